@@ -1,0 +1,92 @@
+"""Measure a network on a whole data set, a chunk at a time, inside one compiled call."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from ttfs_jax.architecture import Architecture, neurons_by_layer
+from ttfs_jax.metrics import confusion, unweighted_average_recall, weighted_average_recall
+from ttfs_jax.network import Code, Network, Variables
+
+
+def in_chunks(function: Callable, data, size: int):
+    """Run a function over chunks of the leading axis, to bound memory.
+
+    The function returns (per_sample, sums): the first is joined along the leading axis, the
+    second added up. The last chunk may be smaller.
+    """
+    count = jax.tree.leaves(data)[0].shape[0]
+    whole = count // size
+
+    def cut(leaf):
+        return leaf[: whole * size].reshape(whole, size, *leaf.shape[1:])
+
+    results = []
+    if whole:
+        joined, added = jax.lax.map(function, jax.tree.map(cut, data))
+        joined = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), joined)
+        results.append((joined, jax.tree.map(lambda leaf: leaf.sum(0), added)))
+    if count % size:
+        results.append(function(jax.tree.map(lambda leaf: leaf[whole * size :], data)))
+    if len(results) == 1:
+        return results[0]
+    (joined, added), (last, more) = results
+    return (
+        jax.tree.map(lambda a, b: jnp.concatenate([a, b]), joined, last),
+        jax.tree.map(jnp.add, added, more),
+    )
+
+
+@struct.dataclass
+class Measured:
+    """What was measured on a set of images."""
+
+    confusion: jax.Array  # [K, K] counts, rows are true classes
+    war: jax.Array  # []
+    uar: jax.Array  # []
+    spikes_per_neuron: jax.Array  # [] over the spiking neurons in use
+    clip_rate: jax.Array  # [] clipped neurons over all neurons in use
+    spikes: dict[str, jax.Array]  # [H, W] mean spikes an image by layer, summed over channels
+    passed: dict[str, jax.Array]  # [H, W] the same for inputs and pooling
+
+
+def evaluate(
+    network: Network,
+    variables: Variables,
+    architecture: Architecture,
+    images: jax.Array,
+    labels: jax.Array,
+    *,
+    code: Code = "ttfs",
+    batch_size: int = 500,
+) -> Measured:
+    """Measure recall, spikes and clipping of one architecture.
+
+    Shapes: images [N, H, W, C], labels [N]. Traceable, so it maps over a population. In the
+    `ttfs` code time is quantised if the architecture has time bits.
+    """
+    classes = network.spec.classes
+
+    def chunk(data):
+        images, labels = data
+        out = network.apply(variables, images, architecture, code=code)
+        counts = confusion(labels, out.logits.argmax(-1), classes=classes)
+        clipped = sum(info.clipped.sum() for info in out.layers.values())
+        spikes = {name: info.spikes for name, info in out.layers.items()}
+        return (), (counts, clipped, spikes, out.passed)
+
+    _, (counts, clipped, spikes, passed) = in_chunks(chunk, (images, labels), batch_size)
+    samples = images.shape[0]
+    neurons = sum(neurons_by_layer(network.spec, architecture).values())
+    spikes, passed = jax.tree.map(lambda leaf: leaf / samples, (spikes, passed))
+    return Measured(
+        confusion=counts,
+        war=weighted_average_recall(counts),
+        uar=unweighted_average_recall(counts),
+        spikes_per_neuron=sum(leaf.sum() for leaf in spikes.values()) / neurons,
+        clip_rate=clipped / (samples * neurons),
+        spikes=spikes,
+        passed=passed,
+    )

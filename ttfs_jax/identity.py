@@ -1,0 +1,133 @@
+"""ReLU ↔ TTFS: calibrate statistics and windows, fold the norms, prove the two codes equal."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ttfs_jax import window as windows
+from ttfs_jax.architecture import Architecture, neurons_by_layer
+from ttfs_jax.evaluation import in_chunks
+from ttfs_jax.network import Network, Variables
+
+
+def layer_of(tree: dict, name: str) -> dict:
+    """Return the sub-tree of a layer, such as `block_0/first`."""
+    for part in name.split("/"):
+        tree = tree[part]
+    return tree
+
+
+def with_layer(tree: dict, name: str, leaf: dict) -> dict:
+    """Return the tree with the layer of that name replaced; nothing is changed in place."""
+    head, _, rest = name.partition("/")
+    return tree | {head: with_layer(tree[head], rest, leaf) if rest else leaf}
+
+
+def calibrate(
+    network: Network,
+    variables: Variables,
+    architecture: Architecture,
+    images: jax.Array,
+    *,
+    margin: float = 1.5,
+) -> Variables:
+    """Estimate norm statistics and windows on a calibration batch, in the `relu` code.
+
+    T = margin · largest activation, layer by layer; the output's first-spike window holds
+    margin times the spread of the logits.
+
+    Shapes: images [B, H, W, C], one batch of the training set -> variables.
+    No spike: a layer that stays silent gets the window 1.
+    """
+    out = network.apply(variables, images, architecture, batch_statistics=True)
+    statistics, lengths = variables["statistics"], variables["windows"]
+    for name, info in out.layers.items():
+        statistics = with_layer(statistics, name, {"mean": info.mean, "std": info.std})
+        length = windows.calibrate(info.largest, margin=margin)
+        lengths = with_layer(lengths, name, {"window": length})
+    shift = margin * jnp.maximum(-out.logits.min(), 0.0)
+    length = windows.calibrate(out.logits.max() + shift, margin=margin)
+    lengths = lengths | {"output": {"window": length, "shift": shift}}
+    return variables | {"statistics": statistics, "windows": lengths}
+
+
+def fold(variables: Variables) -> Variables:
+    """Fold the norms into weights and thresholds, so that the network is plain B1.
+
+    W ← W · scale / std,  D ← bias − mean · scale / std, and then scale = 1, mean = 0, std = 1.
+
+    The zero padding of a convolution stays exact at borders: the norm acts after the sum.
+    Source: Stanojevic et al. 2024, Methods (arXiv:2306.08744).
+    """
+
+    def folded(params, statistics):
+        if "mean" not in statistics:
+            both = {k: folded(params[k], statistics[k]) for k in statistics}
+            return params | {k: v[0] for k, v in both.items()}, {k: v[1] for k, v in both.items()}
+        mean, std = statistics["mean"], statistics["std"]
+        gain = params["scale"] / std
+        layer = {
+            "kernel": params["kernel"] * gain[None],
+            "bias": params["bias"] - mean * gain,
+            "scale": jnp.ones_like(gain),
+        }
+        return layer, {"mean": jnp.zeros_like(mean), "std": jnp.ones_like(std)}
+
+    params, statistics = folded(variables["params"], variables["statistics"])
+    return variables | {"params": params, "statistics": statistics}
+
+
+class EqualityReport(NamedTuple):
+    """How equal the two codes are on a set of images."""
+
+    max_abs_logit_error: float
+    max_rel_logit_error: float  # largest error over the largest logit
+    argmax_agreement: float  # share of all images
+    argmax_agreement_unclipped: float  # share of the images in which nothing clips
+    clip_rate: float  # clipped neurons over all neurons
+    spikes_per_neuron: dict[str, float]  # by layer, in the ttfs code
+
+
+def compare(
+    network: Network,
+    variables: Variables,
+    architecture: Architecture,
+    images: jax.Array,
+    *,
+    batch_size: int = 500,
+) -> EqualityReport:
+    """Compare the two codes of one network, in continuous time.
+
+    Shapes: images [N, H, W, C]. Time bits are left out here: they are a loss of accuracy, not
+    of the identity, and are measured as such.
+    """
+    exact = architecture.replace(time_bits=jnp.zeros_like(architecture.time_bits))
+
+    def both(images):
+        relu = network.apply(variables, images, exact)
+        ttfs = network.apply(variables, images, exact, code="ttfs")
+        clipped = sum(info.clipped for info in ttfs.layers.values())
+        spikes = {name: info.spikes.sum() for name, info in ttfs.layers.items()}
+        return (relu.logits, ttfs.logits, clipped), spikes
+
+    (relu, ttfs, clipped), spikes = jax.tree.map(
+        np.asarray, jax.jit(lambda images: in_chunks(both, images, batch_size))(images)
+    )
+    neurons = jax.tree.map(int, neurons_by_layer(network.spec, architecture))
+    error = np.abs(relu - ttfs).max()
+    agree = relu.argmax(1) == ttfs.argmax(1)
+    fits = clipped == 0
+    return EqualityReport(
+        max_abs_logit_error=float(error),
+        max_rel_logit_error=float(error / np.abs(relu).max()),
+        argmax_agreement=float(agree.mean()),
+        argmax_agreement_unclipped=float(agree[fits].mean()) if fits.any() else float("nan"),
+        clip_rate=float(clipped.sum() / (len(images) * sum(neurons.values()))),
+        spikes_per_neuron={
+            name: float(count / (len(images) * neurons[name]))
+            for name, count in spikes.items()
+            if neurons[name]
+        },
+    )

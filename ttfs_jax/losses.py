@@ -1,0 +1,43 @@
+"""Losses on output potentials, on output spike times, and on how much a network spikes."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ttfs_jax.layers import LayerInfo
+from ttfs_jax.spike_time import is_spike
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
+    """Return the mean cross-entropy of output potentials.
+
+    Shapes: logits [B, K], labels [B] -> []. `smoothing` spreads that share over all classes.
+    Source: label smoothing, Szegedy et al. 2016 (arXiv:1512.00567).
+    """
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
+    return optax.softmax_cross_entropy(logits, targets).mean()
+
+
+def first_spike_cross_entropy(
+    times: jax.Array, labels: jax.Array, *, window: jax.Array, temperature: float = 1.0
+) -> jax.Array:
+    """Return the mean cross-entropy of output spike times, the earliest being the likeliest.
+
+    L = −log softmax(−t / κ)[label].
+
+    Shapes: times [B, K], labels [B], window [] -> [].
+    No spike: counted as a spike at the end of the window, without gradient.
+    Source: Mostafa 2017, eq. 16 (arXiv:1606.08165); temperature κ in units of time.
+    """
+    spiking = is_spike(times)
+    finite = jnp.where(spiking, jnp.where(spiking, times, 0.0), window)
+    return optax.softmax_cross_entropy_with_integer_labels(-finite / temperature, labels).mean()
+
+
+def activity(layers: dict[str, LayerInfo]) -> jax.Array:
+    """Return the mean activation over layers, an L1 penalty that makes neurons fall silent.
+
+    Layers that were not run count as silent.
+    Source: activation regularisation as in Glorot et al. 2011, sec. 4 (AISTATS).
+    """
+    return sum(info.activity for info in layers.values()) / len(layers)

@@ -1,0 +1,72 @@
+"""The constant-slope neuron (B1), whose spike time is exactly a ReLU in the time domain."""
+
+import jax
+import jax.numpy as jnp
+
+from ttfs_jax.spike_time.silence import NO_SPIKE, charge, is_spike
+
+
+def _first_crossing(drive, window):
+    time = jnp.maximum(window - drive, 0.0)
+    return jnp.where(drive <= 0.0, NO_SPIKE, time)
+
+
+@jax.custom_vjp
+def _fire(drive, window):
+    return _first_crossing(drive, window)
+
+
+def _fire_fwd(drive, window):
+    time = _first_crossing(drive, window)
+    return time, time
+
+
+def _fire_bwd(time, cotangent):
+    # A spike at 0 is clipped: the potential was over the threshold before the window began.
+    moves = is_spike(time) & (time > 0.0)
+    window_bar = jnp.where(moves, cotangent, 0.0)
+    return -window_bar, window_bar
+
+
+_fire.defvjp(_fire_fwd, _fire_bwd)
+
+
+def fire(drive: jax.Array, window: jax.Array) -> jax.Array:
+    """Return the time at which each potential crosses its threshold.
+
+    At local time t the potential is V + t, where V is the charge received (Σ_j W_ij q_j), and
+    the threshold is θ = T − D, so the crossing is at t = θ − V = T − a with the drive
+    a = V + D. A drive above T would cross before the window begins and is clipped to t = 0.
+
+    Shapes: drive [...], window broadcastable to it -> spike times [...]; time units.
+    No spike: a ≤ 0 gives `NO_SPIKE` with gradient 0 (the ReLU convention at the grazing point
+    a = 0); a clipped spike has gradient 0 too. ∂t/∂a = −1 elsewhere. NaN stays NaN.
+    Source: Stanojevic et al. 2024, Nature Communications 15:6793, eqs. 2-4 (arXiv:2306.08744).
+    """
+    return _fire(drive, jnp.broadcast_to(jnp.asarray(window, drive.dtype), drive.shape))
+
+
+def spike_time(
+    times: jax.Array,
+    weights: jax.Array,
+    *,
+    bias: jax.Array,
+    window_in: jax.Array,
+    window_out: jax.Array,
+) -> jax.Array:
+    """Solve one layer of constant-slope neurons for its spike times.
+
+    t_i = T_out − a_i  with  a_i = Σ_j W_ji (T_in − t_j) + D_i,  0 < a_i;  θ_i = T_out − D_i.
+
+    Shapes: times [I], weights [I, O], bias D [O], windows [] -> [O], local to the next window.
+    No spike: a silent input adds nothing; a neuron with a_i ≤ 0 returns `NO_SPIKE`; a_i > T_out
+    is clipped to 0. See `fire` for the gradients in both cases.
+    Raises: ValueError when the shapes do not fit together.
+    Source: Stanojevic et al. 2024, Nature Communications 15:6793, eqs. 2-4 (arXiv:2306.08744).
+    """
+    if times.ndim != 1 or weights.ndim != 2 or weights.shape[0] != times.shape[0]:
+        raise ValueError(
+            f"spike_time needs times [I] and weights [I, O], not {times.shape} and "
+            f"{weights.shape}; add a batch with jax.vmap"
+        )
+    return fire(charge(times, window_in) @ weights + bias, window_out)

@@ -1,0 +1,33 @@
+"""How "no spike" is written down, and the two NaN-safe readings of a spike time.
+
+Spike times are local to the window of their layer: 0 is the start of the window and T its
+length. A neuron that does not spike has the time `NO_SPIKE`, which sorts after every spike, is
+never equal to one, and is turned into charge 0 before any product could make a NaN of it.
+"""
+
+import jax
+import jax.numpy as jnp
+
+NO_SPIKE = float("inf")
+
+
+def is_spike(times: jax.Array) -> jax.Array:
+    """Tell which neurons spiked.
+
+    Shapes: times [...] -> bool [...]. `NO_SPIKE` gives False; NaN gives True, so that a NaN is
+    counted and seen instead of passing for silence.
+    """
+    return times != NO_SPIKE
+
+
+def charge(times: jax.Array, window: jax.Array) -> jax.Array:
+    """Return the charge per unit weight that each spike has delivered by the window's end.
+
+    q = T − t, and q = 0 without a spike. This is the activation of the ReLU twin.
+
+    Shapes: times [...], window broadcastable to it -> [...]; time units.
+    No spike: charge 0 with gradient 0. NaN stays NaN.
+    Source: Stanojevic et al. 2024, Nature Communications 15:6793, eq. 4 (arXiv:2306.08744).
+    """
+    silent = times >= window
+    return jnp.where(silent, 0.0, window - jnp.where(silent, 0.0, times))
