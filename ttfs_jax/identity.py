@@ -1,5 +1,6 @@
 """ReLU ↔ TTFS: calibrate statistics and windows, fold the norms, prove the two codes equal."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -32,11 +33,12 @@ def calibrate(
     images: jax.Array,
     *,
     margin: float = 1.5,
+    readout_margin: float = 2.0,
 ) -> Variables:
     """Estimate norm statistics and windows on a calibration batch, in the `relu` code.
 
-    T = margin · largest activation, layer by layer; the output's first-spike window holds
-    margin times the spread of the logits.
+    T = margin · largest activation, layer by layer; the window of the first-spike read-out holds
+    `readout_margin` times the spread of the logits.
 
     Shapes: images [B, H, W, C], one batch of the training set -> variables.
     No spike: a layer that stays silent gets the window 1.
@@ -47,8 +49,8 @@ def calibrate(
         statistics = with_layer(statistics, name, {"mean": info.mean, "std": info.std})
         length = windows.calibrate(info.largest, margin=margin)
         lengths = with_layer(lengths, name, {"window": length})
-    shift = margin * jnp.maximum(-out.logits.min(), 0.0)
-    length = windows.calibrate(out.logits.max() + shift, margin=margin)
+    shift = readout_margin * jnp.maximum(-out.logits.min(), 0.0)
+    length = windows.calibrate(out.logits.max() + shift, margin=readout_margin)
     lengths = lengths | {"output": {"window": length, "shift": shift}}
     return variables | {"statistics": statistics, "windows": lengths}
 
@@ -90,6 +92,20 @@ class EqualityReport(NamedTuple):
     spikes_per_neuron: dict[str, float]  # by layer, in the ttfs code
 
 
+@partial(jax.jit, static_argnums=(0, 4))
+def _both_codes(network, variables, architecture, images, batch_size):
+    exact = architecture.replace(time_bits=jnp.zeros_like(architecture.time_bits))
+
+    def both(images):
+        relu = network.apply(variables, images, exact)
+        ttfs = network.apply(variables, images, exact, code="ttfs")
+        clipped = sum(info.clipped for info in ttfs.layers.values())
+        spikes = {name: info.spikes.sum() for name, info in ttfs.layers.items()}
+        return (relu.logits, ttfs.logits, clipped), spikes
+
+    return in_chunks(both, images, batch_size)
+
+
 def compare(
     network: Network,
     variables: Variables,
@@ -103,17 +119,8 @@ def compare(
     Shapes: images [N, H, W, C]. Time bits are left out here: they are a loss of accuracy, not
     of the identity, and are measured as such.
     """
-    exact = architecture.replace(time_bits=jnp.zeros_like(architecture.time_bits))
-
-    def both(images):
-        relu = network.apply(variables, images, exact)
-        ttfs = network.apply(variables, images, exact, code="ttfs")
-        clipped = sum(info.clipped for info in ttfs.layers.values())
-        spikes = {name: info.spikes.sum() for name, info in ttfs.layers.items()}
-        return (relu.logits, ttfs.logits, clipped), spikes
-
     (relu, ttfs, clipped), spikes = jax.tree.map(
-        np.asarray, jax.jit(lambda images: in_chunks(both, images, batch_size))(images)
+        np.asarray, _both_codes(network, variables, architecture, images, batch_size)
     )
     neurons = jax.tree.map(int, neurons_by_layer(network.spec, architecture))
     error = np.abs(relu - ttfs).max()

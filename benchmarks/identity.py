@@ -1,0 +1,125 @@
+"""Prove the two codes equal on a whole test set: `python -m benchmarks.identity --json`.
+
+A supernet is trained, random architectures of the space inherit its weights, and each is compared
+with its twin on every test image, in float32 and in float64.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+
+from search.config import SupernetConfig
+from search.space import Space, make_space
+from search.supernet import make_supernet
+from ttfs_jax import compilation_cache, datasets
+from ttfs_jax.identity import EqualityReport, calibrate, compare, fold
+from ttfs_jax.network import Network, Variables, initialise
+from ttfs_jax.training import TrainConfig
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Compare random architectures with their ReLU twins on a test set."""
+
+    data: str = "digits"
+    """Data set."""
+    data_dir: Path | None = None
+    """Folder of the data files, where the data set needs one."""
+    architectures: int = 20
+    """Random architectures to compare."""
+    epochs: int = 1
+    """Passes that the shared weights are trained for."""
+    margin: float = 1.5
+    """Window margin over the largest calibration activation."""
+    seed: int = 0
+    """Seed of weights and architectures."""
+    json: bool = False
+    """Print one JSON line."""
+
+
+def train(
+    network: Network, space: Space, data: datasets.Dataset, epochs: int, seed: int
+) -> Variables:
+    """Train the shared weights that the architectures inherit."""
+    images, labels = jnp.asarray(data.train.images), jnp.asarray(data.train.labels)
+    config = SupernetConfig(train=TrainConfig(epochs=epochs, batch_size=256))
+    recipe = make_supernet(network, space, config, samples=len(images))
+    state = recipe.init(initialise(network, jax.random.key(seed)))
+    one_pass = jax.jit(recipe.epoch)
+    for _ in range(epochs):
+        state, _ = one_pass(state, images, labels, jnp.asarray(seed, jnp.uint32))
+    return state.variables
+
+
+def reports(
+    network: Network,
+    space: Space,
+    variables: Variables,
+    genotypes: np.ndarray,
+    data: datasets.Dataset,
+    *,
+    margin: float,
+    dtype: str,
+) -> list[EqualityReport]:
+    """Calibrate, fold and compare every genotype in the precision wanted."""
+    with jax.enable_x64(dtype == "float64"):
+        variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), variables)
+        calibration = jnp.asarray(data.train.images[:4096], dtype)
+        test = jnp.asarray(data.test.images, dtype)
+
+        @jax.jit
+        def convert(variables, architecture, images):
+            return fold(calibrate(network, variables, architecture, images, margin=margin))
+
+        results = []
+        for genotype in genotypes:
+            architecture = space.decode(jnp.asarray(genotype))
+            own = convert(variables, architecture, calibration)
+            results.append(compare(network, own, architecture, test))
+        return results
+
+
+def main() -> None:
+    """Run the comparison and print it."""
+    arguments = tyro.cli(Arguments, prog="python -m benchmarks.identity")
+    compilation_cache.enable()
+    data = datasets.load(arguments.data, data_dir=arguments.data_dir)
+    space = make_space("conv", data.image_shape, len(data.classes))
+    network = Network(space.spec)
+    variables = train(network, space, data, arguments.epochs, arguments.seed)
+    variables = jax.tree.map(np.asarray, variables)
+    genotypes = np.asarray(
+        space.sample(jax.random.key(arguments.seed + 1), arguments.architectures)
+    )
+    result: dict[str, object] = {
+        "benchmark": "identity",
+        "dataset": data.name,
+        "test_images": len(data.test.labels),
+        "architectures": arguments.architectures,
+        "seed": arguments.seed,
+    }
+    for dtype in ("float32", "float64"):
+        found = reports(
+            network, space, variables, genotypes, data, margin=arguments.margin, dtype=dtype
+        )
+        result[dtype] = {
+            "max_rel_logit_error": max(r.max_rel_logit_error for r in found),
+            "max_abs_logit_error": max(r.max_abs_logit_error for r in found),
+            "argmax_agreement": min(r.argmax_agreement for r in found),
+            "argmax_agreement_unclipped": min(r.argmax_agreement_unclipped for r in found),
+            "clip_rate": max(r.clip_rate for r in found),
+        }
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        Console().print(result)
+
+
+if __name__ == "__main__":
+    main()

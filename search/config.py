@@ -1,0 +1,148 @@
+"""The configuration of a run: frozen, saved beside the results, one option each on the CLI."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ttfs_jax.training import TrainConfig
+
+PRESETS = ("smoke", "default", "full")
+DATA = ("digits", "fashion-mnist")
+
+
+@dataclass(frozen=True)
+class SupernetConfig:
+    """Stage 1: the shared-weight ReLU network."""
+
+    train: TrainConfig = TrainConfig(epochs=8, batch_size=256)
+    """Its training; a batch is shared out among the paths."""
+    paths: int = 4
+    """Architectures sampled uniformly for every step."""
+
+
+@dataclass(frozen=True)
+class EvolutionConfig:
+    """Stage 2: the search with inherited weights, on validation data."""
+
+    algorithm: str = "genetic"
+    """`genetic`, or the name of an evosax algorithm, such as CMA_ES."""
+    population: int = 24
+    """Architectures a generation."""
+    generations: int = 10
+    """Generations; population times generations is also the budget of random search."""
+    calibration_images: int = 512
+    """Training images that norm statistics and windows are estimated on, per candidate."""
+    validation_images: int = 2500
+    """Validation images (at most) that a candidate is scored on."""
+    war_weight: float = 0.5
+    """Fitness is this share of WAR plus the rest of UAR."""
+    synops_penalty: float = 0.0
+    """Fitness lost per million synaptic operations an image."""
+    window_margin: float = 1.1
+    """Window length over the largest activation seen in calibration."""
+
+
+@dataclass(frozen=True)
+class RetrainConfig:
+    """Stage 3: the best candidates from scratch, all in one program."""
+
+    top: int = 4
+    """How many of the best are retrained (the best of random search comes on top)."""
+    train: TrainConfig = TrainConfig(epochs=10, activity_penalty=0.1)
+    """Training as ReLU twins."""
+    fine_tune: TrainConfig = TrainConfig(epochs=2, learning_rate=3e-4, activity_penalty=0.1)
+    """Fine-tuning in quantised spike times after the conversion."""
+    identity_margin: float = 1.5
+    """Window margin of the equality proof."""
+    window_margin: float = 1.0
+    """Window margin of fine-tuning; shorter windows have finer time steps."""
+    calibration_images: int = 4096
+    """Training images that norm statistics and windows are estimated on."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Search, retrain and prove a time-to-first-spike network on real images.
+
+    A ReLU supernet is trained, architectures are evolved with its weights, the best are
+    retrained, converted to spike times exactly, fine-tuned, and measured once on test data.
+    """
+
+    data: Literal["digits", "fashion-mnist"] = "digits"
+    """Data set: handwritten digits (comes with scikit-learn) or Fashion-MNIST (IDX files)."""
+    data_dir: Path | None = None
+    """Folder of the data files, where the data set needs one."""
+    preset: Literal["smoke", "default", "full"] = "default"
+    """How long to search and train; every other option can still be set on its own."""
+    space: str = "conv"
+    """Name of the search space."""
+    seed: int = 0
+    """Seed of everything random but the split."""
+    split_seed: int = 0
+    """Seed of the train / validation / test split."""
+    supernet: SupernetConfig = field(default_factory=SupernetConfig)
+    evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    retrain: RetrainConfig = field(default_factory=RetrainConfig)
+
+
+def preset(data: str, name: str) -> Config:
+    """Return the defaults of a preset for a data set."""
+    digits = data == "digits"
+    train = TrainConfig(batch_size=64 if digits else 128, activity_penalty=0.1)
+    fine = dataclasses.replace(train, learning_rate=3e-4, epochs=2)
+    # epochs of: supernet, retraining, fine-tuning; population, generations, top
+    schedule = {
+        ("digits", "smoke"): (6, 6, 2, 8, 3, 2),
+        ("digits", "default"): (60, 60, 15, 24, 10, 4),
+        ("digits", "full"): (200, 200, 40, 64, 30, 8),
+        ("fashion-mnist", "smoke"): (1, 1, 1, 8, 3, 2),
+        ("fashion-mnist", "default"): (8, 11, 2, 20, 10, 2),
+        ("fashion-mnist", "full"): (40, 60, 10, 64, 30, 8),
+    }[data, name]
+    supernet, epochs, fine_epochs, population, generations, top = schedule
+    return Config(
+        data=data,  # pyright: ignore[reportArgumentType]
+        preset=name,  # pyright: ignore[reportArgumentType]
+        supernet=SupernetConfig(
+            train=TrainConfig(epochs=supernet, batch_size=128 if digits else 256)
+        ),
+        evolution=EvolutionConfig(population=population, generations=generations),
+        retrain=RetrainConfig(
+            top=top,
+            train=dataclasses.replace(train, epochs=epochs),
+            fine_tune=dataclasses.replace(fine, epochs=fine_epochs),
+        ),
+    )
+
+
+def to_dict(config: Any) -> dict:
+    """Turn a config into plain JSON values."""
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in dataclasses.asdict(config).items()
+    }
+
+
+def from_dict(values: dict) -> Config:
+    """Turn saved JSON values back into a config. Raises TypeError for unknown keys."""
+
+    def train(values):
+        return TrainConfig(**values)
+
+    supernet, evolution, retrain = (values[k] for k in ("supernet", "evolution", "retrain"))
+    return Config(
+        **values
+        | {
+            "data_dir": Path(values["data_dir"]) if values["data_dir"] else None,
+            "supernet": SupernetConfig(**supernet | {"train": train(supernet["train"])}),
+            "evolution": EvolutionConfig(**evolution),
+            "retrain": RetrainConfig(
+                **retrain
+                | {
+                    "train": train(retrain["train"]),
+                    "fine_tune": train(retrain["fine_tune"]),
+                }
+            ),
+        }
+    )

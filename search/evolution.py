@@ -1,0 +1,157 @@
+"""Stage 2: the loop of ask, evaluate and tell, resumable after every generation."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from search.algorithms import Algorithm
+from search.fitness import Scores
+from search.progress import Bar
+from search.run_directory import RunDirectory
+from search.space import Space
+from ttfs_jax import checkpoint
+
+
+class Archive:
+    """Every distinct genotype evaluated so far, in order, with its scores."""
+
+    def __init__(self, genes: int):
+        self.genotypes = np.zeros((0, genes), np.int32)  # [n, G]
+        self.generations = np.zeros((0,), np.int32)  # [n]
+        self.scores: dict[str, np.ndarray] = {}  # each [n]
+        self._row: dict[tuple, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.genotypes)
+
+    @property
+    def seen(self) -> set[tuple]:
+        """Give the genotypes that need no evaluation."""
+        return set(self._row)
+
+    def add(self, genotypes: np.ndarray, generation: int, scores: Scores) -> None:
+        """Append evaluated candidates: genotypes [n, G], scores each [n]."""
+        for genotype in genotypes:
+            self._row[tuple(genotype.tolist())] = len(self._row)
+        self.genotypes = np.concatenate([self.genotypes, genotypes])
+        generations = np.full(len(genotypes), generation, np.int32)
+        self.generations = np.concatenate([self.generations, generations])
+        for name, values in vars(scores).items():
+            old = self.scores.get(name, np.zeros(0, np.float64))
+            self.scores[name] = np.concatenate([old, np.asarray(values, np.float64)])
+
+    def fitness_of(self, genotypes: np.ndarray) -> np.ndarray:
+        """Look up fitness: [P, G] -> [P]."""
+        rows = [self._row[tuple(genotype.tolist())] for genotype in genotypes]
+        return self.scores["fitness"][rows]
+
+    def best(self, count: int) -> np.ndarray:
+        """Return the fittest genotypes, best first: [count, G]; NaN counts as worst."""
+        fitness = np.nan_to_num(self.scores["fitness"], nan=-np.inf, posinf=-np.inf)
+        return self.genotypes[np.argsort(-fitness, kind="stable")[:count]]
+
+    def columns(self, space: Space, **constant: Any) -> dict[str, Any]:
+        """Lay the archive out as a table."""
+        described = [space.describe(genotype) for genotype in self.genotypes]
+        genes = {gene.name: [str(row[gene.name]) for row in described] for gene in space.genes}
+        constants = {name: [value] * len(self) for name, value in constant.items()}
+        return {
+            **constants,
+            "generation": self.generations,
+            "genotype": self.genotypes.tolist(),
+            **genes,
+            **self.scores,
+        }
+
+    def to_tree(self) -> dict[str, Any]:
+        """Return plain arrays for a checkpoint."""
+        return {
+            "genotypes": self.genotypes,
+            "generations": self.generations,
+            "scores": dict(self.scores),
+        }
+
+    @classmethod
+    def from_tree(cls, tree: dict[str, Any]) -> "Archive":
+        """Rebuild the archive of a checkpoint."""
+        archive = cls(tree["genotypes"].shape[1])
+        archive.genotypes, archive.generations = tree["genotypes"], tree["generations"]
+        archive.scores = dict(tree["scores"])
+        archive._row = {tuple(row.tolist()): n for n, row in enumerate(archive.genotypes)}
+        return archive
+
+    @classmethod
+    def template(cls, genes: int, count: int) -> dict[str, Any]:
+        """Describe the tree of an archive with that many rows."""
+        scores = {name: np.zeros(count) for name in Scores.__dataclass_fields__}
+        return {
+            "genotypes": np.zeros((count, genes), np.int32),
+            "generations": np.zeros(count, np.int32),
+            "scores": scores,
+        }
+
+
+def run(
+    name: str,
+    algorithm: Algorithm,
+    space: Space,
+    evaluate: Callable[[jax.Array], Scores],
+    *,
+    population: int,
+    generations: int,
+    seed: int,
+    directory: RunDirectory,
+    bar: Bar,
+    on_generation: Callable[[Archive], None],
+    budget: int | None = None,
+) -> Archive:
+    """Search for `generations`, or until `budget` distinct genotypes have been evaluated.
+
+    Genotypes seen before are never evaluated again: an algorithm over genotypes proposes fresh
+    ones, a continuous one is told the fitness already known. `evaluate` always gets a whole
+    population [P, G], filled up if need be, so that it compiles once. The state is saved after
+    every generation and the randomness of a generation depends on the seed and its number only.
+    """
+    path = directory.checkpoint(name)
+    key = jax.random.key(seed)
+    state = algorithm.init(jax.random.fold_in(key, 0))
+    archive, first = Archive(len(space.genes)), 0
+    if path.exists():
+        meta = checkpoint.read_meta(path)
+        template = {"state": state, "archive": Archive.template(len(space.genes), meta["rows"])}
+        tree, meta = checkpoint.restore(path, template)
+        state, first = tree["state"], meta["generation"]
+        archive = Archive.from_tree(jax.tree.map(np.asarray, tree["archive"]))
+        bar.advance(len(archive))
+    for generation in range(first, generations):
+        if budget is not None and len(archive) >= budget:
+            break
+        key_ask, key_fresh, key_tell = jax.random.split(jax.random.fold_in(key, generation + 1), 3)
+        proposals, genotypes, state = algorithm.ask(key_ask, state)
+        genotypes = np.asarray(genotypes)
+        if algorithm.unique:
+            genotypes = np.asarray(algorithm.fresh(key_fresh, genotypes, archive.seen))
+            proposals = jnp.asarray(genotypes)
+        seen = archive.seen
+        new = [g for g in dict.fromkeys(map(tuple, genotypes.tolist())) if g not in seen]
+        if budget is not None:
+            new = new[: budget - len(archive)]
+        if new:
+            filled = np.asarray(new + [new[0]] * (population - len(new)), np.int32)
+            scores = jax.tree.map(np.asarray, evaluate(jnp.asarray(filled)))
+            kept = jax.tree.map(lambda leaf: leaf[: len(new)], scores)
+            archive.add(filled[: len(new)], generation, kept)
+        if budget is None or len(archive) < budget:
+            fitness = jnp.asarray(archive.fitness_of(genotypes), jnp.float32)
+            state = algorithm.tell(key_tell, state, proposals, jnp.asarray(genotypes), fitness)
+        tree = {"state": state, "archive": archive.to_tree()}
+        meta = {"generation": generation + 1, "rows": len(archive)}
+        checkpoint.save(path, tree, meta=meta, replace=True)
+        on_generation(archive)
+        top = np.nanmax(archive.scores["fitness"], initial=-np.inf)
+        bar.advance(len(new), note=f"generation {generation + 1}, best fitness {top:.4f}")
+        directory.log.info("%s generation %d: best fitness %.5f", name, generation + 1, top)
+    return archive

@@ -1,0 +1,185 @@
+"""The command: search, retrain and prove a TTFS network, `python -m search.evolve`."""
+
+import argparse
+import difflib
+import json
+import sys
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from search import algorithms, report, stages
+from search.config import DATA, PRESETS, Config, preset
+from search.progress import Reporter
+from search.run_directory import METRICS, RunDirectory
+from search.space import make_space
+from ttfs_jax import compilation_cache, datasets
+from ttfs_jax.errors import InputError
+
+
+@dataclass(frozen=True)
+class Command:
+    """Search, retrain and prove a time-to-first-spike network on real images.
+
+    A ReLU supernet is trained, architectures are evolved with its weights, the best are
+    retrained, converted to spike times exactly, fine-tuned, and measured once on test data.
+    The run directory keeps config, history, checkpoints, metrics, figures and the best networks.
+    """
+
+    config: Annotated[Config, tyro.conf.arg(name="")]
+    run_dir: Path | None = None
+    """New or empty folder for the results (default: runs/<data>-<time>)."""
+    resume: Path | None = None
+    """Folder of an interrupted run to go on with, by its own config."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; input that the user can mend ends in one line and exit status 2."""
+    console = Console()
+    try:
+        execute(sys.argv[1:] if arguments is None else arguments, console)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: go on by --resume with the run directory", file=sys.stderr)
+        sys.exit(130)
+
+
+def execute(arguments: list[str], console: Console) -> dict:
+    """Parse, check everything that can be checked, and run."""
+    command, saved = parse(arguments)
+    config = command.config
+    if saved is not None:
+        _refuse_changes(saved, config)
+    data = datasets.load(config.data, data_dir=config.data_dir, split_seed=config.split_seed)
+    space = make_space(config.space, data.image_shape, len(data.classes))
+    algorithm = algorithms.make(
+        config.evolution.algorithm, space, population=config.evolution.population
+    )
+    _check_sizes(config, data, space)
+    if command.resume is not None:
+        directory = RunDirectory(command.resume)
+    else:
+        path = command.run_dir or Path("runs") / f"{config.data}-{datetime.now():%Y%m%d-%H%M%S}"
+        directory = RunDirectory.create(path, config)
+    compilation_cache.enable()
+    console.print(
+        f"[bold]{data.name}[/]: {len(data.train.labels):,} training, "
+        f"{len(data.validation.labels):,} validation, {len(data.test.labels):,} test images. "
+        f"Space {space.name}: {space.size:,} architectures. Results: {directory.path}"
+    )
+    finished = directory.path / METRICS
+    if finished.exists():
+        metrics = json.loads(finished.read_text())
+    else:
+        with Reporter(console) as reporter:
+            search = stages.Search(config, data, space, algorithm, directory, reporter)
+            metrics = stages.run(search)
+    report.write(directory.path)
+    console.print(table(metrics))
+    return metrics
+
+
+def parse(arguments: list[str]) -> tuple[Command, Config | None]:
+    """Turn arguments into a command; `--preset`, `--data` and `--resume` set the defaults.
+
+    Raises: InputError for an unknown preset or data set, or a folder that holds no run.
+    """
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("preset", "data", "resume"):
+        early.add_argument(f"--{name}", nargs="?")
+    known, _ = early.parse_known_args(arguments)
+    saved = RunDirectory.read_config(Path(known.resume)) if known.resume else None
+    for option, value, choices in (("preset", known.preset, PRESETS), ("data", known.data, DATA)):
+        if value is not None and value not in choices:
+            close = difflib.get_close_matches(value, choices, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise InputError(
+                f"unknown --{option} {value!r}: {hint}choose one of {', '.join(choices)}"
+            )
+    default = saved or preset(known.data or "digits", known.preset or "default")
+    command = tyro.cli(
+        Command,
+        default=Command(config=default),
+        args=arguments,
+        prog="python -m search.evolve",
+    )
+    if command.resume and command.run_dir:
+        raise InputError("--resume goes on in its own folder: leave out --run-dir")
+    return command, saved
+
+
+def _refuse_changes(saved: Config, wanted: Config, prefix: str = "") -> None:
+    for field in fields(saved):
+        old, new = getattr(saved, field.name), getattr(wanted, field.name)
+        name = prefix + field.name.replace("_", "-")
+        if is_dataclass(old):
+            _refuse_changes(old, new, f"{name}.")  # pyright: ignore[reportArgumentType]
+        elif old != new:
+            raise InputError(
+                f"--{name} {new} differs from the {old} this run began with: leave the option "
+                "out, or start a new run by --run-dir"
+            )
+
+
+def _check_sizes(config: Config, data: datasets.Dataset, space) -> None:
+    samples = len(data.train.labels)
+    for name, recipe in (
+        ("supernet.train", config.supernet.train),
+        ("retrain.train", config.retrain.train),
+        ("retrain.fine-tune", config.retrain.fine_tune),
+    ):
+        if not 0 < recipe.batch_size <= samples:
+            raise InputError(
+                f"--{name}.batch-size {recipe.batch_size} must be between 1 and the {samples} "
+                "training images"
+            )
+    if config.supernet.train.batch_size % config.supernet.paths:
+        raise InputError(
+            f"--supernet.train.batch-size {config.supernet.train.batch_size} must be a multiple "
+            f"of --supernet.paths {config.supernet.paths}"
+        )
+    budget = config.evolution.population * config.evolution.generations
+    if not config.retrain.top <= budget <= space.size or config.retrain.top < 1:
+        raise InputError(
+            f"--evolution.population × --evolution.generations is {budget}: it must be at least "
+            f"--retrain.top {config.retrain.top} (≥ 1) and at most the space's {space.size}"
+        )
+
+
+def table(metrics: dict) -> Table:
+    """Lay out the final table: the best networks and random search, measured on test data."""
+    result = Table(title=f"{metrics['dataset']}: test results, quantised spike times")
+    for name in ("", "architecture", "ReLU WAR", "TTFS WAR", "TTFS UAR", "spikes/neuron"):
+        result.add_column(name)
+    result.add_column("SynOps", justify="right")
+    result.add_column("params", justify="right")
+    rows = [(f"best/{n}", row) for n, row in enumerate(metrics["best"])]
+    for name, row in [*rows, ("random search", metrics["random_search"])]:
+        result.add_row(
+            name,
+            " ".join(str(value) for value in row["architecture"].values()),
+            f"{row['relu']['war']:.4f}",
+            f"{row['ttfs']['war']:.4f}",
+            f"{row['ttfs']['uar']:.4f}",
+            f"{row['spikes_per_neuron']:.3f}",
+            f"{row['synops']:,.0f}",
+            f"{row['params']:,}",
+        )
+    proof = metrics["identity"]
+    result.caption = (
+        f"Twin and TTFS logits differ by at most {proof['max_abs_logit_error']:.1e}, arg-max "
+        f"agreement {proof['argmax_agreement']:.2%}, clip rate {proof['clip_rate']:.1e}; "
+        f"{metrics['architectures_evaluated']} architectures evaluated."
+    )
+    return result
+
+
+if __name__ == "__main__":
+    main()

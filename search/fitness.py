@@ -1,0 +1,84 @@
+"""Score a population of candidates with inherited weights, in one compiled call."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from hardware.counts import count
+from search.config import EvolutionConfig
+from search.space import Space
+from ttfs_jax.evaluation import evaluate
+from ttfs_jax.identity import calibrate
+from ttfs_jax.network import Network, Variables
+from ttfs_jax.population import map_members
+
+
+@struct.dataclass
+class Scores:
+    """What a candidate is judged by."""
+
+    fitness: jax.Array  # [] higher is better
+    war: jax.Array  # [] weighted average recall on validation images
+    uar: jax.Array  # [] unweighted average recall on validation images
+    spikes_per_neuron: jax.Array  # []
+    synops: jax.Array  # [] synaptic operations an image
+    params: jax.Array  # [] weights and thresholds in use
+    clip_rate: jax.Array  # []
+
+
+def fitness(war: jax.Array, uar: jax.Array, synops: jax.Array, config: EvolutionConfig):
+    """Weigh the objectives: F = w WAR + (1 − w) UAR − c · SynOps / 10⁶. Shapes: [] -> []."""
+    recall = config.war_weight * war + (1.0 - config.war_weight) * uar
+    return recall - config.synops_penalty * synops / 1e6
+
+
+def make_evaluator(
+    network: Network,
+    space: Space,
+    config: EvolutionConfig,
+    *,
+    calibration: jax.Array,
+    images: jax.Array,
+    labels: jax.Array,
+    chunk: int | None = None,
+) -> Callable[[Variables, jax.Array], Scores]:
+    """Make the compiled function (variables, genotypes [P, G]) -> scores, each [P].
+
+    For every candidate the norm statistics and windows are estimated anew on `calibration`
+    training images in the `relu` code; it is then scored on validation images in the `ttfs`
+    code, in the time steps its genes ask for.
+
+    Source: statistics re-estimated per candidate, Guo et al. 2020 (arXiv:1904.00420).
+    """
+
+    def score(variables, genotype, calibration, images, labels):
+        architecture = space.decode(genotype)
+        own = calibrate(
+            network, variables, architecture, calibration, margin=config.window_margin
+        )
+        measured = evaluate(network, own, architecture, images, labels)
+        counts = count(network.spec, architecture, measured)
+        return Scores(
+            fitness=fitness(measured.war, measured.uar, counts.synops, config),
+            war=measured.war,
+            uar=measured.uar,
+            spikes_per_neuron=measured.spikes_per_neuron,
+            synops=counts.synops,
+            params=jnp.asarray(counts.params),
+            clip_rate=measured.clip_rate,
+        )
+
+    @jax.jit
+    def population(variables, genotypes, calibration, images, labels):
+        return map_members(
+            lambda genotype: score(variables, genotype, calibration, images, labels),
+            genotypes,
+            chunk=chunk,
+        )
+
+    # The data are arguments: as constants they would be copied into the program and its cache.
+    return lambda variables, genotypes: population(
+        variables, genotypes, calibration, images, labels
+    )

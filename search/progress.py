@@ -1,0 +1,68 @@
+"""What the user sees while a run works: one bar a stage, with rate and time left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class RateColumn(ProgressColumn):
+    """Show units a second, such as candidates."""
+
+    def render(self, task) -> Text:
+        """Render the speed measured by rich."""
+        speed = task.finished_speed or task.speed
+        unit = task.fields.get("unit", "")
+        return Text(f"{speed:.1f} {unit}/s" if speed else f"– {unit}/s", style="cyan")
+
+
+class Bar:
+    """One stage's bar."""
+
+    def __init__(self, progress: Progress, task):
+        self._progress, self._task = progress, task
+
+    def advance(self, amount: int, note: str = "") -> None:
+        """Move on, and say in a few words how it goes."""
+        self._progress.update(self._task, advance=amount, note=note)
+
+
+class Reporter:
+    """All bars of a run."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self._progress = Progress(
+            TextColumn("{task.description:<16}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+        )
+
+    def __enter__(self) -> "Reporter":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._progress.stop()
+
+    @contextmanager
+    def bar(self, name: str, total: int, *, done: int = 0, unit: str) -> Iterator[Bar]:
+        """Show one stage, which may have been begun by an earlier process."""
+        task = self._progress.add_task(name, total=total, completed=done, unit=unit, note="")
+        yield Bar(self._progress, task)
+        self._progress.stop_task(task)

@@ -1,0 +1,228 @@
+"""The three stages of a run in order, from data to measured networks. Holds no maths."""
+
+import os
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hardware.counts import count
+from search import evolution
+from search.algorithms import Algorithm, make
+from search.config import Config, to_dict
+from search.fitness import make_evaluator
+from search.progress import Reporter
+from search.retrain import Retraining, member
+from search.run_directory import HISTORY, METRICS, RunDirectory
+from search.space import Space
+from search.supernet import make_supernet
+from ttfs_jax import checkpoint, identity
+from ttfs_jax.datasets import Dataset
+from ttfs_jax.model import Model, save_model
+from ttfs_jax.network import Network, Variables, initialise
+
+# Each purpose has its own stream of randomness, so that stages can be resumed on their own.
+SUPERNET, EVOLUTION, RANDOM, RETRAIN = range(4)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the stages share."""
+
+    config: Config
+    data: Dataset
+    space: Space
+    algorithm: Algorithm
+    directory: RunDirectory
+    reporter: Reporter
+
+    def seed(self, purpose: int) -> int:
+        """Derive the seed of one purpose from the run's."""
+        key = jax.random.fold_in(jax.random.key(self.config.seed), purpose)
+        return int(jax.random.randint(key, (), 0, np.iinfo(np.int32).max))
+
+
+def train_supernet(search: Search, network: Network) -> Variables:
+    """Stage 1: train the shared weights; a checkpoint is kept after every pass."""
+    config = search.config.supernet
+    images, labels = (
+        jnp.asarray(search.data.train.images),
+        jnp.asarray(search.data.train.labels),
+    )
+    augmentation = vars(search.data.augmentation)
+    recipe = make_supernet(network, search.space, config, samples=len(images), **augmentation)
+    seed = search.seed(SUPERNET)
+    state = recipe.init(jax.jit(initialise, static_argnums=0)(network, jax.random.key(seed)))
+    path, first = search.directory.checkpoint("supernet"), 0
+    if path.exists():
+        state, meta = checkpoint.restore(path, state)
+        first = meta["epoch"]
+    one_pass = jax.jit(recipe.epoch)
+    total = config.train.epochs
+    with search.reporter.bar("supernet", total, done=first, unit="epochs") as bar:
+        for epoch in range(first, total):
+            state, loss = one_pass(state, images, labels, jnp.asarray(seed, jnp.uint32))
+            bar.advance(1, f"loss {float(loss):.3f}")
+            checkpoint.save(path, state, meta={"epoch": epoch + 1}, replace=True)
+            search.directory.log.info("supernet epoch %d: loss %.4f", epoch + 1, float(loss))
+    return state.variables
+
+
+def search_architectures(
+    search: Search, network: Network, variables: Variables
+) -> tuple[evolution.Archive, evolution.Archive]:
+    """Stage 2: evolution, then random search with the same budget, on validation data."""
+    config, data = search.config.evolution, search.data
+    limit = config.validation_images
+    score = make_evaluator(
+        network,
+        search.space,
+        config,
+        calibration=jnp.asarray(data.train.images[: config.calibration_images]),
+        images=jnp.asarray(data.validation.images[:limit]),
+        labels=jnp.asarray(data.validation.labels[:limit]),
+    )
+    archives: dict[str, evolution.Archive] = {}
+
+    def explore(name, algorithm, purpose, budget, generations) -> evolution.Archive:
+        def keep_history(archive):
+            tables = [
+                a.columns(search.space, stage=stage, seed=search.config.seed)
+                for stage, a in (archives | {name: archive}).items()
+            ]
+            joined = {key: np.concatenate([t[key] for t in tables]) for key in tables[0]}
+            joined["genotype"] = joined["genotype"].tolist()
+            search.directory.write_history(joined)
+
+        total = budget or config.population * generations
+        with (
+            search.directory.stage(name),
+            search.reporter.bar(name, total, unit="candidates") as bar,
+        ):
+            archives[name] = evolution.run(
+                name,
+                algorithm,
+                search.space,
+                lambda genotypes: score(variables, genotypes),
+                population=config.population,
+                generations=generations,
+                budget=budget,
+                seed=search.seed(purpose),
+                directory=search.directory,
+                bar=bar,
+                on_generation=keep_history,
+            )
+        return archives[name]
+
+    found = explore("evolution", search.algorithm, EVOLUTION, None, config.generations)
+    chance = make("random", search.space, population=config.population)
+    control = explore("random", chance, RANDOM, len(found), config.generations)
+    return found, control
+
+
+def retrain(search: Search, genotypes: np.ndarray) -> dict[str, Any]:
+    """Stage 3: train, convert, prove, fine-tune and measure; returns the rows of metrics.json.
+
+    The last genotype is the best of random search. Models are ranked on validation data; the
+    test data are touched once, by networks that do not change any more.
+    """
+    config, data, directory = search.config.retrain, search.data, search.directory
+    members = Retraining(search.space, genotypes, config, data, search.seed(RETRAIN))
+
+    def train(name, variables, recipe, code):
+        with search.reporter.bar(name, recipe.epochs, unit="epochs") as bar:
+            return members.train(
+                name, variables, recipe, code=code, directory=directory, bar=bar
+            )
+
+    with directory.stage("retrain"):
+        twins = train("retrain", members.initial(), config.train, "relu")
+    with directory.stage("fine_tune"):
+        shorter = members.convert(twins, margin=config.window_margin)
+        tuned = train("fine_tune", shorter, config.fine_tune, "ttfs")
+        tuned = jax.jit(jax.vmap(identity.fold))(tuned)
+    with directory.stage("test"):
+        exact = members.convert(twins, margin=config.identity_margin)
+        validated = members.measure(
+            tuned, data.validation.images, data.validation.labels, code="ttfs"
+        )
+        relu = members.measure(exact, data.test.images, data.test.labels, code="relu")
+        ttfs = members.measure(tuned, data.test.images, data.test.labels, code="ttfs")
+        rows = []
+        for n, genotype in enumerate(genotypes):
+            architecture = member(members.architectures, n)
+            report = identity.compare(
+                members.network, member(exact, n), architecture, jnp.asarray(data.test.images)
+            )
+            counts = count(members.network.spec, architecture, member(ttfs, n))
+            rows.append(
+                {
+                    "genotype": genotype.tolist(),
+                    "architecture": search.space.describe(genotype),
+                    "validation": _recalls(member(validated, n)),
+                    "relu": _recalls(member(relu, n)),
+                    "ttfs": _recalls(member(ttfs, n)),
+                    "spikes_per_neuron": float(ttfs.spikes_per_neuron[n]),
+                    "synops": float(counts.synops),
+                    "params": int(counts.params),
+                    "clip_rate": float(ttfs.clip_rate[n]),
+                    "identity": report._asdict(),
+                }
+            )
+        ranked = sorted(
+            range(len(rows) - 1), key=lambda n: -sum(rows[n]["validation"].values())
+        )
+        for place, n in enumerate(ranked + [len(rows) - 1]):
+            name = f"best/{place}" if n < len(rows) - 1 else "random_search"
+            meta = {
+                "dataset": data.name,
+                "classes": list(data.classes),
+                "metrics": rows[n],
+                "config": to_dict(search.config),
+            }
+            model = Model(
+                members.network.spec, member(members.architectures, n), member(tuned, n), meta
+            )
+            save_model(directory.path / name, model, replace=True)
+    return {
+        "best": [rows[n] for n in ranked],
+        "identity": rows[ranked[0]]["identity"],
+        "random_search": rows[-1],
+    }
+
+
+def run(search: Search) -> dict[str, Any]:
+    """Run all stages, or what is left of them, and write metrics.json."""
+    network = Network(search.space.spec)
+    with search.directory.stage("supernet"):
+        variables = train_supernet(search, network)
+    found, control = search_architectures(search, network, variables)
+    genotypes = np.concatenate([found.best(search.config.retrain.top), control.best(1)])
+    rows = retrain(search, genotypes)
+    metrics = {
+        "dataset": search.data.name,
+        "space": {"name": search.space.name, "size": search.space.size},
+        "algorithm": search.config.evolution.algorithm,
+        "seed": search.config.seed,
+        "architectures_evaluated": len(found),
+        "random_architectures_evaluated": len(control),
+        **rows,
+        "seconds": search.directory.seconds,
+        "environment": {
+            "jax": jax.__version__,
+            "python": platform.python_version(),
+            "device": jax.devices()[0].device_kind,
+            "devices": jax.device_count(),
+            "cpus": os.cpu_count(),
+        },
+    }
+    search.directory.write_json(METRICS, metrics)
+    search.directory.log.info("done: %s and %s written", METRICS, HISTORY)
+    return metrics
+
+
+def _recalls(measured) -> dict[str, float]:
+    return {"war": float(measured.war), "uar": float(measured.uar)}

@@ -1,0 +1,87 @@
+"""Stage 1: one ReLU network whose weights are shared by every architecture of a space."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from search.config import SupernetConfig
+from search.space import Space
+from ttfs_jax.losses import cross_entropy
+from ttfs_jax.network import Network
+from ttfs_jax.population import map_members
+from ttfs_jax.training import Train, TrainState, augment, batch_order, make_optimiser
+
+
+def make_supernet(
+    network: Network,
+    space: Space,
+    config: SupernetConfig,
+    *,
+    samples: int,
+    shift: int = 0,
+    flip: bool = False,
+) -> Train:
+    """Make the pure functions that train shared weights on uniformly sampled paths.
+
+    Every step draws `paths` genotypes; each gets its own share of the batch and its own batch
+    statistics, and their gradients are averaged. `epoch(state, images, labels, seed)`.
+
+    Raises: ValueError when the data do not fill one batch, or it cannot be shared out equally.
+    Source: Single Path One-Shot, Guo et al. 2020 (arXiv:1904.00420); several paths a step as in
+    FairNAS, Chu et al. 2021 (arXiv:1907.01845).
+    """
+    recipe = config.train
+    if samples < recipe.batch_size or recipe.batch_size % config.paths:
+        raise ValueError(
+            f"a batch of {recipe.batch_size} must be a multiple of {config.paths} paths and at "
+            f"most the {samples} training images"
+        )
+    steps = recipe.epochs * (samples // recipe.batch_size)
+    optimiser = make_optimiser(recipe, steps)
+
+    def init(variables):
+        return TrainState(
+            variables=variables,
+            optimiser=optimiser.init(variables["params"]),
+            epoch=jnp.zeros((), jnp.int32),
+        )
+
+    def loss(params, variables, genotype, images, labels):
+        out = network.apply(
+            variables | {"params": params}, images, space.decode(genotype), batch_statistics=True
+        )
+        return cross_entropy(out.logits, labels, smoothing=recipe.label_smoothing)
+
+    def epoch(state, images, labels, seed):
+        key = jax.random.fold_in(jax.random.key(seed), state.epoch)
+        key_order, key_steps = jax.random.split(key)
+        order = batch_order(key_order, samples, recipe.batch_size)
+
+        def step(carry, inputs):
+            params, moments = carry
+            index, number = inputs
+            key_augment, key_paths = jax.random.split(jax.random.fold_in(key_steps, number))
+            batch = augment(images[index], key_augment, shift=shift, flip=flip)
+            shares = batch.reshape(config.paths, -1, *batch.shape[1:])
+            targets = labels[index].reshape(config.paths, -1)
+            values, gradients = map_members(
+                lambda genotype, x, y: jax.value_and_grad(loss)(
+                    params, state.variables, genotype, x, y
+                ),
+                space.sample(key_paths, config.paths),
+                shares,
+                targets,
+            )
+            gradient = jax.tree.map(lambda leaf: leaf.mean(0), gradients)
+            updates, moments = optimiser.update(gradient, moments, params)
+            return (optax.apply_updates(params, updates), moments), values.mean()
+
+        (params, moments), losses = jax.lax.scan(
+            step,
+            (state.variables["params"], state.optimiser),
+            (order, jnp.arange(order.shape[0])),
+        )
+        variables = state.variables | {"params": params}
+        return TrainState(variables, moments, state.epoch + 1), losses.mean()
+
+    return Train(init, epoch)
