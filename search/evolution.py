@@ -119,7 +119,7 @@ def run(
     key = jax.random.key(seed)
     state = algorithm.init(jax.random.fold_in(key, 0))
     archive, first = Archive(len(space.genes)), 0
-    if path.exists():
+    if checkpoint.exists(path):
         meta = checkpoint.read_meta(path)
         template = {"state": state, "archive": Archive.template(len(space.genes), meta["rows"])}
         tree, meta = checkpoint.restore(path, template)

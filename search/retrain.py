@@ -91,7 +91,7 @@ class Retraining:
 
         states = jax.jit(jax.vmap(recipe.init))(variables)
         path, first = directory.checkpoint(name), 0
-        if path.exists():
+        if checkpoint.exists(path):
             states, meta = checkpoint.restore(path, states)
             first = meta["epoch"]
             bar.advance(first)

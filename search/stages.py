@@ -57,7 +57,7 @@ def train_supernet(search: Search, network: Network) -> Variables:
     seed = search.seed(SUPERNET)
     state = recipe.init(jax.jit(initialise, static_argnums=0)(network, jax.random.key(seed)))
     path, first = search.directory.checkpoint("supernet"), 0
-    if path.exists():
+    if checkpoint.exists(path):
         state, meta = checkpoint.restore(path, state)
         first = meta["epoch"]
     one_pass = jax.jit(recipe.epoch)

@@ -1,0 +1,18 @@
+"""Time-to-first-spike networks in JAX, exactly equal to their ReLU twins."""
+
+from ttfs_jax.architecture import Architecture, NetworkSpec
+from ttfs_jax.errors import InputError
+from ttfs_jax.model import Model, load
+from ttfs_jax.network import Network
+from ttfs_jax.spike_time import NO_SPIKE, spike_time
+
+__all__ = [
+    "NO_SPIKE",
+    "Architecture",
+    "InputError",
+    "Model",
+    "Network",
+    "NetworkSpec",
+    "load",
+    "spike_time",
+]

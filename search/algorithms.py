@@ -1,0 +1,150 @@
+"""Search algorithms over genotypes, all behind one ask and tell, all through evosax's."""
+
+import difflib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
+
+from search.genetic import CategoricalGA
+from search.space import Space
+from ttfs_jax.errors import InputError
+
+# Fails on a bounded generation or needs downloads of trained parameters.
+EXCLUDED = {"LES", "DES", "EvoTF_ES", "LGA"}
+
+
+def _guard(fitness: jax.Array) -> jax.Array:
+    """Negate for evosax, which minimises, and make non-finite values the worst."""
+    finite = jnp.isfinite(fitness)
+    worst = jnp.where(finite.any(), jnp.where(finite, fitness, jnp.inf).min() - 1.0, 0.0)
+    return -jnp.where(finite, fitness, worst)
+
+
+class Algorithm:
+    """One algorithm: `ask` for genotypes, `tell` their fitness, which is maximised."""
+
+    def __init__(self, strategy: Any, space: Space, *, unique: bool, needs_population: bool):
+        self.strategy, self.space, self.unique = strategy, space, unique
+        self._needs_population = needs_population
+        self.params = strategy.default_params
+
+    def init(self, key: jax.Array) -> dict[str, Any]:
+        """Return the first state, a pytree of arrays."""
+        key_first, key_state = jax.random.split(key)
+        size = self.strategy.population_size
+        genotypes = self.space.sample(key_first, size)
+        if self._needs_population:
+            first = genotypes if self.unique else self._logits(genotypes)
+            state = self.strategy.init(key_state, first, jnp.zeros(size), self.params)
+        else:
+            first = jnp.zeros((size, sum(self.space.cardinalities)))
+            state = self.strategy.init(key_state, first[0], self.params)
+        return {"state": state, "first": first, "started": jnp.zeros((), bool)}
+
+    def ask(self, key: jax.Array, state: dict) -> tuple[jax.Array, jax.Array, dict]:
+        """Return proposals, the genotypes [P, G] they stand for, and the state.
+
+        A population-based algorithm's first proposals are its first population.
+        """
+        if self._needs_population and not state["started"]:
+            proposals = state["first"]
+        else:
+            proposals, inner = self.strategy.ask(key, state["state"], self.params)
+            state = state | {"state": inner}
+        return proposals, proposals if self.unique else self._decode(proposals), state
+
+    def tell(self, key, state: dict, proposals, genotypes, fitness: jax.Array) -> dict:
+        """Learn the fitness [P] of what was asked for; higher is better."""
+        cost = _guard(fitness)
+        if self._needs_population and not state["started"]:
+            inner = self.strategy.init(key, proposals, cost, self.params)
+        else:
+            inner, _ = self.strategy.tell(key, proposals, cost, state["state"], self.params)
+        return state | {"state": inner, "started": jnp.ones((), bool)}
+
+    def fresh(self, key: jax.Array, genotypes: np.ndarray, seen: set[tuple]) -> np.ndarray:
+        """Replace genotypes seen before, or twice in this generation, by uniform unseen ones.
+
+        Raises: InputError when the space is exhausted.
+        """
+        if len(seen) + len(genotypes) > self.space.size:
+            raise InputError(
+                f"the space has {self.space.size} architectures only: lower "
+                "--evolution.population or --evolution.generations"
+            )
+        taken, result = set(seen), []
+        generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        for genotype in map(tuple, genotypes.tolist()):
+            while genotype in taken:
+                # One more mutated gene each time: near first, anywhere in the end.
+                gene = int(generator.integers(len(genotype)))
+                choice = int(generator.integers(self.space.cardinalities[gene]))
+                genotype = (*genotype[:gene], choice, *genotype[gene + 1 :])
+            taken.add(genotype)
+            result.append(genotype)
+        return np.asarray(result, np.int32)
+
+    def _logits(self, genotypes: jax.Array) -> jax.Array:
+        parts = [
+            jax.nn.one_hot(genotypes[:, gene], size)
+            for gene, size in enumerate(self.space.cardinalities)
+        ]
+        return jnp.concatenate(parts, 1)
+
+    def _decode(self, logits: jax.Array) -> jax.Array:
+        edges = np.cumsum(self.space.cardinalities)[:-1].tolist()
+        parts = jnp.split(logits, edges, axis=1)
+        return jnp.stack([part.argmax(1) for part in parts], 1).astype(jnp.int32)
+
+
+class RandomSearch(Algorithm):
+    """Uniform sampling, the honest control."""
+
+    def __init__(self, space: Space, population: int):
+        self.space, self.unique, self._population = space, True, population
+
+    def init(self, key):
+        """Return an empty state."""
+        return {"generation": jnp.zeros((), jnp.int32)}
+
+    def ask(self, key, state):
+        """Draw genotypes uniformly."""
+        genotypes = self.space.sample(key, self._population)
+        return genotypes, genotypes, state
+
+    def tell(self, key, state, proposals, genotypes, fitness):
+        """Count the generation; nothing is learnt."""
+        return {"generation": state["generation"] + 1}
+
+
+def make(name: str, space: Space, *, population: int) -> Algorithm:
+    """Build an algorithm by name: genetic, random, or one of evosax's through one-hot logits.
+
+    Raises: InputError for an unknown name or a population below 4.
+    """
+    if population < 4:
+        raise InputError(f"--evolution.population {population} is too small: use at least 4")
+    if name == "random":
+        return RandomSearch(space, population)
+    if name == "genetic":
+        strategy = CategoricalGA(population, space.cardinalities)
+        return Algorithm(strategy, space, unique=True, needs_population=True)
+    logits = jnp.zeros(sum(space.cardinalities))
+    for table, needs in (
+        (population_based_algorithms, True),
+        (distribution_based_algorithms, False),
+    ):
+        if name in table and name not in EXCLUDED:
+            strategy = table[name](population_size=population, solution=logits)
+            return Algorithm(strategy, space, unique=False, needs_population=needs)
+    known = [
+        "genetic",
+        "random",
+        *sorted({*population_based_algorithms, *distribution_based_algorithms} - EXCLUDED),
+    ]
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise InputError(f"unknown algorithm {name!r}: {hint}choose one of {', '.join(known)}")

@@ -1,0 +1,105 @@
+"""Search spaces: genotypes as vectors of categorical choices, and what they stand for."""
+
+import difflib
+import math
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ttfs_jax.architecture import OPERATORS, Architecture, NetworkSpec
+from ttfs_jax.errors import InputError
+
+
+@dataclass(frozen=True)
+class Gene:
+    """One choice."""
+
+    name: str
+    choices: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A named set of architectures, all parts of one maximal shape.
+
+    Genes in order: an operator a block, a width a stage, the head's width, the time bits.
+    """
+
+    name: str
+    spec: NetworkSpec
+    genes: tuple[Gene, ...]
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Count the choices of every gene."""
+        return tuple(len(gene.choices) for gene in self.genes)
+
+    @property
+    def size(self) -> int:
+        """Count the architectures."""
+        return math.prod(self.cardinalities)
+
+    def decode(self, genotype: jax.Array) -> Architecture:
+        """Turn a genotype [G] of choice indices into an architecture; traceable."""
+        blocks, stages = self.spec.blocks, len(self.spec.stage_widths)
+        values = [
+            jnp.asarray(gene.choices, jnp.int32)[genotype[n]]
+            for n, gene in enumerate(self.genes)
+            if n >= blocks
+        ]
+        return Architecture(
+            operators=genotype[:blocks].astype(jnp.int32),
+            widths=jnp.stack(values[:stages]),
+            head=values[stages],
+            time_bits=values[stages + 1],
+        )
+
+    def describe(self, genotype: np.ndarray) -> dict[str, str | int]:
+        """Name the choices of a genotype [G]."""
+        pairs = zip(self.genes, np.asarray(genotype).tolist(), strict=True)
+        return {gene.name: gene.choices[index] for gene, index in pairs}
+
+    def sample(self, key: jax.Array, count: int) -> jax.Array:
+        """Draw genotypes uniformly: [count, G]."""
+        limits = jnp.asarray(self.cardinalities)
+        return jax.random.randint(
+            key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32
+        )
+
+
+def conv_space(image_shape: tuple[int, int, int], classes: int) -> Space:
+    """Build the convolutional space for images of that shape.
+
+    Operators skip, 3 × 3, 5 × 5 and residual in two stages of two blocks; three tiers of width a
+    stage, of the head and of time bits. The choices are ours: the paper publishes none.
+    """
+    small = min(image_shape[:2]) < 20
+    widths = ((8, 12, 16), (16, 24, 32)) if small else ((8, 16, 24), (16, 32, 48))
+    heads = (32, 48, 64) if small else (64, 96, 128)
+    spec = NetworkSpec(
+        image_shape,
+        classes,
+        stage_widths=tuple(max(tier) for tier in widths),
+        stage_blocks=(2, 2),
+        head_width=max(heads),
+        stem_kernel=3 if small else 5,
+        stem_stride=1 if small else 2,
+    )
+    genes = [Gene(f"block_{n}", OPERATORS) for n in range(spec.blocks)]
+    genes += [Gene(f"width_{n}", tier) for n, tier in enumerate(widths)]
+    genes += [Gene("head", heads), Gene("time_bits", (4, 5, 6))]
+    return Space("conv", spec, tuple(genes))
+
+
+SPACES = {"conv": conv_space}
+
+
+def make_space(name: str, image_shape: tuple[int, int, int], classes: int) -> Space:
+    """Build a space by name. Raises: InputError for an unknown one."""
+    if name not in SPACES:
+        close = difflib.get_close_matches(name, SPACES, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise InputError(f"unknown --space {name!r}: {hint}choose one of {', '.join(SPACES)}")
+    return SPACES[name](image_shape, classes)

@@ -1,0 +1,70 @@
+"""The one interface of all data sets, and the checks that every set passes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ttfs_jax.errors import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels."""
+
+    images: np.ndarray  # [N, H, W, C] float32 in [0, 1]
+    labels: np.ndarray  # [N] int32
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What may be done to training images without changing their class."""
+
+    shift: int = 0
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A classification task, split into train, validation and test."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    augmentation: Augmentation = Augmentation()
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Give height, width and channels."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
+
+
+def check(data: Dataset) -> Dataset:
+    """Return the data set unchanged if it is sound.
+
+    Raises: InputError naming the split and what is wrong with it.
+    """
+    for name in ("train", "validation", "test"):
+        split = getattr(data, name)
+        check_split(f"{data.name} {name}", split.images, split.labels, len(data.classes))
+    return data
+
+
+def check_split(name: str, images: np.ndarray, labels: np.ndarray, classes: int) -> None:
+    """Check images [N, H, W, C] in [0, 1] and labels [N]. Raises: InputError."""
+    if images.ndim != 4:
+        raise InputError(f"{name} images must be [N, H, W, C], not {images.shape}: reshape them")
+    if len(images) != len(labels):
+        raise InputError(
+            f"{name} has {len(images)} images but {len(labels)} labels: get matching files"
+        )
+    if not len(images):
+        raise InputError(f"{name} is empty: get the complete files")
+    if not np.isfinite(images).all():
+        raise InputError(f"{name} images contain NaN or infinite pixels: clean the data")
+    if images.min() < 0 or images.max() > 1:
+        raise InputError(f"{name} pixels must be within [0, 1]: scale them")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(f"{name} labels must be within 0 and {classes - 1}: check the file")

@@ -1,0 +1,25 @@
+"""Handwritten digits that come with scikit-learn: 1,797 real images of 8 × 8 pixels."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from ttfs_jax.datasets.base import Augmentation, Dataset, Split
+
+
+def load(*, split_seed: int = 0) -> Dataset:
+    """Load the digits, split 60 / 20 / 20 with the classes in proportion.
+
+    Source: Alpaydin & Kaynak 1998, UCI repository, doi:10.24432/C50P49.
+    """
+    bunch = load_digits()
+    images = (bunch.images / 16.0).astype(np.float32)[..., None]
+    labels = bunch.target.astype(np.int32)
+    rest, test = train_test_split(
+        np.arange(len(labels)), test_size=360, random_state=split_seed, stratify=labels
+    )
+    train, validation = train_test_split(
+        rest, test_size=360, random_state=split_seed, stratify=labels[rest]
+    )
+    splits = [Split(images[index], labels[index]) for index in (train, validation, test)]
+    return Dataset("digits", tuple("0123456789"), *splits, Augmentation(shift=1))

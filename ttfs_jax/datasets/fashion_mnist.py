@@ -1,0 +1,63 @@
+"""Fashion-MNIST from its four IDX files."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from ttfs_jax.datasets import idx
+from ttfs_jax.datasets.base import Augmentation, Dataset, Split, check_split
+from ttfs_jax.errors import InputError
+
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+CLASSES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+VALIDATION_IMAGES = 5000
+
+
+def load(*, data_dir: Path | None = None, split_seed: int = 0) -> Dataset:
+    """Load Fashion-MNIST: 55,000 training, 5,000 validation and 10,000 test images.
+
+    Raises: InputError for a missing folder or file, and for damaged files.
+    Source: Xiao et al. 2017 (arXiv:1708.07747).
+    """
+    folder = DEBIAN_FOLDER if data_dir is None else data_dir
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder} is not a folder: name that of the IDX files by --data-dir "
+            f"(Debian: apt-get install dataset-fashion-mnist, {DEBIAN_FOLDER})"
+        )
+    images, labels = _pair(folder, "train")
+    if len(labels) <= VALIDATION_IMAGES:
+        raise InputError(f"{folder} has only {len(labels)} training images: get it again")
+    train, validation = train_test_split(
+        np.arange(len(labels)),
+        test_size=VALIDATION_IMAGES,
+        random_state=split_seed,
+        stratify=labels,
+    )
+    return Dataset(
+        "fashion-mnist",
+        CLASSES,
+        Split(images[train], labels[train]),
+        Split(images[validation], labels[validation]),
+        Split(*_pair(folder, "t10k")),
+        Augmentation(shift=2, flip=True),
+    )
+
+
+def _pair(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    images = idx.read(folder / f"{part}-images-idx3-ubyte").astype(np.float32)[..., None] / 255.0
+    labels = idx.read(folder / f"{part}-labels-idx1-ubyte").astype(np.int32)
+    check_split(f"fashion-mnist {part}", images, labels, len(CLASSES))
+    return images, labels
