@@ -1,6 +1,7 @@
 """Stage 2: the loop of ask, evaluate and tell, resumable after every generation."""
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import jax
@@ -142,7 +143,7 @@ def run(
         if new:
             filled = np.asarray(new + [new[0]] * (population - len(new)), np.int32)
             scores = jax.tree.map(np.asarray, evaluate(jnp.asarray(filled)))
-            kept = jax.tree.map(lambda leaf: leaf[: len(new)], scores)
+            kept = jax.tree.map(itemgetter(slice(len(new))), scores)
             archive.add(filled[: len(new)], generation, kept)
         if budget is None or len(archive) < budget:
             fitness = jnp.asarray(archive.fitness_of(genotypes), jnp.float32)

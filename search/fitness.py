@@ -55,9 +55,7 @@ def make_evaluator(
 
     def score(variables, genotype, calibration, images, labels):
         architecture = space.decode(genotype)
-        own = calibrate(
-            network, variables, architecture, calibration, margin=config.window_margin
-        )
+        own = calibrate(network, variables, architecture, calibration, margin=config.window_margin)
         measured = evaluate(network, own, architecture, images, labels)
         counts = count(network.spec, architecture, measured)
         return Scores(

@@ -57,9 +57,9 @@ class CategoricalGA(PopulationBasedAlgorithm):
         count, genes = state.population.shape
         select, cross, mix, mutate, draw = jax.random.split(key, 5)
         rivals = jax.random.randint(select, (2, count, self.tournament), 0, count)
-        winners = jnp.take_along_axis(
-            rivals, state.fitness[rivals].argmin(-1, keepdims=True), -1
-        )[..., 0]
+        winners = jnp.take_along_axis(rivals, state.fitness[rivals].argmin(-1, keepdims=True), -1)[
+            ..., 0
+        ]
         mother, father = state.population[winners[0]], state.population[winners[1]]
         crossed = jax.random.bernoulli(cross, params.crossover_rate, (count, 1))
         swapped = crossed & jax.random.bernoulli(mix, 0.5, (count, genes))

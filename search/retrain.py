@@ -97,9 +97,7 @@ class Retraining:
             bar.advance(first)
         seeds = self._seeds(1 if code == "relu" else 2)
         for epoch in range(first, config.epochs):
-            states, losses = one_pass(
-                states, self.architectures, self.images, self.labels, seeds
-            )
+            states, losses = one_pass(states, self.architectures, self.images, self.labels, seeds)
             note = f"loss {float(losses.mean()):.3f}"
             checkpoint.save(path, states, meta={"epoch": epoch + 1}, replace=True)
             bar.advance(1, note)

@@ -64,9 +64,7 @@ class Space:
     def sample(self, key: jax.Array, count: int) -> jax.Array:
         """Draw genotypes uniformly: [count, G]."""
         limits = jnp.asarray(self.cardinalities)
-        return jax.random.randint(
-            key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32
-        )
+        return jax.random.randint(key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32)
 
 
 def conv_space(image_shape: tuple[int, int, int], classes: int) -> Space:

@@ -134,9 +134,7 @@ def retrain(search: Search, genotypes: np.ndarray) -> dict[str, Any]:
 
     def train(name, variables, recipe, code):
         with search.reporter.bar(name, recipe.epochs, unit="epochs") as bar:
-            return members.train(
-                name, variables, recipe, code=code, directory=directory, bar=bar
-            )
+            return members.train(name, variables, recipe, code=code, directory=directory, bar=bar)
 
     with directory.stage("retrain"):
         twins = train("retrain", members.initial(), config.train, "relu")
@@ -172,9 +170,7 @@ def retrain(search: Search, genotypes: np.ndarray) -> dict[str, Any]:
                     "identity": report._asdict(),
                 }
             )
-        ranked = sorted(
-            range(len(rows) - 1), key=lambda n: -sum(rows[n]["validation"].values())
-        )
+        ranked = sorted(range(len(rows) - 1), key=lambda n: -sum(rows[n]["validation"].values()))
         for place, n in enumerate(ranked + [len(rows) - 1]):
             name = f"best/{place}" if n < len(rows) - 1 else "random_search"
             meta = {

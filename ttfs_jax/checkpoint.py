@@ -88,6 +88,4 @@ def restore(path: Path, template: Any) -> tuple[Any, dict]:
 
 def _digests(folder: Path) -> dict[str, str]:
     files = sorted(p for p in (folder / TREE).rglob("*") if p.is_file())
-    return {
-        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
-    }
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}

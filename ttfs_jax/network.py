@@ -109,9 +109,7 @@ class Network(nn.Module):
             SpikingConv(9 * before, after)
             for before, after in zip(spec.stage_widths, spec.stage_widths[1:], strict=False)
         ]
-        self.block = [
-            Block(spec.stage_widths[spec.block_stage(n)]) for n in range(spec.blocks)
-        ]
+        self.block = [Block(spec.stage_widths[spec.block_stage(n)]) for n in range(spec.blocks)]
         height, width = spec.head_size
         self.head = SpikingDense(height * width * spec.stage_widths[-1], spec.head_width)
         self.output = Readout(spec.head_width, spec.classes)

@@ -25,4 +25,6 @@ def map_members(function: Callable, *members, chunk: int | None = None):
     if chunk >= count > 1:
         return jax.vmap(function)(*members)
     # batch_size=1 would vmap over single members and lose the real branches.
-    return jax.lax.map(lambda args: function(*args), members, batch_size=chunk if chunk > 1 else None)
+    return jax.lax.map(
+        lambda args: function(*args), members, batch_size=chunk if chunk > 1 else None
+    )

@@ -1,0 +1,110 @@
+"""Both codes of the whole network: logits, gradients, folding, masks, quantisation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ttfs_jax.architecture import Architecture, NetworkSpec
+from ttfs_jax.convolution import convolve
+from ttfs_jax.identity import calibrate, compare, fold
+from ttfs_jax.network import Network, initialise
+from ttfs_jax.spike_time import NO_SPIKE
+from ttfs_jax.window import quantise
+
+SPEC = NetworkSpec((8, 8, 1), 3, stage_widths=(4, 6), stage_blocks=(2, 1), head_width=8)
+NETWORK = Network(SPEC)
+OPERATORS = [(0, 1, 2), (3, 2, 0), (1, 3, 3), (0, 0, 0)]
+
+
+def architecture(operators, bits=0):
+    return Architecture(
+        jnp.array(operators, jnp.int32), jnp.array([3, 6]), jnp.array(5), jnp.array(bits)
+    )
+
+
+def images(dtype="float32"):
+    drawn = np.random.default_rng(0).uniform(-0.5, 1.0, (16, 8, 8, 1))
+    return jnp.asarray(np.maximum(drawn, 0.0), dtype)
+
+
+def converted(chosen, dtype="float32", margin=1.5):
+    variables = initialise(NETWORK, jax.random.key(1))
+    variables = jax.tree.map(lambda leaf: leaf.astype(dtype), variables)
+    return fold(calibrate(NETWORK, variables, chosen, images(dtype), margin=margin))
+
+
+@pytest.mark.parametrize("operators", OPERATORS)
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-4), ("float64", 1e-10)])
+def test_codes_agree(operators, dtype, bound):
+    with jax.enable_x64(dtype == "float64"):
+        chosen = architecture(operators)
+        report = compare(NETWORK, converted(chosen, dtype), chosen, images(dtype), batch_size=6)
+    assert report.max_rel_logit_error < bound
+    assert report.argmax_agreement_unclipped == 1.0
+    assert report.clip_rate == 0.0
+
+
+def test_short_windows_clip():
+    chosen = architecture(OPERATORS[0])
+    report = compare(NETWORK, converted(chosen, margin=0.3), chosen, images())
+    assert report.clip_rate > 0
+
+
+def test_folding_keeps_the_logits():
+    chosen = architecture(OPERATORS[1])
+    variables = calibrate(NETWORK, initialise(NETWORK, jax.random.key(1)), chosen, images())
+    before = NETWORK.apply(variables, images(), chosen).logits
+    np.testing.assert_allclose(
+        before, NETWORK.apply(fold(variables), images(), chosen).logits, atol=1e-5
+    )
+
+
+def test_gradients_of_the_codes_agree_also_under_vmap():
+    with jax.enable_x64(True):
+        variables = converted(architecture(OPERATORS[1]), "float64", margin=4.0)
+
+        def gradient(operators, code):
+            def loss(params):
+                out = NETWORK.apply(
+                    variables | {"params": params}, images("float64"), chosen, code=code
+                )
+                return (out.logits**2).sum()
+
+            chosen = architecture(OPERATORS[1]).replace(operators=operators)
+            return jax.grad(loss)(variables["params"])
+
+        every = jnp.array(OPERATORS, jnp.int32)
+        relu = jax.vmap(lambda o: gradient(o, "relu"))(every)
+        ttfs = jax.vmap(lambda o: gradient(o, "ttfs"))(every)
+        one = gradient(every[1], "ttfs")
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-8), relu, ttfs)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b, atol=1e-8), ttfs, one)
+
+
+def test_quantised_times_lie_on_the_grid():
+    times = jnp.array([0.0, 0.3, 0.95, NO_SPIKE])
+    rounded = quantise(times, jnp.array(1.0), jnp.array(2))
+    np.testing.assert_array_equal(rounded, [0.0, 0.25, NO_SPIKE, NO_SPIKE])
+    np.testing.assert_array_equal(quantise(times, jnp.array(1.0), jnp.array(0)), times)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (3, 1), (5, 1), (5, 2)])
+def test_convolution_and_its_gradient_equal_lax(size, stride):
+    x, kernel = images()[:2], jax.random.normal(jax.random.key(0), (size * size, 3))
+
+    def reference(x, kernel):
+        return jax.lax.conv_general_dilated(
+            x,
+            kernel.reshape(size, size, 1, 3),
+            (stride, stride),
+            [(size // 2, size // 2)] * 2,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+    for argument in (0, 1):
+        ours = jax.grad(lambda *a: (convolve(*a, size=size, stride=stride) ** 2).sum(), argument)(
+            x, kernel
+        )
+        theirs = jax.grad(lambda *a: (reference(*a) ** 2).sum(), argument)(x, kernel)
+        np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)

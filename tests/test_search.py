@@ -1,0 +1,80 @@
+"""The search: algorithms, counts, and the command with its errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hardware.counts import fan_out
+from search import algorithms, evolve
+from search.space import conv_space
+from ttfs_jax.errors import InputError
+
+SPACE = conv_space((8, 8, 1), 10)
+
+
+def test_space_size_and_decoding():
+    assert SPACE.size == 20736
+    genotype = jnp.array([3, 0, 1, 2, 0, 2, 1, 2])
+    chosen = SPACE.decode(genotype)
+    assert chosen.widths.tolist() == [8, 32]
+    assert (int(chosen.head), int(chosen.time_bits)) == (48, 6)
+    assert SPACE.describe(np.asarray(genotype))["block_0"] == "residual"
+
+
+@pytest.mark.parametrize("name", ["genetic", "CMA_ES", "DifferentialEvolution"])
+def test_algorithms_maximise_and_stay_in_range(name):
+    algorithm = algorithms.make(name, SPACE, population=24)
+    state = algorithm.init(jax.random.key(0))
+    means = []
+    for generation in range(15):
+        key = jax.random.fold_in(jax.random.key(1), generation)
+        proposals, genotypes, state = algorithm.ask(key, state)
+        assert (genotypes >= 0).all()
+        assert (genotypes < jnp.array(SPACE.cardinalities)[None]).all()
+        fitness = genotypes.sum(1).astype(jnp.float32).at[0].set(jnp.nan)
+        means.append(float(genotypes.sum(1).mean()))
+        state = algorithm.tell(key, state, proposals, genotypes, fitness)
+    assert means[-1] > means[0] + 1
+
+
+def test_fresh_genotypes_are_new_and_distinct():
+    algorithm = algorithms.make("random", SPACE, population=8)
+    same = np.zeros((8, 8), np.int32)
+    fresh = algorithm.fresh(jax.random.key(0), same, {tuple([0] * 8)})
+    assert len({tuple(g) for g in fresh.tolist()} | {tuple([0] * 8)}) == 9
+
+
+def test_fan_out_at_borders():
+    np.testing.assert_array_equal(fan_out(3, 3, size=3), [[4, 6, 4], [6, 9, 6], [4, 6, 4]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--preset", "smok"], "did you mean smoke"),
+        (["--resume", "nowhere"], "holds no run"),
+        (["--data", "fashion-mnist", "--data-dir", "nowhere"], "--data-dir"),
+    ],
+)
+def test_bad_options_end_in_one_line_and_status_2(arguments, words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        evolve.main(arguments)
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert words in message
+    assert message.count("\n") == 1
+
+
+def test_run_directory_is_never_overwritten(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(SystemExit) as stopped:
+        evolve.main(["--run-dir", str(tmp_path), "--preset", "smoke"])
+    assert stopped.value.code == 2
+    assert "already holds a run" in capsys.readouterr().err
+    assert (tmp_path / "config.json").read_text() == "{}"
+
+
+def test_unknown_algorithm_is_named():
+    with pytest.raises(InputError, match="did you mean genetic"):
+        algorithms.make("genetik", SPACE, population=8)
