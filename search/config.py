@@ -102,8 +102,8 @@ def preset(data: str, name: str) -> Config:
     }[data, name]
     supernet, epochs, fine_epochs, population, generations, top = schedule
     return Config(
-        data=data,  # pyright: ignore[reportArgumentType]
-        preset=name,  # pyright: ignore[reportArgumentType]
+        data=data,
+        preset=name,
         supernet=SupernetConfig(
             train=TrainConfig(epochs=supernet, batch_size=128 if digits else 256)
         ),

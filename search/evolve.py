@@ -120,7 +120,7 @@ def _refuse_changes(saved: Config, wanted: Config, prefix: str = "") -> None:
         old, new = getattr(saved, field.name), getattr(wanted, field.name)
         name = prefix + field.name.replace("_", "-")
         if is_dataclass(old):
-            _refuse_changes(old, new, f"{name}.")  # pyright: ignore[reportArgumentType]
+            _refuse_changes(old, new, f"{name}.")
         elif old != new:
             raise InputError(
                 f"--{name} {new} differs from the {old} this run began with: leave the option "
