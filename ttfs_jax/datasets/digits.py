@@ -21,5 +21,11 @@ def load(*, split_seed: int = 0) -> Dataset:
     train, validation = train_test_split(
         rest, test_size=360, random_state=split_seed, stratify=labels[rest]
     )
-    splits = [Split(images[index], labels[index]) for index in (train, validation, test)]
-    return Dataset("digits", tuple("0123456789"), *splits, Augmentation(shift=1))
+    return Dataset(
+        "digits",
+        tuple("0123456789"),
+        Split(images[train], labels[train]),
+        Split(images[validation], labels[validation]),
+        Split(images[test], labels[test]),
+        Augmentation(shift=1),
+    )
