@@ -89,7 +89,7 @@ class Config:
 def preset(data: str, name: str) -> Config:
     """Return the defaults of a preset for a data set."""
     digits = data == "digits"
-    train = TrainConfig(batch_size=64 if digits else 128, activity_penalty=0.1)
+    train = TrainConfig(batch_size=64 if digits else 128, activity_penalty=0.1 if digits else 0.3)
     fine = dataclasses.replace(train, learning_rate=3e-4, epochs=2)
     # epochs of: supernet, retraining, fine-tuning; population, generations, top
     schedule = {
