@@ -33,34 +33,29 @@ class CategoricalGA(PopulationBasedAlgorithm):
     """
 
     def __init__(self, population_size: int, cardinalities: tuple[int, ...], tournament: int = 3):
-        super().__init__(population_size, jnp.zeros(len(cardinalities)))
+        super().__init__(population_size, jnp.zeros(len(cardinalities), jnp.int32))
         self.cardinalities, self.tournament = cardinalities, tournament
 
     @property
-    def default_params(self) -> Params:
-        """Give the default probabilities."""
+    def _default_params(self) -> Params:
         return Params()
 
-    def init(self, key, population, fitness, params) -> State:
-        """Start from an evaluated population: [P, G] and [P]."""
-        best = fitness.argmin()
+    def _init(self, key, params) -> State:
+        size = self.population_size
         return State(
-            population=population,
-            fitness=fitness,
-            best_solution=population[best],
-            best_fitness=fitness[best],
+            population=jnp.zeros((size, self.num_dims), jnp.int32),
+            fitness=jnp.full((size,), jnp.inf),
+            best_solution=jnp.zeros(self.num_dims, jnp.int32),
+            best_fitness=jnp.asarray(jnp.inf),
             generation_counter=jnp.zeros((), jnp.int32),
         )
 
-    def ask(self, key, state: State, params: Params):
-        """Propose children: [P, G]."""
+    def _ask(self, key, state: State, params: Params):
         count, genes = state.population.shape
         select, cross, mix, mutate, draw = jax.random.split(key, 5)
         rivals = jax.random.randint(select, (2, count, self.tournament), 0, count)
-        winners = jnp.take_along_axis(rivals, state.fitness[rivals].argmin(-1, keepdims=True), -1)[
-            ..., 0
-        ]
-        mother, father = state.population[winners[0]], state.population[winners[1]]
+        fittest = state.fitness[rivals].argmin(-1, keepdims=True)
+        mother, father = state.population[jnp.take_along_axis(rivals, fittest, -1)[..., 0]]
         crossed = jax.random.bernoulli(cross, params.crossover_rate, (count, 1))
         swapped = crossed & jax.random.bernoulli(mix, 0.5, (count, genes))
         children = jnp.where(swapped, father, mother)
@@ -70,16 +65,8 @@ class CategoricalGA(PopulationBasedAlgorithm):
         mutated = jax.random.bernoulli(mutate, params.mutation_rate, (count, genes))
         return jnp.where(mutated, (children + step) % sizes, children).astype(jnp.int32), state
 
-    def tell(self, key, population, fitness, state: State, params: Params):
-        """Keep the best P of parents and children."""
+    def _tell(self, key, population, fitness, state: State, params: Params) -> State:
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
-        kept = jnp.argsort(costs)[: len(fitness)]
-        state = State(
-            population=everyone[kept],
-            fitness=costs[kept],
-            best_solution=everyone[kept[0]],
-            best_fitness=costs[kept[0]],
-            generation_counter=state.generation_counter + 1,
-        )
-        return state, {"best_fitness": state.best_fitness}
+        kept = jnp.argsort(costs)[: self.population_size]
+        return state.replace(population=everyone[kept], fitness=costs[kept])

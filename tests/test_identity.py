@@ -1,5 +1,7 @@
 """Both codes of the whole network: logits, gradients, folding, masks, quantisation."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,10 +30,16 @@ def images(dtype="float32"):
     return jnp.asarray(np.maximum(drawn, 0.0), dtype)
 
 
-def converted(chosen, dtype="float32", margin=1.5):
-    variables = initialise(NETWORK, jax.random.key(1))
-    variables = jax.tree.map(lambda leaf: leaf.astype(dtype), variables)
-    return fold(calibrate(NETWORK, variables, chosen, images(dtype), margin=margin))
+@functools.partial(jax.jit, static_argnames=("dtype", "folded"))
+def converted(chosen, dtype="float32", margin=1.5, folded=True):
+    """Random weights, scales and biases; calibration replaces statistics and windows."""
+    generator = np.random.default_rng(1)
+    shapes = jax.eval_shape(lambda: initialise(NETWORK, jax.random.key(0)))
+    variables = jax.tree.map(
+        lambda leaf: jnp.asarray(generator.normal(0.3, 0.5, leaf.shape), dtype), shapes
+    )
+    variables = calibrate(NETWORK, variables, chosen, images(dtype), margin=margin)
+    return fold(variables) if folded else variables
 
 
 @pytest.mark.parametrize("operators", OPERATORS)
@@ -53,33 +61,34 @@ def test_short_windows_clip():
 
 def test_folding_keeps_the_logits():
     chosen = architecture(OPERATORS[1])
-    variables = calibrate(NETWORK, initialise(NETWORK, jax.random.key(1)), chosen, images())
-    before = NETWORK.apply(variables, images(), chosen).logits
-    np.testing.assert_allclose(
-        before, NETWORK.apply(fold(variables), images(), chosen).logits, atol=1e-5
-    )
+    logits = jax.jit(lambda variables: NETWORK.apply(variables, images(), chosen).logits)
+    unfolded, folded = converted(chosen, folded=False), converted(chosen)
+    assert jnp.abs(unfolded["params"]["stem"]["bias"] - folded["params"]["stem"]["bias"]).max() > 0
+    np.testing.assert_allclose(logits(unfolded), logits(folded), atol=1e-5)
 
 
 def test_gradients_of_the_codes_agree_also_under_vmap():
     with jax.enable_x64(True):
-        variables = converted(architecture(OPERATORS[1]), "float64", margin=4.0)
 
         def gradient(operators, code):
+            chosen = architecture(OPERATORS[1]).replace(operators=operators)
+            variables = converted(chosen, "float64")
+
             def loss(params):
                 out = NETWORK.apply(
                     variables | {"params": params}, images("float64"), chosen, code=code
                 )
                 return (out.logits**2).sum()
 
-            chosen = architecture(OPERATORS[1]).replace(operators=operators)
             return jax.grad(loss)(variables["params"])
 
         every = jnp.array(OPERATORS, jnp.int32)
-        relu = jax.vmap(lambda o: gradient(o, "relu"))(every)
-        ttfs = jax.vmap(lambda o: gradient(o, "ttfs"))(every)
-        one = gradient(every[1], "ttfs")
+        relu = jax.jit(jax.vmap(lambda o: gradient(o, "relu")))(every)
+        ttfs = jax.jit(jax.vmap(lambda o: gradient(o, "ttfs")))(every)
+        one = jax.jit(lambda o: gradient(o, "ttfs"))(every[1])
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-8), relu, ttfs)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b, atol=1e-8), ttfs, one)
+        assert all(jnp.abs(leaf).sum() > 0 for leaf in jax.tree.leaves(ttfs))
 
 
 def test_quantised_times_lie_on_the_grid():

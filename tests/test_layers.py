@@ -1,0 +1,208 @@
+"""Every layer on its own: hand numbers, and gradients of both codes against finite differences."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from ttfs_jax.architecture import CONV3, CONV5, RESIDUAL, SKIP
+from ttfs_jax.layers import (
+    Reading,
+    Readout,
+    Signal,
+    SpikingConv,
+    SpikingDense,
+    activation,
+    average_pool,
+    delay,
+    earliest_spike_pool,
+)
+from ttfs_jax.network import Block
+from ttfs_jax.spike_time import NO_SPIKE, fire
+
+WINDOW = 40.0  # wide enough for every activation here
+USED = jnp.array([True, True, True, False])
+PLANE = (2, 5, 4, 4)  # B, H, W, C; odd height on purpose
+
+
+def blocks(operator):
+    return (
+        Block(4),
+        PLANE,
+        lambda layer, signal, reading: layer(signal, jnp.array(operator), reading, mask=USED)[0],
+    )
+
+
+def charged(layer, signal, reading):
+    return layer(activation(signal, reading), reading, mask=USED)[0]
+
+
+LAYERS = {
+    "dense": (SpikingDense(6, 4), (3, 6), charged),
+    "conv3x3": (SpikingConv(36, 4, size=3), PLANE, charged),
+    "conv5x5 stride 2": (SpikingConv(100, 4, size=5, stride=2), PLANE, charged),
+    "block skip": blocks(SKIP),
+    "block conv3x3": blocks(CONV3),
+    "block conv5x5": blocks(CONV5),
+    "block residual": blocks(RESIDUAL),
+    "readout": (
+        Readout(6, 3),
+        (3, 6),
+        lambda layer, signal, reading: layer(activation(signal, reading)),
+    ),
+    "earliest spike": (
+        None,
+        PLANE,
+        lambda layer, signal, reading: earliest_spike_pool(signal, reading),
+    ),
+    "average": (
+        None,
+        PLANE,
+        lambda layer, signal, reading: average_pool(activation(signal, reading)),
+    ),
+}
+
+
+def draw(shape, seed=0):
+    """Activations, a third of them silent."""
+    return np.maximum(np.random.default_rng(seed).uniform(-0.5, 1.0, shape), 0.0)
+
+
+def variables_of(layer, shape, call):
+    """Random float64 variables: positive statistics, windows that nothing clips in."""
+    if layer is None:
+        return {}
+    generator = np.random.default_rng(3)
+    signal = Signal(jnp.zeros(shape), jnp.array(1.0))
+    shapes = jax.eval_shape(
+        lambda: layer.init(jax.random.key(0), signal, Reading(), method=as_method(call))
+    )
+
+    def fill(path, leaf):
+        name = path[-1].key
+        if name == "window":
+            return jnp.full(leaf.shape, WINDOW)
+        low, high = {"std": (0.5, 1.5), "scale": (0.5, 1.5)}.get(name, (-0.5, 0.5))
+        return jnp.asarray(generator.uniform(low, high, leaf.shape))
+
+    return jax.tree_util.tree_map_with_path(fill, shapes)
+
+
+def as_method(call):
+    return lambda layer, signal, reading: call(layer, signal, reading)
+
+
+def forward(name, code, batch_statistics=False):
+    """Make the function (params, activations, other variables) -> activations of one layer."""
+    layer, _, call = LAYERS[name]
+    reading = Reading(code, batch_statistics)
+
+    def run(params, x, others):
+        values = fire(x, 2.0) if code == "ttfs" else x
+        signal = Signal(values, jnp.asarray(2.0, x.dtype))
+        if layer is None:
+            out = call(None, signal, reading)
+        else:
+            everything = others | {"params": params}
+            out = layer.apply(everything, signal, reading, method=as_method(call))
+        return activation(out, reading) if isinstance(out, Signal) else out
+
+    return run
+
+
+def prepared(name):
+    layer, shape, call = LAYERS[name]
+    variables = variables_of(layer, shape, call)
+    params = variables.pop("params", {})
+    return params, jnp.asarray(draw(shape)), variables
+
+
+@pytest.mark.parametrize("batch_statistics", [False, True])
+@pytest.mark.parametrize("name", LAYERS)
+def test_both_codes_give_the_same_values_and_gradients(name, batch_statistics):
+    with jax.enable_x64(True):
+        params, x, others = prepared(name)
+
+        def value_and_pullback(code):
+            run = forward(name, code, batch_statistics)
+
+            def loss(params, x):
+                return (run(params, x, others) ** 2).sum()
+
+            return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, x)
+
+        relu, ttfs = value_and_pullback("relu"), value_and_pullback("ttfs")
+        # A pixel at exactly 0 is silent and its spike time cannot move, but in the relu code
+        # of the layers it is an ordinary 0, so those entries are compared where they spike.
+        spiking = (x > 0).astype(x.dtype)
+        relu = relu[0], (relu[1][0], relu[1][1] * spiking)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), relu, ttfs)
+        assert float(relu[0]) > 0
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_spike_gradients_equal_finite_differences(name):
+    with jax.enable_x64(True):
+        params, x, others = prepared(name)
+        run = jax.jit(functools.partial(forward(name, "ttfs"), others=others))
+        # Every input spikes and none together: the differences have no derivative there.
+        x = jnp.asarray(np.random.default_rng(1).uniform(0.05, 1.0, x.shape))
+        check_grads(run, (params, x), order=1, modes=["rev"], eps=1e-6)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_vmap_of_grad_equals_grad_of_vmap(name):
+    with jax.enable_x64(True):
+        params, x, others = prepared(name)
+        run = forward(name, "ttfs")
+        many = jnp.stack([x, x[::-1] * 0.5, jnp.zeros_like(x)])
+
+        def loss(x):
+            return (run(params, x, others) ** 2).sum()
+
+        outside = jax.jit(jax.vmap(jax.grad(loss)))(many)
+        inside = jax.jit(jax.grad(lambda many: jax.vmap(loss)(many).sum()))(many)
+        np.testing.assert_allclose(outside, inside, rtol=1e-12)
+        np.testing.assert_allclose(outside[0], jax.jit(jax.grad(loss))(x), rtol=1e-12)
+        assert np.isfinite(outside).all()
+
+
+def test_delay_keeps_the_charge_and_silence():
+    signal = Signal(jnp.array([0.5, 2.0, NO_SPIKE]), jnp.array(3.0))
+    later = delay(signal, jnp.array(1.0))
+    np.testing.assert_array_equal(later.values, [-1.5, 0.0, NO_SPIKE])
+    reading = Reading("ttfs")
+    np.testing.assert_array_equal(activation(later, reading), activation(signal, reading))
+
+
+def test_pools_by_hand():
+    x = jnp.array([[0.0, 0.75, 0.25], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]])[None, :, :, None]
+    signal = Signal(fire(x, 1.0), jnp.array(1.0))
+    first = earliest_spike_pool(signal, Reading("ttfs")).values[0, :, :, 0]
+    np.testing.assert_array_equal(first, [[0.25, 0.75], [NO_SPIKE, NO_SPIKE]])
+    mean = average_pool(activation(signal, Reading("ttfs")))[0, :, :, 0]
+    np.testing.assert_allclose(mean, [[0.3125, 0.0625], [0.0, 0.0]])
+
+
+def test_simultaneous_first_spikes_share_the_gradient():
+    times = jnp.array([[0.5, 0.5], [0.75, NO_SPIKE]])[None, :, :, None]
+
+    def first(times):
+        return earliest_spike_pool(Signal(times, jnp.array(1.0)), Reading("ttfs")).values.sum()
+
+    np.testing.assert_array_equal(jax.grad(first)(times)[0, :, :, 0], [[0.5, 0.5], [0.0, 0.0]])
+
+
+def test_masked_neurons_are_silent_and_counted_out():
+    layer, shape, _ = LAYERS["dense"]
+    x = jnp.asarray(draw(shape), jnp.float32)
+    reading = Reading("ttfs")
+    variables = layer.init(jax.random.key(0), x, reading, mask=USED)
+    signal, info = layer.apply(variables, x, reading, mask=USED)
+    assert (signal.values[:, 3] == NO_SPIKE).all()
+    assert info.spikes.sum() == (signal.values[:, :3] != NO_SPIKE).sum()
+    everything = layer.apply(variables, x, reading, mask=jnp.ones(4, bool))[0]
+    np.testing.assert_array_equal(everything.values[:, :3], signal.values[:, :3])
