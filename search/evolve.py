@@ -21,6 +21,9 @@ from search.space import make_space
 from ttfs_jax import compilation_cache, datasets
 from ttfs_jax.errors import InputError
 
+# The final table has to fit into 80 columns.
+SHORT = {"conv3x3": "3×3", "conv5x5": "5×5", "residual": "res", "skip": "–"}
+
 
 @dataclass(frozen=True)
 class Command:
@@ -156,20 +159,20 @@ def _check_sizes(config: Config, data: datasets.Dataset, space) -> None:
 def table(metrics: dict) -> Table:
     """Lay out the final table: the best networks and random search, measured on test data."""
     result = Table(title=f"{metrics['dataset']}: test results, quantised spike times")
-    for name in ("", "architecture", "ReLU WAR", "TTFS WAR", "TTFS UAR", "spikes/neuron"):
-        result.add_column(name)
-    result.add_column("SynOps", justify="right")
-    result.add_column("params", justify="right")
+    result.add_column("network", no_wrap=True)
+    result.add_column("architecture")
+    for name in ("ReLU\nWAR", "TTFS\nWAR", "TTFS\nUAR", "spikes/\nneuron", "kSynOps", "params"):
+        result.add_column(name, justify="right", no_wrap=True)
     rows = [(f"best/{n}", row) for n, row in enumerate(metrics["best"])]
-    for name, row in [*rows, ("random search", metrics["random_search"])]:
+    for name, row in [*rows, ("random", metrics["random_search"])]:
         result.add_row(
             name,
-            " ".join(str(value) for value in row["architecture"].values()),
+            " ".join(SHORT.get(value, str(value)) for value in row["architecture"].values()),
             f"{row['relu']['war']:.4f}",
             f"{row['ttfs']['war']:.4f}",
             f"{row['ttfs']['uar']:.4f}",
             f"{row['spikes_per_neuron']:.3f}",
-            f"{row['synops']:,.0f}",
+            f"{row['synops'] / 1e3:,.0f}",
             f"{row['params']:,}",
         )
     proof = metrics["identity"]
