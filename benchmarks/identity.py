@@ -113,6 +113,7 @@ def main() -> None:
             "max_abs_logit_error": max(r.max_abs_logit_error for r in found),
             "argmax_agreement": min(r.argmax_agreement for r in found),
             "argmax_agreement_unclipped": min(r.argmax_agreement_unclipped for r in found),
+            "first_spike_agreement": min(r.first_spike_agreement for r in found),
             "clip_rate": max(r.clip_rate for r in found),
         }
     if arguments.json:

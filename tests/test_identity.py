@@ -50,6 +50,7 @@ def test_codes_agree(operators, dtype, bound):
         report = compare(NETWORK, converted(chosen, dtype), chosen, images(dtype), batch_size=6)
     assert report.max_rel_logit_error < bound
     assert report.argmax_agreement_unclipped == 1.0
+    assert report.first_spike_agreement == 1.0
     assert report.clip_rate == 0.0
 
 

@@ -92,6 +92,10 @@ def test_saved_network_gives_the_accuracy_of_the_metrics(finished):
     row = json.loads((finished / "metrics.json").read_text())["best"][0]
     assert (net.predict(test.images) == test.labels).mean() == pytest.approx(row["ttfs"]["war"])
     assert net.meta["metrics"]["genotype"] == row["genotype"]
+    first = net.predict(test.images, readout="first-spike")
+    assert (first == net.predict(test.images)).mean() > 0.99
+    with pytest.raises(ValueError, match="readout must be"):
+        net.predict(test.images, readout="last")
     with pytest.raises(InputError, match=r"images must be \[B"):
         net(test.images[:, :4])
     with pytest.raises(InputError, match="finite"):

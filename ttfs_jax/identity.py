@@ -9,6 +9,7 @@ import numpy as np
 
 from ttfs_jax import window as windows
 from ttfs_jax.architecture import Architecture, neurons_by_layer
+from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.evaluation import in_chunks
 from ttfs_jax.network import Network, Variables
 
@@ -88,6 +89,7 @@ class EqualityReport(NamedTuple):
     max_rel_logit_error: float  # largest error over the largest logit
     argmax_agreement: float  # share of all images
     argmax_agreement_unclipped: float  # share of the images in which nothing clips
+    first_spike_agreement: float  # share whose first output spike is the largest potential
     clip_rate: float  # clipped neurons over all neurons
     spikes_per_neuron: dict[str, float]  # by layer, in the ttfs code
 
@@ -101,7 +103,8 @@ def _both_codes(network, variables, architecture, images, batch_size):
         ttfs = network.apply(variables, images, exact, code="ttfs")
         clipped = sum(info.clipped for info in ttfs.layers.values())
         spikes = {name: info.spikes.sum() for name, info in ttfs.layers.items()}
-        return (relu.logits, ttfs.logits, clipped), spikes
+        first = first_spike_readout(ttfs.logits, **variables["windows"]["output"]).argmin(-1)
+        return (relu.logits, ttfs.logits, first, clipped), spikes
 
     return in_chunks(both, images, batch_size)
 
@@ -119,7 +122,7 @@ def compare(
     Shapes: images [N, H, W, C]. Time bits are left out here: they are a loss of accuracy, not
     of the identity, and are measured as such.
     """
-    (relu, ttfs, clipped), spikes = jax.tree.map(
+    (relu, ttfs, first, clipped), spikes = jax.tree.map(
         np.asarray, _both_codes(network, variables, architecture, images, batch_size)
     )
     neurons = jax.tree.map(int, neurons_by_layer(network.spec, architecture))
@@ -131,6 +134,7 @@ def compare(
         max_rel_logit_error=float(error / np.abs(relu).max()),
         argmax_agreement=float(agree.mean()),
         argmax_agreement_unclipped=float(agree[fits].mean()) if fits.any() else float("nan"),
+        first_spike_agreement=float((first == ttfs.argmax(1)).mean()),
         clip_rate=float(clipped.sum() / (len(images) * sum(neurons.values()))),
         spikes_per_neuron={
             name: float(count / (len(images) * neurons[name]))

@@ -3,6 +3,7 @@
 import dataclasses
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import numpy as np
 
 from ttfs_jax import checkpoint
 from ttfs_jax.architecture import Architecture, NetworkSpec, largest
+from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.errors import InputError
 from ttfs_jax.layers import Signal
 from ttfs_jax.network import Code, Network, Variables, initialise
@@ -45,9 +47,22 @@ class Model:
         """Return the spike times of every layer and their windows; `NO_SPIKE` where silent."""
         return self._apply(images, "ttfs", record=True).signals
 
-    def predict(self, images: np.ndarray | jax.Array) -> jax.Array:
-        """Return class indices: [B, H, W, C] -> [B]."""
-        return self(images).argmax(-1)
+    def predict(
+        self,
+        images: np.ndarray | jax.Array,
+        *,
+        readout: Literal["potential", "first-spike"] = "potential",
+    ) -> jax.Array:
+        """Return class indices: [B, H, W, C] -> [B], by largest potential or first output spike.
+
+        Raises: InputError for other images, ValueError for an unknown read-out.
+        """
+        if readout not in ("potential", "first-spike"):
+            raise ValueError(f"readout must be 'potential' or 'first-spike', not {readout!r}")
+        logits = self(images)
+        if readout == "potential":
+            return logits.argmax(-1)
+        return first_spike_readout(logits, **self.variables["windows"]["output"]).argmin(-1)
 
     def _apply(self, images, code, record):
         images = np.asarray(images, np.float32)
