@@ -80,7 +80,8 @@ class Archive:
         """Rebuild the archive of a checkpoint."""
         archive = cls(tree["genotypes"].shape[1])
         archive.genotypes, archive.generations = tree["genotypes"], tree["generations"]
-        archive.scores = dict(tree["scores"])
+        # Checkpoints sort their keys; the order of columns must not depend on a resume.
+        archive.scores = {name: tree["scores"][name] for name in Scores.__dataclass_fields__}
         archive._row = {tuple(row.tolist()): n for n, row in enumerate(archive.genotypes)}
         return archive
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hardware.counts import fan_out
-from search import algorithms, evolve
+from search import algorithms, evolution, evolve
+from search.fitness import Scores
 from search.space import conv_space
 from ttfs_jax.errors import InputError
 
@@ -84,3 +85,14 @@ def test_run_directory_is_never_overwritten(tmp_path, capsys):
 def test_unknown_algorithm_is_named():
     with pytest.raises(InputError, match="did you mean genetic"):
         algorithms.make("genetik", SPACE, population=8)
+
+
+def test_archive_comes_back_with_its_columns_in_order():
+    archive = evolution.Archive(genes=len(SPACE.genes))
+    values = [np.arange(2.0) + n for n in range(len(Scores.__dataclass_fields__))]
+    archive.add(np.array([[0] * 8, [1] * 8], np.int32), 3, Scores(*values))
+    sorted_tree = jax.tree.map(np.asarray, archive.to_tree())
+    back = evolution.Archive.from_tree(sorted_tree).columns(SPACE, stage="evolution")
+    before = archive.columns(SPACE, stage="evolution")
+    assert list(back) == list(before)
+    jax.tree.map(np.testing.assert_array_equal, back, before)
