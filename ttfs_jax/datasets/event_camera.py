@@ -1,0 +1,214 @@
+"""An event camera: from log intensity over time to ON and OFF events, in closed form.
+
+Within a step the log intensity of a pixel is a line, so its events have equal distances: the
+first one, the distance and the count describe all of them exactly, and no loop over events is
+needed. Dimension letters: H and W height and width of the sensor.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """The sensor's constants.
+
+    Source: ranges for bright and low light by the authors of v2e, Hu et al. 2021
+    (arXiv:2006.07722): thresholds 0.2-0.5, spread 0.03-0.05, cut-off 80-120 Hz (bright) and
+    20-60 Hz (low light), leak 0.1 Hz, shot noise 0.1-5 Hz (bright) and 10-30 Hz (low light).
+    """
+
+    threshold: float = 0.2
+    """Mean contrast threshold, in natural-log intensity."""
+    threshold_spread: float = 0.03
+    """Standard deviation of the threshold over pixels and polarities."""
+    refractory: float = 0.5e-3
+    """Dead time after an event, in seconds (chosen)."""
+    leak_rate: float = 0.1
+    """ON events a second that a pixel makes without any change."""
+    bright_cutoff: float = 100.0
+    """Bandwidth of a pixel at intensity 1, in Hz; it falls in proportion to the light."""
+    dark_cutoff: float = 20.0
+    """Lowest bandwidth, in Hz."""
+    bright_noise: float = 0.1
+    """Shot-noise events a second at intensity 1."""
+    dark_noise: float = 10.0
+    """Shot-noise events a second in the dark."""
+    hot_share: float = 5e-4
+    """Share of hot pixels (chosen)."""
+    hot_rate: float = 100.0
+    """Noise events a second of a hot pixel (chosen)."""
+
+
+@struct.dataclass
+class Pixels:
+    """What differs from pixel to pixel and never changes."""
+
+    threshold_on: jax.Array  # [H, W]
+    threshold_off: jax.Array  # [H, W]
+    hot: jax.Array  # bool [H, W]
+
+
+@struct.dataclass
+class SensorState:
+    """What a sensor remembers from step to step."""
+
+    level: jax.Array  # [H, W] log intensity behind the low-pass filter
+    change: jax.Array  # [H, W] log intensity gained since the last event
+    blind: jax.Array  # [H, W] seconds of dead time left
+
+
+class Events(NamedTuple):
+    """The events of one step: the n-th is at first + n · distance, n < count."""
+
+    first: jax.Array  # [H, W] seconds since the step began
+    distance: jax.Array  # [H, W] seconds
+    count: jax.Array  # [H, W] int32
+    polarity: jax.Array  # [H, W] int32: +1 ON, −1 OFF
+    noise: jax.Array  # [H, W] seconds since the step began, +∞ for none
+    noise_polarity: jax.Array  # [H, W] int32
+
+
+def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) -> Pixels:
+    """Draw a sensor: thresholds of every pixel, not below a tenth of the mean, and hot pixels."""
+    key_on, key_off, key_hot = jax.random.split(key, 3)
+
+    def thresholds(key):
+        drawn = config.threshold + config.threshold_spread * jax.random.normal(key, shape)
+        return jnp.maximum(drawn, 0.1 * config.threshold)
+
+    return Pixels(
+        threshold_on=thresholds(key_on),
+        threshold_off=thresholds(key_off),
+        hot=jax.random.bernoulli(key_hot, config.hot_share, shape),
+    )
+
+
+def start(intensity: jax.Array, floor: float = 1e-3) -> SensorState:
+    """Return the state of a sensor that has looked at this image [H, W] for long."""
+    level = jnp.log(jnp.maximum(intensity, floor))
+    return SensorState(level=level, change=jnp.zeros_like(level), blind=jnp.zeros_like(level))
+
+
+def ramp_events(
+    slope: jax.Array,
+    change: jax.Array,
+    blind: jax.Array,
+    duration: float,
+    pixels: Pixels,
+    *,
+    refractory: float,
+) -> tuple[Events, jax.Array, jax.Array]:
+    """Solve one step in which each pixel's log intensity is a line.
+
+    A live pixel fires when its change since the last event reaches C:
+    t_1 = t_live + (C − |x|) / |s|, then every r + C / |s|; the change restarts from 0 at the end
+    of the dead time r.
+
+    Shapes: slope s, change x, blind [H, W] -> events without noise, change and blind at the end.
+    No event: s = 0, or too little change; count is 0 and `first` lies beyond the step.
+    Source: the pixel of Lichtsteiner et al. 2008, doi:10.1109/JSSC.2007.914337, with the reset
+    at the end of the refractory period.
+    """
+    rising = slope > 0.0
+    speed = jnp.where(slope == 0.0, 1.0, jnp.abs(slope))
+    threshold = jnp.where(rising, pixels.threshold_on, pixels.threshold_off)
+    live = jnp.minimum(blind, duration)
+    change = jnp.where(blind > 0.0, 0.0, change)
+    gained = jnp.where(rising, change, -change)
+    first = live + jnp.maximum(threshold - gained, 0.0) / speed
+    first = jnp.where((slope == 0.0) | (blind >= duration), jnp.inf, first)
+    distance = refractory + threshold / speed
+    fires = first <= duration
+    waiting = jnp.where(fires, duration - first, 0.0)
+    count = jnp.where(fires, 1 + jnp.floor(waiting / distance).astype(jnp.int32), 0)
+    since_last = waiting - (count - 1) * distance - refractory
+    after = slope * jnp.where(fires, jnp.maximum(since_last, 0.0), duration - live)
+    change = jnp.where(fires, after, change + after)
+    blind = jnp.where(fires, jnp.maximum(-since_last, 0.0), jnp.maximum(blind - duration, 0.0))
+    polarity = jnp.where(rising, 1, -1)
+    silent = jnp.full_like(first, jnp.inf)
+    return Events(first, distance, count, polarity, silent, polarity), change, blind
+
+
+def step(
+    state: SensorState,
+    intensity: jax.Array,
+    key: jax.Array,
+    duration: float,
+    pixels: Pixels,
+    config: CameraConfig,
+    *,
+    floor: float = 1e-3,
+) -> tuple[SensorState, Events]:
+    """Let the sensor watch the light change to a new image within one step.
+
+    The log intensity passes a low-pass filter whose bandwidth falls with the light, the leak
+    lifts it steadily, and shot noise (stronger in the dark) adds at most one event a step to a
+    pixel that makes none of its own.
+
+    Shapes: intensity [H, W] in (0, 1] -> state, events [H, W]; duration in seconds.
+    Source: the non-idealities of v2e, Hu et al. 2021 (arXiv:2006.07722).
+    """
+    light = jnp.clip(intensity, floor, 1.0)
+    cutoff = jnp.maximum(config.bright_cutoff * light, config.dark_cutoff)
+    share = -jnp.expm1(-2.0 * jnp.pi * cutoff * duration)
+    level = state.level + share * (jnp.log(light) - state.level)
+    slope = (level - state.level) / duration + config.leak_rate * pixels.threshold_on
+    refractory = config.refractory
+    events, change, blind = ramp_events(
+        slope, state.change, state.blind, duration, pixels, refractory=refractory
+    )
+    rate = config.dark_noise + (config.bright_noise - config.dark_noise) * light
+    rate = jnp.where(pixels.hot, config.hot_rate, rate)
+    key_time, key_sign = jax.random.split(key)
+    # The time of the first event of a Poisson process; only one within the step is used.
+    when = jax.random.exponential(key_time, level.shape) / rate
+    noisy = (when < duration) & (events.count == 0) & (state.blind <= when)
+    since = duration - when - refractory
+    change = jnp.where(noisy, slope * jnp.maximum(since, 0.0), change)
+    blind = jnp.where(noisy, jnp.maximum(-since, 0.0), blind)
+    events = events._replace(
+        noise=jnp.where(noisy, when, jnp.inf),
+        noise_polarity=jnp.where(jax.random.bernoulli(key_sign, 0.5, level.shape), 1, -1),
+    )
+    return SensorState(level=level, change=change, blind=blind), events
+
+
+def polarity_counts(events: Events) -> jax.Array:
+    """Count ON and OFF events: [H, W, 2]."""
+    noise = jnp.isfinite(events.noise)
+
+    def of(sign):
+        own = jnp.where(events.polarity == sign, events.count, 0)
+        return own + (noise & (events.noise_polarity == sign))
+
+    return jnp.stack([of(1), of(-1)], -1)
+
+
+def event_list(events: Events, *, begin: float = 0.0) -> np.ndarray:
+    """List the events of one step in order of time, as (t, x, y, p) records on the host.
+
+    t is in seconds from `begin`, p is 1 for ON and 0 for OFF.
+    """
+    events = Events(*map(np.asarray, events))
+    rows, columns = np.nonzero(events.count)
+    count = events.count[rows, columns]
+    pixel = np.repeat(np.arange(len(rows)), count)
+    number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    y, x = rows[pixel], columns[pixel]
+    times = events.first[y, x] + number * events.distance[y, x]
+    noise_y, noise_x = np.nonzero(np.isfinite(events.noise))
+    listed = np.zeros(
+        len(times) + len(noise_y), [("t", "f8"), ("x", "u2"), ("y", "u2"), ("p", "u1")]
+    )
+    listed["t"] = begin + np.concatenate([times, events.noise[noise_y, noise_x]])
+    listed["x"], listed["y"] = np.concatenate([x, noise_x]), np.concatenate([y, noise_y])
+    signs = [events.polarity[y, x], events.noise_polarity[noise_y, noise_x]]
+    listed["p"] = np.concatenate(signs) > 0
+    return listed[np.argsort(listed["t"], kind="stable")]
