@@ -20,7 +20,7 @@ class CameraConfig:
 
     Source: ranges for bright and low light by the authors of v2e, Hu et al. 2021
     (arXiv:2006.07722): thresholds 0.2-0.5, spread 0.03-0.05, cut-off 80-120 Hz (bright) and
-    20-60 Hz (low light), leak 0.1 Hz, shot noise 0.1-5 Hz (bright) and 10-30 Hz (low light).
+    20-60 Hz (low light), leak 0.1 Hz.
     """
 
     threshold: float = 0.2
@@ -35,10 +35,10 @@ class CameraConfig:
     """Bandwidth of a pixel at intensity 1, in Hz; it falls in proportion to the light."""
     dark_cutoff: float = 20.0
     """Lowest bandwidth, in Hz."""
-    bright_noise: float = 0.1
-    """Shot-noise events a second at intensity 1."""
-    dark_noise: float = 10.0
-    """Shot-noise events a second in the dark."""
+    bright_noise: float = 0.05
+    """Shot-noise events a second at intensity 1 (chosen, see `dark_noise`)."""
+    dark_noise: float = 1.0
+    """Shot-noise events a second in the dark (chosen: frames of SEE are cleaner than v2e's)."""
     hot_share: float = 5e-4
     """Share of hot pixels (chosen)."""
     hot_rate: float = 100.0

@@ -1,0 +1,129 @@
+"""The simulated eye: what is drawn, how it moves, and that a seed fixes all of it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ttfs_jax.datasets.eye_face import LIGHTS, Pose, draw_person, illuminate, render
+from ttfs_jax.datasets.eye_motion import (
+    EMOTIONS,
+    UNITS,
+    MotionConfig,
+    draw_style,
+    move,
+    prototype_table,
+)
+from ttfs_jax.datasets.eye_simulator import simulate
+
+REST = {name: 0.0 for name in Pose.__dataclass_fields__} | {"lid": 1.0, "pupil": 0.4}
+MOTION = MotionConfig()
+
+
+@jax.jit
+def draw(pose, seed=0):
+    person = draw_person(jax.random.key(seed)).replace(glasses=jnp.array(0.0))
+    return render(person, pose, size=48)
+
+
+def picture(seed=0, **change):
+    return np.asarray(draw(Pose(**{k: jnp.float32(v) for k, v in (REST | change).items()}), seed))
+
+
+def region(image, *, x, y):
+    """Cut out x0..x1, y0..y1 in the picture plane."""
+    rows, columns = (slice(*(np.array(span) * 24 + 24).astype(int)) for span in (y, x))
+    return image[rows, columns]
+
+
+EYE = {"x": (-0.4, 0.4), "y": (-0.15, 0.1)}
+
+
+def test_closed_lid_hides_the_eyeball():
+    looking = picture() - picture(gaze_x=0.15)
+    closed = picture(lid=0.0) - picture(lid=0.0, gaze_x=0.15)
+    assert np.abs(region(looking, **EYE)).max() > 0.2
+    assert np.abs(closed).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"brow_inner": 0.12}, {"x": (0.0, 0.7), "y": (-1.0, -0.4)}),
+        ({"brow_outer": 0.12}, {"x": (-0.7, 0.0), "y": (-1.0, -0.4)}),
+        ({"cheek": 1.0}, {"x": (-1.0, 1.0), "y": (0.1, 1.0)}),
+        ({"wrinkle": 1.0}, {"x": (0.6, 1.0), "y": (-0.4, 0.4)}),
+        ({"squeeze": 1.0}, {"x": (-0.4, 0.4), "y": (0.0, 0.2)}),
+    ],
+)
+def test_each_unit_changes_its_part_of_the_face(change, where):
+    difference = np.abs(picture(**change) - picture())
+    assert region(difference, **where).max() > 0.05
+    assert region(difference, **where).mean() > difference.mean()
+
+
+def test_pictures_of_all_people_and_lights_are_sound():
+    rest = Pose(**{name: jnp.float32(value) for name, value in REST.items()})
+
+    def seen(seed, light):
+        person = draw_person(jax.random.key(seed))
+        return illuminate(render(person, rest, size=24), light, phase=seed * 1.0)
+
+    seeds, lights = jnp.arange(32), jnp.arange(32) % len(LIGHTS)
+    images = np.asarray(jax.jit(jax.vmap(seen))(seeds, lights))
+    assert np.isfinite(images).all()
+    assert (images > 0).all() and (images <= 1).all()
+    normal, over, low, hdr = (images[n::4] for n in range(4))
+    assert low.mean() < 0.1 < normal.mean() < over.mean()
+    assert (over == 1).mean() > 0.3
+    assert np.ptp(hdr.mean((1,)), axis=1).mean() > 2 * np.ptp(normal.mean((1,)), axis=1).mean()
+
+
+def test_prototypes_follow_the_table():
+    table = prototype_table()
+    assert table.shape == (len(EMOTIONS), len(UNITS))
+    assert (table[EMOTIONS.index("neutral")] == 0).all()
+    assert set(np.flatnonzero(table[EMOTIONS.index("surprise")])) == {
+        UNITS.index(unit) for unit in (1, 2, 5)
+    }
+    assert len(np.unique(table, axis=0)) == len(EMOTIONS)
+
+
+@jax.jit
+def courses(emotion):
+    def one(seed):
+        keys = jax.random.split(jax.random.key(seed))
+        style = draw_style(keys[0], MOTION)
+        return move(keys[1], style, emotion, jnp.array(0), MOTION, 600)
+
+    return jax.vmap(one)(jnp.arange(24))
+
+
+def test_emotions_move_what_they_should_and_neutral_blinks_too():
+    names = ("neutral", "surprise", "happiness")
+    neutral, surprise, happiness = (courses(jnp.array(EMOTIONS.index(name))) for name in names)
+    assert surprise.brow_inner.max(1).mean() > neutral.brow_inner.max(1).mean() + 0.05
+    assert happiness.cheek.max(1).mean() > neutral.cheek.max(1).mean() + 0.3
+    assert surprise.cheek.max() < 0.5
+    assert neutral.lid.min() < 0.1  # blinks
+    assert np.abs(np.diff(neutral.gaze_x, axis=1)).max() > 0.001  # saccades
+    for field in jax.tree.leaves((neutral, surprise, happiness)):
+        assert np.isfinite(field).all()
+        # Nothing jumps: a lid closes in 75 ms at the fastest.
+        assert np.abs(np.diff(field, axis=1)).max() < 0.25
+
+
+def test_a_take_is_fixed_by_its_seeds():
+    def take(person, number):
+        recording = simulate(person, number, jnp.array(6), jnp.array(0), frames=4, size=24)
+        return np.asarray(recording.events), np.asarray(recording.light)
+
+    events, light = take(1, 2)
+    assert events.shape == light.shape == (4, 24, 24)
+    assert set(np.unique(events)) <= {-1, 0, 1}
+    assert 0.001 < np.abs(events).mean() < 0.5
+    for ours, theirs in zip(take(1, 2), (events, light), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (take(1, 3)[0] != events).any()
+    # The same person looks the same in another take, but for pose.
+    assert np.abs(take(1, 3)[1].astype(int).mean() - light.mean()) < 25

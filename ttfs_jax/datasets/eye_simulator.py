@@ -1,0 +1,74 @@
+"""Simulated recordings: a person shows an emotion to an event camera, frame by frame.
+
+The data are synthetic: what a network learns from them says nothing about real people.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ttfs_jax.datasets import event_camera
+from ttfs_jax.datasets.event_camera import CameraConfig
+from ttfs_jax.datasets.eye_face import Pose, draw_person, illuminate, render
+from ttfs_jax.datasets.eye_motion import MotionConfig, draw_style, move
+
+FRAMES_PER_SECOND = 30  # as in SEE, Zhang et al. 2023 (arXiv:2310.04043)
+
+
+class Recording(NamedTuple):
+    """One take."""
+
+    events: jax.Array  # int8 [T, H, W]: sign of ON minus OFF events within the frame
+    light: jax.Array  # uint8 [T, H, W]: intensity at the end of the frame
+
+
+@partial(jax.jit, static_argnames=("frames", "size", "camera", "motion"))
+def simulate(
+    person_seed: jax.Array,
+    take_seed: jax.Array,
+    emotion: jax.Array,
+    light: jax.Array,
+    *,
+    frames: int,
+    size: int,
+    camera: CameraConfig = CameraConfig(),
+    motion: MotionConfig = MotionConfig(),
+) -> Recording:
+    """Simulate one take.
+
+    A person (face, way of showing, sensor of the headset) follows from `person_seed` [], the
+    take from `take_seed` []. `emotion` [] indexes `eye_motion.EMOTIONS`, `light` []
+    `eye_face.LIGHTS`. Between two frames the picture is drawn `motion.rate` / 30 times.
+    """
+    substeps = max(round(motion.rate / FRAMES_PER_SECOND), 1)
+    duration = 1.0 / (FRAMES_PER_SECOND * substeps)
+    keys = jax.random.split(jax.random.key(person_seed), 4)
+    person, style = draw_person(keys[0]), draw_style(keys[1], motion)
+    pixels = event_camera.make_pixels(keys[2], (size, size), camera)
+    phase = jax.random.uniform(keys[3], (), maxval=6.28)
+    key_motion, key_sensor = jax.random.split(jax.random.fold_in(keys[3], take_seed))
+    course = move(key_motion, style, emotion, light, motion, frames * substeps + 1)
+
+    def look(pose: Pose) -> jax.Array:
+        return illuminate(render(person, pose, size=size), light, phase=phase)
+
+    def watch(state, inputs):
+        pose, number = inputs
+        image = look(pose)
+        key = jax.random.fold_in(key_sensor, number)
+        state, events = event_camera.step(state, image, key, duration, pixels, camera)
+        counts = event_camera.polarity_counts(events)
+        return state, (counts[..., 0] - counts[..., 1], image)
+
+    def frame(state, inputs):
+        state, (balance, images) = jax.lax.scan(watch, state, inputs)
+        events = jnp.sign(balance.sum(0)).astype(jnp.int8)
+        return state, Recording(events, jnp.round(images[-1] * 255).astype(jnp.uint8))
+
+    first = jax.tree.map(lambda leaf: leaf[0], course)
+    later = jax.tree.map(lambda leaf: leaf[1:].reshape(frames, substeps), course)
+    numbers = jnp.arange(frames * substeps).reshape(frames, substeps)
+    _, recording = jax.lax.scan(frame, event_camera.start(look(first)), (later, numbers))
+    return recording
