@@ -15,6 +15,7 @@ from ttfs_jax.datasets.eye_face import Pose, draw_person, illuminate, render
 from ttfs_jax.datasets.eye_motion import MotionConfig, draw_style, move
 
 FRAMES_PER_SECOND = 30  # as in SEE, Zhang et al. 2023 (arXiv:2310.04043)
+CAMERA, MOTION = CameraConfig(), MotionConfig()
 
 
 class Recording(NamedTuple):
@@ -33,8 +34,8 @@ def simulate(
     *,
     frames: int,
     size: int,
-    camera: CameraConfig = CameraConfig(),
-    motion: MotionConfig = MotionConfig(),
+    camera: CameraConfig = CAMERA,
+    motion: MotionConfig = MOTION,
 ) -> Recording:
     """Simulate one take.
 
