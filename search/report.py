@@ -36,7 +36,8 @@ def draw_search(history: pa.Table) -> Figure:
     every = np.asarray(history["fitness"])
     finite = every[np.isfinite(every)]
     if finite.size:
-        axes.set_ylim(np.quantile(finite, 0.1), finite.max() + 0.1 * np.ptp(finite) + 1e-3)
+        low, high = np.quantile(finite, 0.1), finite.max()
+        axes.set_ylim(low, high + 0.1 * (high - low) + 1e-3)
     axes.legend(frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
