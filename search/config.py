@@ -89,7 +89,7 @@ class Config:
 def preset(data: str, name: str) -> Config:
     """Return the defaults of a preset for a data set."""
     digits = data == "digits"
-    train = TrainConfig(batch_size=64 if digits else 128, activity_penalty=0.1 if digits else 0.2)
+    train = TrainConfig(batch_size=64 if digits else 128, activity_penalty=0.1 if digits else 0.25)
     fine = dataclasses.replace(train, learning_rate=3e-4, epochs=2)
     # epochs of: supernet, retraining, fine-tuning; population, generations, top
     schedule = {
@@ -97,7 +97,7 @@ def preset(data: str, name: str) -> Config:
         ("digits", "default"): (60, 60, 15, 24, 10, 4),
         ("digits", "full"): (200, 200, 40, 64, 30, 8),
         ("fashion-mnist", "smoke"): (1, 1, 1, 8, 3, 2),
-        ("fashion-mnist", "default"): (6, 8, 1, 20, 10, 1),
+        ("fashion-mnist", "default"): (8, 11, 2, 20, 10, 1),
         ("fashion-mnist", "full"): (40, 60, 10, 64, 30, 8),
     }[data, name]
     supernet, epochs, fine_epochs, population, generations, top = schedule

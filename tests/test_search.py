@@ -16,6 +16,7 @@ SPACE = conv_space((8, 8, 1), 10)
 
 def test_space_size_and_decoding():
     assert SPACE.size == 20736
+    assert conv_space((28, 28, 1), 10).size == 13824
     genotype = jnp.array([3, 0, 1, 2, 0, 2, 1, 2])
     chosen = SPACE.decode(genotype)
     assert chosen.widths.tolist() == [8, 32]
