@@ -1,6 +1,5 @@
 """Search algorithms over genotypes, all behind one ask and tell, all through evosax's."""
 
-import difflib
 from typing import Any
 
 import jax
@@ -10,7 +9,7 @@ from evosax.algorithms import distribution_based_algorithms, population_based_al
 
 from search.genetic import CategoricalGA
 from search.space import Space
-from ttfs_jax.errors import InputError
+from ttfs_jax.errors import InputError, unknown
 
 # Fails on a bounded generation or needs downloads of trained parameters.
 EXCLUDED = {"LES", "DES", "EvoTF_ES", "LGA"}
@@ -145,6 +144,4 @@ def make(name: str, space: Space, *, population: int) -> Algorithm:
         "random",
         *sorted({*population_based_algorithms, *distribution_based_algorithms} - EXCLUDED),
     ]
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    raise InputError(f"unknown algorithm {name!r}: {hint}choose one of {', '.join(known)}")
+    raise unknown("algorithm", name, known)

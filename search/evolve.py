@@ -1,7 +1,6 @@
 """The command: search, retrain and prove a TTFS network, `python -m search.evolve`."""
 
 import argparse
-import difflib
 import json
 import sys
 from dataclasses import dataclass, fields, is_dataclass
@@ -19,7 +18,7 @@ from search.progress import Reporter
 from search.run_directory import METRICS, RunDirectory
 from search.space import make_space
 from ttfs_jax import compilation_cache, datasets
-from ttfs_jax.errors import InputError
+from ttfs_jax.errors import InputError, unknown
 
 # The final table has to fit into 80 columns.
 SHORT = {"conv3x3": "3×3", "conv5x5": "5×5", "residual": "res", "skip": "–"}
@@ -101,11 +100,7 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
     saved = RunDirectory.read_config(Path(known.resume)) if known.resume else None
     for option, value, choices in (("preset", known.preset, PRESETS), ("data", known.data, DATA)):
         if value is not None and value not in choices:
-            close = difflib.get_close_matches(value, choices, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise InputError(
-                f"unknown --{option} {value!r}: {hint}choose one of {', '.join(choices)}"
-            )
+            raise unknown(f"--{option}", value, choices)
     default = saved or preset(known.data or "digits", known.preset or "default")
     command = tyro.cli(
         Command,

@@ -1,6 +1,5 @@
 """Search spaces: genotypes as vectors of categorical choices, and what they stand for."""
 
-import difflib
 import math
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax.architecture import OPERATORS, Architecture, NetworkSpec
-from ttfs_jax.errors import InputError
+from ttfs_jax.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,5 @@ SPACES = {"conv": conv_space}
 def make_space(name: str, image_shape: tuple[int, int, int], classes: int) -> Space:
     """Build a space by name. Raises: InputError for an unknown one."""
     if name not in SPACES:
-        close = difflib.get_close_matches(name, SPACES, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise InputError(f"unknown --space {name!r}: {hint}choose one of {', '.join(SPACES)}")
+        raise unknown("--space", name, SPACES)
     return SPACES[name](image_shape, classes)

@@ -77,9 +77,7 @@ def variables_of(layer, shape, call):
         return {}
     generator = np.random.default_rng(3)
     signal = Signal(jnp.zeros(shape), jnp.array(1.0))
-    shapes = jax.eval_shape(
-        lambda: layer.init(jax.random.key(0), signal, Reading(), method=as_method(call))
-    )
+    shapes = jax.eval_shape(lambda: layer.init(jax.random.key(0), signal, Reading(), method=call))
 
     def fill(path, leaf):
         name = path[-1].key
@@ -89,10 +87,6 @@ def variables_of(layer, shape, call):
         return jnp.asarray(generator.uniform(low, high, leaf.shape))
 
     return jax.tree_util.tree_map_with_path(fill, shapes)
-
-
-def as_method(call):
-    return lambda layer, signal, reading: call(layer, signal, reading)
 
 
 def forward(name, code, batch_statistics=False):
@@ -107,7 +101,7 @@ def forward(name, code, batch_statistics=False):
             out = call(None, signal, reading)
         else:
             everything = others | {"params": params}
-            out = layer.apply(everything, signal, reading, method=as_method(call))
+            out = layer.apply(everything, signal, reading, method=call)
         return activation(out, reading) if isinstance(out, Signal) else out
 
     return run

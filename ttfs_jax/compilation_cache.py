@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jax
 
+from ttfs_jax.cache_folder import cache_folder
+
 
 def enable(directory: Path | None = None) -> Path | None:
     """Turn on JAX's persistent compilation cache; return its folder, or None if unwritable.
@@ -15,8 +17,7 @@ def enable(directory: Path | None = None) -> Path | None:
     """
     chosen = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     if directory is None:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        directory = root / "ttfs-jax" / "xla" / f"{jax.__version__}-{platform.machine()}"
+        directory = cache_folder("xla") / f"{jax.__version__}-{platform.machine()}"
     if chosen:
         directory = Path(chosen)
     try:

@@ -1,8 +1,19 @@
 """The one error raised for input that the user can mend."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Say what is wrong with the input and how to mend it, in one line.
 
     Commands print the message without a traceback and exit with status 2.
     """
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> InputError:
+    """Make the error for a name that is none of the choices, with the nearest one suggested."""
+    choices = list(choices)
+    close = difflib.get_close_matches(name, choices, 1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return InputError(f"unknown {kind} {name!r}: {hint}choose one of {', '.join(choices)}")

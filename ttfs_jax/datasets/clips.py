@@ -3,13 +3,13 @@
 Letters: T frames of a sequence, F frames of a clip, H and W height and width.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.errors import InputError
+from ttfs_jax.errors import InputError, unknown
 
 Code = Literal["count", "first-event"]
 LATEST_BEGIN = 4  # the published sampler skips 0 to 4 frames first, whatever the stride
@@ -61,7 +61,7 @@ def show(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.ndarray
     if code == "first-event":
         intensity = (1.0 - np.arange(frames, dtype=np.float32) / frames).reshape(-1, 1, 1, 1)
         return (blocks.any((2, 4)) * intensity).max(0)
-    raise InputError(f"unknown --code {code!r}: choose count or first-event")
+    raise unknown("--code", code, get_args(Code))
 
 
 def split_by_person(subjects: np.ndarray, *, parts: int, seed: int) -> np.ndarray:

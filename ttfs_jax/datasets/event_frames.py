@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ttfs_jax.cache_folder import cache_folder
 from ttfs_jax.datasets.see import Index
 from ttfs_jax.errors import InputError
 
@@ -64,7 +65,7 @@ def load_frames(index: Index, *, size: int | None = None, cache: Path | None = N
     """
     if size is None:
         size = _first_size(index)
-    folder = _cache_folder(cache) / f"{_checksum(index)}-{size}"
+    folder = (cache or cache_folder("frames")) / f"{_checksum(index)}-{size}"
     described = folder / "index.json"
     if not described.is_file():
         _decode(index, size, folder)
@@ -114,13 +115,6 @@ def _first_size(index: Index) -> int:
         except ValueError as error:
             reasons.append(str(error))
     raise InputError(f"no event frame can be decoded, the first: {reasons[0]}")
-
-
-def _cache_folder(cache: Path | None) -> Path:
-    if cache is not None:
-        return cache
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "ttfs-jax" / "frames"
 
 
 def _checksum(index: Index) -> str:

@@ -43,7 +43,7 @@ def record(take: Take, number: int, *, seed: int, size: int) -> Recording:
 def write(out: Path, *, seed: int, subjects: int = SUBJECTS, size: int = 90, limit=None) -> int:
     """Write event/, frame/ and emotion.json; return the number of sequences.
 
-    Raises: InputError when the folder holds something already or cannot be written.
+    Raises: InputError when the folder holds something already.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not an empty folder: choose another --out")
