@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.training import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
-DATA = ("digits", "fashion-mnist")
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,15 @@ class RetrainConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Search, retrain and prove a time-to-first-spike network on real images.
+    """Search, retrain and prove a time-to-first-spike network.
 
     A ReLU supernet is trained, architectures are evolved with its weights, the best are
     retrained, converted to spike times exactly, fine-tuned, and measured once on test data.
     """
 
-    data: Literal["digits", "fashion-mnist"] = "digits"
-    """Data set: handwritten digits (comes with scikit-learn) or Fashion-MNIST (IDX files)."""
+    data: Literal["eye", "see", "digits", "fashion-mnist"] = "eye"
+    """Data set: simulated eyes, real eyes (SEE, needs --data-dir), handwritten digits (come with
+    scikit-learn) or Fashion-MNIST (IDX files)."""
     data_dir: Path | None = None
     """Folder of the data files, where the data set needs one."""
     preset: Literal["smoke", "default", "full"] = "default"
@@ -81,37 +82,55 @@ class Config:
     """Seed of everything random but the split."""
     split_seed: int = 0
     """Seed of the train / validation / test split."""
+    eye: EyeConfig = EyeConfig()
+    """How recordings of eyes become images (`eye` and `see`)."""
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
 
 
+# What differs from data set to data set and preset to preset. Epochs of supernet, retraining and
+# fine-tuning; population, generations, top.
+SCHEDULES = {
+    ("eye", "smoke"): (4, 4, 1, 8, 3, 2),
+    ("eye", "default"): (16, 12, 3, 24, 10, 4),
+    ("eye", "full"): (60, 60, 12, 64, 30, 8),
+    ("see", "smoke"): (2, 2, 1, 8, 3, 2),
+    ("see", "default"): (16, 16, 4, 24, 10, 4),
+    ("see", "full"): (60, 60, 12, 64, 30, 8),
+    ("digits", "smoke"): (6, 6, 2, 8, 3, 2),
+    ("digits", "default"): (60, 60, 15, 24, 10, 4),
+    ("digits", "full"): (200, 200, 40, 64, 30, 8),
+    ("fashion-mnist", "smoke"): (1, 1, 1, 8, 3, 2),
+    ("fashion-mnist", "default"): (8, 11, 2, 20, 10, 1),
+    ("fashion-mnist", "full"): (40, 60, 10, 64, 30, 8),
+}
+# Batch size of the supernet and of retraining, activity penalty.
+BATCHES = {
+    "eye": (256, 64, 0.1),
+    "see": (256, 64, 0.1),
+    "digits": (128, 64, 0.1),
+    "fashion-mnist": (256, 128, 0.25),
+}
+SMOKE_EYE = EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)
+
+
 def preset(data: str, name: str) -> Config:
     """Return the defaults of a preset for a data set."""
-    digits = data == "digits"
-    train = TrainConfig(batch_size=64 if digits else 128, activity_penalty=0.1 if digits else 0.25)
-    fine = dataclasses.replace(train, learning_rate=3e-4, epochs=2)
-    # epochs of: supernet, retraining, fine-tuning; population, generations, top
-    schedule = {
-        ("digits", "smoke"): (6, 6, 2, 8, 3, 2),
-        ("digits", "default"): (60, 60, 15, 24, 10, 4),
-        ("digits", "full"): (200, 200, 40, 64, 30, 8),
-        ("fashion-mnist", "smoke"): (1, 1, 1, 8, 3, 2),
-        ("fashion-mnist", "default"): (8, 11, 2, 20, 10, 1),
-        ("fashion-mnist", "full"): (40, 60, 10, 64, 30, 8),
-    }[data, name]
-    supernet, epochs, fine_epochs, population, generations, top = schedule
+    supernet, epochs, fine_epochs, population, generations, top = SCHEDULES[data, name]
+    supernet_batch, batch, penalty = BATCHES[data]
+    train = TrainConfig(epochs=epochs, batch_size=batch, activity_penalty=penalty)
     return Config(
         data=data,
         preset=name,
-        supernet=SupernetConfig(
-            train=TrainConfig(epochs=supernet, batch_size=128 if digits else 256)
-        ),
+        space="conv-small" if data == "eye" and name != "full" else "conv",
+        eye=SMOKE_EYE if name == "smoke" else EyeConfig(),
+        supernet=SupernetConfig(train=TrainConfig(epochs=supernet, batch_size=supernet_batch)),
         evolution=EvolutionConfig(population=population, generations=generations),
         retrain=RetrainConfig(
             top=top,
-            train=dataclasses.replace(train, epochs=epochs),
-            fine_tune=dataclasses.replace(fine, epochs=fine_epochs),
+            train=train,
+            fine_tune=dataclasses.replace(train, learning_rate=3e-4, epochs=fine_epochs),
         ),
     )
 
@@ -135,6 +154,7 @@ def from_dict(values: dict) -> Config:
         **values
         | {
             "data_dir": Path(values["data_dir"]) if values["data_dir"] else None,
+            "eye": EyeConfig(**values["eye"]),
             "supernet": SupernetConfig(**supernet | {"train": train(supernet["train"])}),
             "evolution": EvolutionConfig(**evolution),
             "retrain": RetrainConfig(

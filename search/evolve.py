@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,20 +14,21 @@ from rich.console import Console
 from rich.table import Table
 
 from search import algorithms, report, stages
-from search.config import DATA, PRESETS, Config, preset
+from search.config import PRESETS, Config, preset
 from search.progress import Reporter
 from search.run_directory import METRICS, RunDirectory
 from search.space import make_space
 from ttfs_jax import compilation_cache, datasets
 from ttfs_jax.errors import InputError, unknown
 
+SHOWN_PROBLEMS = 5
 # The final table has to fit into 80 columns.
 SHORT = {"conv3x3": "3×3", "conv5x5": "5×5", "residual": "res", "skip": "–"}
 
 
 @dataclass(frozen=True)
 class Command:
-    """Search, retrain and prove a time-to-first-spike network on real images.
+    """Search, retrain and prove a time-to-first-spike network.
 
     A ReLU supernet is trained, architectures are evolved with its weights, the best are
     retrained, converted to spike times exactly, fine-tuned, and measured once on test data.
@@ -59,7 +61,17 @@ def execute(arguments: list[str], console: Console) -> dict:
     config = command.config
     if saved is not None:
         _refuse_changes(saved, config)
-    data = datasets.load(config.data, data_dir=config.data_dir, split_seed=config.split_seed)
+    compilation_cache.enable()
+    started = time.perf_counter()
+    with Reporter(console) as reporter:
+        data = datasets.load(
+            config.data,
+            data_dir=config.data_dir,
+            split_seed=config.split_seed,
+            eye=config.eye,
+            on_progress=reporter.follow("simulate", unit="takes"),
+        )
+    loading = time.perf_counter() - started
     space = make_space(config.space, data.image_shape, len(data.classes))
     algorithm = algorithms.make(
         config.evolution.algorithm, space, population=config.evolution.population
@@ -70,7 +82,8 @@ def execute(arguments: list[str], console: Console) -> dict:
     else:
         path = command.run_dir or Path("runs") / f"{config.data}-{datetime.now():%Y%m%d-%H%M%S}"
         directory = RunDirectory.create(path, config)
-    compilation_cache.enable()
+    directory.add_seconds("data", loading)
+    _report_problems(data, directory, console)
     console.print(
         f"[bold]{data.name}[/]: {len(data.train.labels):,} training, "
         f"{len(data.validation.labels):,} validation, {len(data.test.labels):,} test images. "
@@ -83,9 +96,20 @@ def execute(arguments: list[str], console: Console) -> dict:
         with Reporter(console) as reporter:
             search = stages.Search(config, data, space, algorithm, directory, reporter)
             metrics = stages.run(search)
+    report.write_raster(directory.path, data.test.images, data.name)
     report.write(directory.path)
     console.print(table(metrics))
     return metrics
+
+
+def _report_problems(data: datasets.Dataset, directory: RunDirectory, console: Console) -> None:
+    """Keep every problem in the log, and show the first few."""
+    for problem in data.problems:
+        directory.log.warning("data: %s", problem)
+    for problem in data.problems[:SHOWN_PROBLEMS]:
+        console.print(f"[yellow]data:[/] {problem}", soft_wrap=True)
+    if len(data.problems) > SHOWN_PROBLEMS:
+        console.print(f"[yellow]data:[/] {len(data.problems)} problems, all in log.txt")
 
 
 def parse(arguments: list[str]) -> tuple[Command, Config | None]:
@@ -98,10 +122,13 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
         early.add_argument(f"--{name}", nargs="?")
     known, _ = early.parse_known_args(arguments)
     saved = RunDirectory.read_config(Path(known.resume)) if known.resume else None
-    for option, value, choices in (("preset", known.preset, PRESETS), ("data", known.data, DATA)):
+    for option, value, choices in (
+        ("preset", known.preset, PRESETS),
+        ("data", known.data, datasets.NAMES),
+    ):
         if value is not None and value not in choices:
             raise unknown(f"--{option}", value, choices)
-    default = saved or preset(known.data or "digits", known.preset or "default")
+    default = saved or preset(known.data or "eye", known.preset or "default")
     command = tyro.cli(
         Command,
         default=Command(config=default),

@@ -1,6 +1,6 @@
 """What the user sees while a run works: one bar a stage, with rate and time left."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -66,3 +66,16 @@ class Reporter:
         task = self._progress.add_task(name, total=total, completed=done, unit=unit, note="")
         yield Bar(self._progress, task)
         self._progress.stop_task(task)
+
+    def follow(self, name: str, *, unit: str) -> Callable[[int, int], None]:
+        """Return a callback (done, total) that shows a bar from its first call on."""
+        tasks = []
+
+        def update(done: int, total: int) -> None:
+            if not tasks:
+                tasks.append(self._progress.add_task(name, total=total, unit=unit, note=""))
+            self._progress.update(tasks[0], completed=done)
+            if done == total:
+                self._progress.stop_task(tasks[0])
+
+        return update

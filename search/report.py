@@ -5,60 +5,15 @@ import html
 import json
 from pathlib import Path
 
-import matplotlib
 import moocore
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from matplotlib.figure import Figure
 
+from search import figures
 from search.run_directory import HISTORY, METRICS
-
-matplotlib.use("Agg")
-COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f"}
-
-
-def running_best(fitness: np.ndarray) -> np.ndarray:
-    """Return the best fitness after each evaluation, NaN counting as worst: [n] -> [n]."""
-    return np.maximum.accumulate(np.nan_to_num(fitness, nan=-np.inf))
-
-
-def draw_search(history: pa.Table) -> Figure:
-    """Draw fitness against evaluations, evolution beside random search."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.subplots()
-    for stage, colour in COLOURS.items():
-        fitness = _column(history, stage, "fitness")
-        axes.plot(fitness, ".", color=colour, alpha=0.35, markersize=4)
-        axes.plot(running_best(fitness), color=colour, linewidth=2, label=f"{stage}, best so far")
-    axes.set(xlabel="architectures evaluated", ylabel="fitness on validation images")
-    every = np.asarray(history["fitness"])
-    finite = every[np.isfinite(every)]
-    if finite.size:
-        low, high = np.quantile(finite, 0.1), finite.max()
-        axes.set_ylim(low, high + 0.1 * (high - low) + 1e-3)
-    axes.legend(frameon=False, loc="lower right")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
-def draw_tradeoff(history: pa.Table, front: np.ndarray) -> Figure:
-    """Draw recall against synaptic operations, with the non-dominated candidates marked."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.subplots()
-    for stage, colour in COLOURS.items():
-        synops, war = _column(history, stage, "synops"), _column(history, stage, "war")
-        axes.plot(synops, war, ".", color=colour, alpha=0.5, label=stage)
-    rows = np.flatnonzero(front)
-    synops, war = np.asarray(history["synops"])[rows], np.asarray(history["war"])[rows]
-    order = np.argsort(synops)
-    axes.step(synops[order], war[order], where="post", color="#c1440e", label="Pareto front")
-    axes.set(xlabel="synaptic operations an image", ylabel="WAR on validation images")
-    axes.set_xscale("log")
-    axes.legend(frameon=False, loc="lower right")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
+from ttfs_jax.model import load
 
 
 def pareto_front(history: pa.Table) -> np.ndarray:
@@ -77,16 +32,28 @@ def write(run: Path) -> None:
     history = pq.read_table(run / HISTORY)
     metrics = json.loads((run / METRICS).read_text())
     front = pareto_front(history)
-    figures = run / "figures"
-    figures.mkdir(exist_ok=True)
-    draw_search(history).savefig(figures / "search.png", dpi=150)
-    draw_tradeoff(history, front).savefig(figures / "tradeoff.png", dpi=150)
+    folder, dataset = run / "figures", metrics["dataset"]
+    folder.mkdir(exist_ok=True)
+    drawn = {
+        "search": figures.draw_search(history, dataset),
+        "tradeoff": figures.draw_tradeoff(history, front, dataset),
+        "confusion": figures.draw_confusion(metrics["best"][0], dataset),
+    }
+    for name, figure in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=150)
     table = history.filter(pa.array(front)).sort_by("synops").drop_columns(["genotype"])
     pa_csv.write_csv(table, run / "pareto.csv")
-    (run / "report.html").write_text(page(metrics, figures), encoding="utf-8")
+    (run / "report.html").write_text(page(metrics, folder), encoding="utf-8")
 
 
-def page(metrics: dict, figures: Path) -> str:
+def write_raster(run: Path, images: np.ndarray, dataset: str) -> None:
+    """Write figures/raster.png: every spike of the best network for the first image."""
+    (run / "figures").mkdir(exist_ok=True)
+    signals = load(run / "best/0").signals(images[:1])
+    figures.draw_raster(signals, dataset).savefig(run / "figures/raster.png", dpi=150)
+
+
+def page(metrics: dict, folder: Path) -> str:
     """Compose one self-contained HTML page."""
     rows = [*metrics["best"], metrics["random_search"]]
     names = [f"best/{n}" for n in range(len(metrics["best"]))] + ["random search"]
@@ -106,7 +73,7 @@ def page(metrics: dict, figures: Path) -> str:
     images = "".join(
         f'<img alt="{path.stem}" src="data:image/png;base64,'
         f'{base64.b64encode(path.read_bytes()).decode()}">'
-        for path in sorted(figures.glob("*.png"))
+        for path in sorted(folder.glob("*.png"))
     )
     identity = html.escape(json.dumps(metrics["identity"], indent=2))
     seconds = html.escape(json.dumps(metrics["seconds"], indent=2))
@@ -124,8 +91,3 @@ def page(metrics: dict, figures: Path) -> str:
 
 def _row(tag: str, cells: tuple[str, ...]) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-
-def _column(history: pa.Table, stage: str, name: str) -> np.ndarray:
-    rows = np.asarray(history["stage"]) == stage
-    return np.asarray(history[name])[rows]

@@ -79,10 +79,13 @@ class RunDirectory:
         try:
             yield
         finally:
-            spent = time.perf_counter() - started
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
-            _write(self.path / TIMES, json.dumps(self.seconds, indent=2))
-            self.log.info("%s: %.1f s", name, spent)
+            self.add_seconds(name, time.perf_counter() - started)
+
+    def add_seconds(self, name: str, spent: float) -> None:
+        """Count time spent on a stage."""
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
+        _write(self.path / TIMES, json.dumps(self.seconds, indent=2))
+        self.log.info("%s: %.1f s", name, spent)
 
     def write_history(self, columns: dict[str, Any]) -> None:
         """Write every evaluated candidate, one row each, without wall times."""

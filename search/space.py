@@ -1,7 +1,8 @@
 """Search spaces: genotypes as vectors of categorical choices, and what they stand for."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -66,16 +67,19 @@ class Space:
         return jax.random.randint(key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32)
 
 
-def conv_space(image_shape: tuple[int, int, int], classes: int) -> Space:
+def conv_space(
+    image_shape: tuple[int, int, int], classes: int, *, narrow: bool | None = None
+) -> Space:
     """Build the convolutional space for images of that shape.
 
     Operators skip, 3 × 3, 5 × 5 and residual in two stages of two blocks; three tiers of width a
     stage and of the head; 4, 5 or 6 time bits, for larger images 5 or 6. The choices are ours:
-    the paper publishes none.
+    the paper publishes none. `narrow` layers are the default for small images only.
     """
     small = min(image_shape[:2]) < 20
-    widths = ((8, 12, 16), (16, 24, 32)) if small else ((8, 16, 24), (16, 32, 48))
-    heads = (32, 48, 64) if small else (64, 96, 128)
+    narrow = small if narrow is None else narrow
+    widths = ((8, 12, 16), (16, 24, 32)) if narrow else ((8, 16, 24), (16, 32, 48))
+    heads = (32, 48, 64) if narrow else (64, 96, 128)
     # 16 time steps cost a deeper network a point of recall that inherited weights do not show.
     bits = (4, 5, 6) if small else (5, 6)
     spec = NetworkSpec(
@@ -93,11 +97,11 @@ def conv_space(image_shape: tuple[int, int, int], classes: int) -> Space:
     return Space("conv", spec, tuple(genes))
 
 
-SPACES = {"conv": conv_space}
+SPACES = {"conv": conv_space, "conv-small": partial(conv_space, narrow=True)}
 
 
 def make_space(name: str, image_shape: tuple[int, int, int], classes: int) -> Space:
     """Build a space by name. Raises: InputError for an unknown one."""
     if name not in SPACES:
         raise unknown("--space", name, SPACES)
-    return SPACES[name](image_shape, classes)
+    return replace(SPACES[name](image_shape, classes), name=name)

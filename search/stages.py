@@ -19,7 +19,7 @@ from search.retrain import Retraining, member
 from search.run_directory import HISTORY, METRICS, RunDirectory
 from search.space import Space
 from search.supernet import make_supernet
-from ttfs_jax import checkpoint, identity
+from ttfs_jax import checkpoint, identity, protocol
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.model import Model, save_model
 from ttfs_jax.network import Network, Variables, initialise
@@ -167,6 +167,9 @@ def retrain(search: Search, genotypes: np.ndarray) -> dict[str, Any]:
                     "synops": float(counts.synops),
                     "params": int(counts.params),
                     "clip_rate": float(ttfs.clip_rate[n]),
+                    "protocol": protocol.score(
+                        ttfs.predictions[n], data.test.labels, data.classes, data.test.columns
+                    ),
                     "identity": report._asdict(),
                 }
             )
@@ -176,6 +179,7 @@ def retrain(search: Search, genotypes: np.ndarray) -> dict[str, Any]:
             meta = {
                 "dataset": data.name,
                 "classes": list(data.classes),
+                "source": dict(data.source),
                 "metrics": rows[n],
                 "config": to_dict(search.config),
             }

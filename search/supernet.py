@@ -9,7 +9,7 @@ from search.space import Space
 from ttfs_jax.losses import cross_entropy
 from ttfs_jax.network import Network
 from ttfs_jax.population import map_members
-from ttfs_jax.training import Train, TrainState, augment, batch_order, make_optimiser
+from ttfs_jax.training import Train, TrainState, augment, batch_order, class_weights, make_optimiser
 
 
 def make_supernet(
@@ -46,16 +46,19 @@ def make_supernet(
             epoch=jnp.zeros((), jnp.int32),
         )
 
-    def loss(params, variables, genotype, images, labels):
+    def loss(params, variables, genotype, images, labels, weights):
         out = network.apply(
             variables | {"params": params}, images, space.decode(genotype), batch_statistics=True
         )
-        return cross_entropy(out.logits, labels, smoothing=recipe.label_smoothing)
+        return cross_entropy(
+            out.logits, labels, smoothing=recipe.label_smoothing, class_weights=weights
+        )
 
     def epoch(state, images, labels, seed):
         key = jax.random.fold_in(jax.random.key(seed), state.epoch)
         key_order, key_steps = jax.random.split(key)
         order = batch_order(key_order, samples, recipe.batch_size)
+        weights = class_weights(labels, network.spec.classes, recipe)
 
         def step(carry, inputs):
             params, moments = carry
@@ -66,7 +69,7 @@ def make_supernet(
             targets = labels[index].reshape(config.paths, -1)
             values, gradients = map_members(
                 lambda genotype, x, y: jax.value_and_grad(loss)(
-                    params, state.variables, genotype, x, y
+                    params, state.variables, genotype, x, y, weights
                 ),
                 space.sample(key_paths, config.paths),
                 shares,

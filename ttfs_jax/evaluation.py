@@ -43,6 +43,7 @@ def in_chunks(function: Callable, data, size: int):
 class Measured:
     """What was measured on a set of images."""
 
+    predictions: jax.Array  # [N] class indices
     confusion: jax.Array  # [K, K] counts, rows are true classes
     war: jax.Array  # []
     uar: jax.Array  # []
@@ -72,16 +73,18 @@ def evaluate(
     def chunk(data):
         images, labels = data
         out = network.apply(variables, images, architecture, code=code)
-        counts = confusion(labels, out.logits.argmax(-1), classes=classes)
+        predictions = out.logits.argmax(-1)
+        counts = confusion(labels, predictions, classes=classes)
         clipped = sum(info.clipped.sum() for info in out.layers.values())
         spikes = {name: info.spikes for name, info in out.layers.items()}
-        return (), (counts, clipped, spikes, out.passed)
+        return predictions, (counts, clipped, spikes, out.passed)
 
-    _, (counts, clipped, spikes, passed) = in_chunks(chunk, (images, labels), batch_size)
+    predictions, (counts, clipped, spikes, passed) = in_chunks(chunk, (images, labels), batch_size)
     samples = images.shape[0]
     neurons = sum(neurons_by_layer(network.spec, architecture).values())
     spikes, passed = jax.tree.map(lambda leaf: leaf / samples, (spikes, passed))
     return Measured(
+        predictions=predictions,
         confusion=counts,
         war=weighted_average_recall(counts),
         uar=unweighted_average_recall(counts),

@@ -8,14 +8,35 @@ from ttfs_jax.layers import LayerInfo
 from ttfs_jax.spike_time import is_spike
 
 
-def cross_entropy(logits: jax.Array, labels: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
+def cross_entropy(
+    logits: jax.Array,
+    labels: jax.Array,
+    *,
+    smoothing: float = 0.0,
+    class_weights: jax.Array | None = None,
+) -> jax.Array:
     """Return the mean cross-entropy of output potentials.
 
-    Shapes: logits [B, K], labels [B] -> []. `smoothing` spreads that share over all classes.
+    Σ_b w_b L_b / B with w_b the weight of sample b's class, 1 by default.
+
+    Shapes: logits [B, K], labels [B], class_weights [K] -> []. `smoothing` spreads that share
+    over all classes.
     Source: label smoothing, Szegedy et al. 2016 (arXiv:1512.00567).
     """
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
-    return optax.softmax_cross_entropy(logits, targets).mean()
+    errors = optax.softmax_cross_entropy(logits, targets)
+    if class_weights is not None:
+        errors = errors * class_weights[labels]
+    return errors.mean()
+
+
+def balanced_weights(labels: jax.Array, *, classes: int) -> jax.Array:
+    """Return weights that make classes count equally: w_k = N / (K n_k), 0 for an empty class.
+
+    Shapes: labels [N] -> [K]. Source: King & Zeng 2001, doi:10.1093/oxfordjournals.pan.a004868.
+    """
+    counts = jnp.bincount(labels, length=classes)
+    return jnp.where(counts > 0, len(labels) / (classes * jnp.maximum(counts, 1)), 0.0)
 
 
 def first_spike_cross_entropy(

@@ -12,7 +12,7 @@ from flax import struct
 from ttfs_jax import window as windows
 from ttfs_jax.architecture import Architecture
 from ttfs_jax.identity import layer_of, with_layer
-from ttfs_jax.losses import activity, cross_entropy
+from ttfs_jax.losses import activity, balanced_weights, cross_entropy
 from ttfs_jax.network import Code, Network, Variables
 
 
@@ -32,6 +32,8 @@ class TrainConfig:
     """Share of the target spread over all classes."""
     activity_penalty: float = 0.0
     """Weight of the mean activation in the loss; more makes fewer spikes."""
+    balanced: bool = False
+    """Let every class weigh the same in the loss, however many samples it has."""
 
 
 @struct.dataclass
@@ -92,6 +94,11 @@ def augment(images: jax.Array, key: jax.Array, *, shift: int, flip: bool) -> jax
     return images
 
 
+def class_weights(labels: jax.Array, classes: int, config: TrainConfig) -> jax.Array | None:
+    """Return the weight of each class in the loss: labels [N] -> [K], or None for equal ones."""
+    return balanced_weights(labels, classes=classes) if config.balanced else None
+
+
 def batch_order(key: jax.Array, samples: int, batch_size: int) -> jax.Array:
     """Draw the order of one epoch: indices [steps, B]; the incomplete last batch is left out."""
     steps = samples // batch_size
@@ -141,7 +148,7 @@ def make_train(
             epoch=jnp.zeros((), jnp.int32),
         )
 
-    def loss(params, variables, architecture, images, labels):
+    def loss(params, variables, architecture, images, labels, weights):
         out = network.apply(
             variables | {"params": params},
             images,
@@ -149,13 +156,16 @@ def make_train(
             code=code,
             batch_statistics=not spiking,
         )
-        error = cross_entropy(out.logits, labels, smoothing=config.label_smoothing)
+        error = cross_entropy(
+            out.logits, labels, smoothing=config.label_smoothing, class_weights=weights
+        )
         return error + config.activity_penalty * activity(out.layers), out.layers
 
     def epoch(state, architecture: Architecture, images, labels, seed):
         key = jax.random.fold_in(jax.random.key(seed), state.epoch)
         key_order, key_augment = jax.random.split(key)
         order = batch_order(key_order, samples, config.batch_size)
+        weights = class_weights(labels, network.spec.classes, config)
 
         def step(carry, inputs):
             variables, moments = carry
@@ -163,7 +173,7 @@ def make_train(
             key = jax.random.fold_in(key_augment, number)
             batch = augment(images[index], key, shift=shift, flip=flip)
             (value, layers), gradient = jax.value_and_grad(loss, has_aux=True)(
-                variables["params"], variables, architecture, batch, labels[index]
+                variables["params"], variables, architecture, batch, labels[index], weights
             )
             updates, moments = optimiser.update(gradient, moments, variables["params"])
             variables = variables | {"params": optax.apply_updates(variables["params"], updates)}

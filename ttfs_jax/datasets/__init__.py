@@ -2,20 +2,46 @@
 
 from pathlib import Path
 
-from ttfs_jax.datasets import digits, fashion_mnist
+from ttfs_jax.datasets import digits, fashion_mnist, recordings, simulated_eye
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split, check
-from ttfs_jax.errors import unknown
+from ttfs_jax.datasets.eye import EyeConfig, check_config, to_dataset
+from ttfs_jax.datasets.recordings import Progress
+from ttfs_jax.errors import InputError, unknown
 
-NAMES = ("digits", "fashion-mnist")
+NAMES = ("eye", "see", "digits", "fashion-mnist")
 
-__all__ = ["NAMES", "Augmentation", "Dataset", "Split", "check", "load"]
+EYE = EyeConfig()
+
+__all__ = ["NAMES", "Augmentation", "Dataset", "EyeConfig", "Split", "check", "load"]
 
 
-def load(name: str, *, data_dir: Path | None = None, split_seed: int = 0) -> Dataset:
+def load(
+    name: str,
+    *,
+    data_dir: Path | None = None,
+    split_seed: int = 0,
+    eye: EyeConfig = EYE,
+    on_progress: Progress | None = None,
+) -> Dataset:
     """Load a data set by name, checked.
+
+    `eye` says how recordings become images (`eye`, `see`); `on_progress(done, total)` is called
+    while a simulated set is made for the first time.
 
     Raises: InputError for an unknown name, missing or damaged files, or unsound data.
     """
+    if name in ("eye", "see"):
+        check_config(eye)
+    if name == "eye":
+        simulated, _ = simulated_eye.generate(
+            seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size, on_progress=on_progress
+        )
+        return check(to_dataset("simulated eye data", simulated, eye, seed=split_seed))
+    if name == "see":
+        if data_dir is None:
+            raise InputError("--data see needs --data-dir: the folder that holds event/")
+        real = recordings.read_see(data_dir, size=eye.size)
+        return check(to_dataset("SEE", real, eye, seed=split_seed))
     if name == "digits":
         return check(digits.load(split_seed=split_seed))
     if name == "fashion-mnist":

@@ -1,6 +1,8 @@
 """The one interface of all data sets, and the checks that every set passes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ class Split:
 
     images: np.ndarray  # [N, H, W, C] float32 in [0, 1]
     labels: np.ndarray  # [N] int32
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # what else is known, each [N]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Dataset:
     validation: Split
     test: Split
     augmentation: Augmentation = Augmentation()
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """How an image was made, as JSON values; saved with every network."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, one line each."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -39,6 +39,15 @@ def draw_clips(lengths: np.ndarray, *, draws: int, frames: int, stride: int, see
     return np.asarray(jax.jit(jax.vmap(one, (0, None)))(keys, jnp.asarray(lengths)))
 
 
+def every_clip(length: int, *, frames: int, stride: int) -> np.ndarray:
+    """List the clips that begin at every frame in turn: indices [clips, F].
+
+    A sequence that is too short for one gives a single clip that goes round.
+    """
+    begins = np.arange(max(length - stride * (frames - 1), 1))
+    return (begins[:, None] + stride * np.arange(frames)) % length
+
+
 def show(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.ndarray:
     """Turn a clip into an image whose intensities `encoding.encode` makes spike times of.
 

@@ -86,7 +86,7 @@ def _smooth_step(x):
 
 def _showings(key, times, config, count=6):
     """Return the course of one unit, in [0, 1]: showings with onset, apex, offset: [T]."""
-    keys = jax.random.split(key, 4)
+    key_begin, *keys = jax.random.split(key, 5)
     medians = jnp.array([config.onset, config.apex, 1.3 * config.onset, config.pause])
     spans = jnp.stack(
         [
@@ -96,7 +96,7 @@ def _showings(key, times, config, count=6):
     )
     ends = jnp.cumsum(spans.sum(0))
     # The recording starts somewhere within the first showing.
-    offset = jax.random.uniform(keys[0], (), maxval=0.7) * ends[0]
+    offset = jax.random.uniform(key_begin, (), maxval=0.7) * ends[0]
     begins = jnp.concatenate([jnp.zeros(1), ends[:-1]]) - offset
     since = times[:, None] - begins[None]
     rise = _smooth_step(since / spans[0][None])
@@ -140,14 +140,16 @@ def move(
     emotion [] indexes `EMOTIONS`, light [] indexes `eye_face.LIGHTS`; `steps` (static) at
     `config.rate` a second. Neutral has gaze, blinks, slip and habits like every other emotion.
     """
-    (key_take, key_show, key_x, key_y, key_blink, key_slip, key_micro) = jax.random.split(key, 7)
+    (key_take, key_show, key_delay, key_x, key_y, key_blink, key_slip, key_micro, key_pupil) = (
+        jax.random.split(key, 9)
+    )
     times = jnp.arange(steps) / config.rate
     wanted = jnp.asarray(prototype_table())[emotion]
     take = 1.0 + config.take_spread * jax.random.normal(key_take, wanted.shape)
     strength = wanted * style.strength * jnp.clip(take, 0.0, 2.0)
     # One face: the units start together, each a little early or late.
     together = _showings(key_show, times, config)
-    delays = 0.03 * jax.random.normal(key_micro, wanted.shape)
+    delays = 0.03 * jax.random.normal(key_delay, wanted.shape)
     course = jax.vmap(lambda d: jnp.interp(times - d, times, together))(delays).T
     units = style.habit[None] + strength[None] * course  # [T, U]
     unit = {number: units[:, n] for n, number in enumerate(UNITS)}
@@ -172,7 +174,7 @@ def move(
         brow_in=0.10 * unit[4] + 0.03 * unit[9],
         cheek=jnp.clip(unit[6] + 0.3 * unit[9], 0.0, 1.2),
         wrinkle=jnp.clip(unit[9], 0.0, 1.2),
-        pupil=jnp.clip(style.pupil * response + _wander(key_slip, times, 0.01), 0.15, 0.8),
+        pupil=jnp.clip(style.pupil * response + _wander(key_pupil, times, 0.01), 0.15, 0.8),
         slip_x=slip[0],
         slip_y=slip[1] - 0.02 * unit[6],
         roll=slip[2],

@@ -5,39 +5,22 @@ The emotions are synthetic: a score on these data says nothing about real people
 
 import argparse
 import json
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import jax.numpy as jnp
-import numpy as np
 from PIL import Image
+from rich.progress import track
 
 from ttfs_jax import compilation_cache
 from ttfs_jax.datasets.event_frames import to_levels
-from ttfs_jax.datasets.eye_face import LIGHTS
 from ttfs_jax.datasets.eye_motion import EMOTIONS
-from ttfs_jax.datasets.eye_plan import LONGEST, SUBJECTS, Take, make_plan
-from ttfs_jax.datasets.eye_simulator import Recording, simulate
+from ttfs_jax.datasets.eye_plan import SUBJECTS, make_plan
+from ttfs_jax.datasets.simulated_eye import record
 from ttfs_jax.errors import InputError
 
-# A take is simulated at the next of these lengths and cut, so that few programs are compiled.
-LENGTHS = (32, 48, 64, 96, LONGEST)
 JPEG_QUALITY = 95
-
-
-def record(take: Take, number: int, *, seed: int, size: int) -> Recording:
-    """Simulate one take of a plan: int8 and uint8 [T, H, W] on the host."""
-    frames = next(length for length in LENGTHS if length >= take.length)
-    recording = simulate(
-        jnp.uint32(seed * 100_003 + take.subject),
-        jnp.uint32(number),
-        jnp.int32(EMOTIONS.index(take.emotion)),
-        jnp.int32(LIGHTS.index(take.light)),
-        frames=frames,
-        size=size,
-    )
-    return Recording(*(np.asarray(part)[: take.length] for part in recording))
 
 
 def write(out: Path, *, seed: int, subjects: int = SUBJECTS, size: int = 90, limit=None) -> int:
@@ -48,28 +31,30 @@ def write(out: Path, *, seed: int, subjects: int = SUBJECTS, size: int = 90, lim
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not an empty folder: choose another --out")
     plan = make_plan(seed=seed, subjects=subjects)[:limit]
-    database = {}
-    with ThreadPoolExecutor() as pool:
-        for number, take in enumerate(plan):
-            recording = record(take, number, seed=seed, size=size)
-            pictures = {"event": to_levels(recording.events), "frame": recording.light}
-            jobs = []
-            for kind, images in pictures.items():
-                folder = out / kind / take.emotion / take.name
-                folder.mkdir(parents=True)
-                jobs += [(image, folder / f"{n:05d}.jpg") for n, image in enumerate(images)]
-            list(pool.map(lambda job: _save(*job), jobs))
-            database[take.name] = {
-                "subset": "training" if take.training else "testing",
-                "annotations": {"label": take.emotion, "segment": [0, take.length]},
-            }
+
+    def keep(number: int) -> None:
+        take = plan[number]
+        recording = record(take, number, seed=seed, size=size)
+        pictures = {"event": to_levels(recording.events), "frame": recording.light}
+        for kind, images in pictures.items():
+            folder = out / kind / take.emotion / take.name
+            folder.mkdir(parents=True)
+            for n, image in enumerate(images):
+                Image.fromarray(image).save(folder / f"{n:05d}.jpg", quality=JPEG_QUALITY)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in track(pool.map(keep, range(len(plan))), "sequences", len(plan)):
+            pass
+    database = {
+        take.name: {
+            "subset": "training" if take.training else "testing",
+            "annotations": {"label": take.emotion, "segment": [0, take.length]},
+        }
+        for take in plan
+    }
     content = {"labels": list(EMOTIONS), "database": database}
     (out / "emotion.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     return len(plan)
-
-
-def _save(image: np.ndarray, path: Path) -> None:
-    Image.fromarray(image).save(path, quality=JPEG_QUALITY)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -88,6 +73,10 @@ def main(arguments: list[str] | None = None) -> None:
         count = write(chosen.out, seed=chosen.seed, subjects=chosen.subjects, size=chosen.size)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        reason = f"{error.strerror}: choose an --out that can be written and has space"
+        print(f"error: cannot write {error.filename or chosen.out} ({reason})", file=sys.stderr)
         sys.exit(2)
     print(f"{count} sequences of simulated eye data in {chosen.out}")
 

@@ -1,0 +1,126 @@
+"""Recordings of an eye as a classification task: which clips, which split, shown how."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from ttfs_jax.datasets.base import Augmentation, Dataset, Split
+from ttfs_jax.datasets.clips import Code, draw_clips, show, split_by_person
+from ttfs_jax.datasets.recordings import Recordings
+from ttfs_jax.errors import InputError, unknown
+
+Protocol = Literal["subject-disjoint", "official"]
+VALIDATION_PARTS = 6  # one sixth of the people who are not tested validates (chosen)
+
+
+@dataclass(frozen=True)
+class EyeConfig:
+    """How recordings of an eye become images and parts."""
+
+    size: int = 48
+    """Edge of the event frames in pixels: simulated ones are made so, real ones resampled."""
+    pool: int = 2
+    """Pixels a side that one input neuron sums up."""
+    frames: int = 4
+    """Frames of a clip."""
+    stride: int = 4
+    """Distance of these frames; E4-S3, with three frames left out, is 4."""
+    code: Code = "count"
+    """What a network is shown: a channel a frame and polarity, or the time of the first event."""
+    draws: int = 4
+    """Clips drawn of every training and validation sequence."""
+    test_draws: int = 20
+    """Clips drawn of every test sequence; 20 is the field's habit."""
+    split: Protocol = "subject-disjoint"
+    """Test on people never seen in training, or the split that comes with the set."""
+    fold: int = 0
+    """Which part of the people is tested in the subject-disjoint split."""
+    folds: int = 5
+    """Parts of the people."""
+    subjects: int = 111
+    """People of the simulated set."""
+    simulator_seed: int = 0
+    """Seed of the simulated set."""
+
+
+def check_config(config: EyeConfig) -> None:
+    """Raise InputError for options that no recording can satisfy."""
+    for name in ("size", "pool", "frames", "stride", "draws", "test_draws"):
+        if getattr(config, name) < 1:
+            raise InputError(f"--eye.{name.replace('_', '-')} must be at least 1")
+    if config.size % config.pool:
+        raise InputError(f"--eye.pool {config.pool} must divide --eye.size {config.size}")
+    if config.code not in get_args(Code):
+        raise unknown("--eye.code", config.code, get_args(Code))
+    if config.split not in get_args(Protocol):
+        raise unknown("--eye.split", config.split, get_args(Protocol))
+    if not 0 <= config.fold < config.folds or config.folds < 2:
+        raise InputError(
+            f"--eye.fold {config.fold} must be between 0 and --eye.folds {config.folds} − 1 (≥ 1)"
+        )
+
+
+def split_sequences(recordings: Recordings, config: EyeConfig, *, seed: int) -> dict:
+    """Choose the sequences of each part: name -> indices [n].
+
+    Validation is carved out by person, so nobody is in both training and validation; in the
+    subject-disjoint split nobody is in any two parts. Raises: InputError for too few people.
+    """
+    subjects = recordings.subjects
+    if config.split == "official":
+        tested = ~recordings.training
+    else:
+        tested = split_by_person(subjects, parts=config.folds, seed=seed) == config.fold
+    rest = np.flatnonzero(~tested)
+    if not tested.any() or not len(rest):
+        raise InputError("the official split has an empty part: use --eye.split subject-disjoint")
+    part = split_by_person(subjects[rest], parts=VALIDATION_PARTS, seed=seed)
+    return {
+        "train": rest[part != 0],
+        "validation": rest[part == 0],
+        "test": np.flatnonzero(tested),
+    }
+
+
+def to_dataset(name: str, recordings: Recordings, config: EyeConfig, *, seed: int) -> Dataset:
+    """Cut clips out of recordings and show them as images.
+
+    A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means
+    over the draws. Columns of every part: `sequence`, `subject`, `light`, `draw`.
+    """
+    parts = {}
+    for number, (part, chosen) in enumerate(split_sequences(recordings, config, seed=seed).items()):
+        draws = config.test_draws if part == "test" else config.draws
+        drawn = draw_clips(
+            recordings.lengths[chosen],
+            draws=draws,
+            frames=config.frames,
+            stride=config.stride,
+            seed=1000 * seed + number,
+        )
+        wanted = (recordings.starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
+        # Sequences come person by person: shuffled, the first images are a fair sample.
+        order = np.random.default_rng([seed, number]).permutation(len(wanted))
+        images = np.stack(
+            [
+                show(recordings.events[rows], code=config.code, pool=config.pool)
+                for rows in wanted[order]
+            ]
+        )
+        sequence = np.tile(chosen, draws)[order]
+        columns = {
+            "sequence": sequence,
+            "subject": recordings.subjects[sequence],
+            "light": recordings.lights[sequence],
+            "draw": np.repeat(np.arange(draws), len(chosen))[order],
+        }
+        parts[part] = Split(images, recordings.labels[sequence], columns)
+    return Dataset(
+        name,
+        recordings.classes,
+        **parts,
+        augmentation=Augmentation(shift=1),
+        source={"kind": "eye", **asdict(config)},
+        problems=recordings.problems,
+    )
