@@ -25,8 +25,9 @@ from ttfs_jax.errors import InputError
 pytestmark = pytest.mark.xdist_group("run")
 ROOT = Path(__file__).parents[1]
 TINY = (
-    "--preset=smoke --supernet.train.epochs=2 --evolution.population=4 --evolution.generations=3"
-    " --retrain.top=1 --retrain.train.epochs=2 --retrain.fine-tune.epochs=1"
+    "--data=digits --preset=smoke --supernet.train.epochs=2 --evolution.population=4"
+    " --evolution.generations=3 --retrain.top=1 --retrain.train.epochs=2"
+    " --retrain.fine-tune.epochs=1"
 ).split()
 
 
@@ -226,7 +227,7 @@ def test_nan_pixels_end_in_one_line(monkeypatch, tmp_path, capsys):
 
     whole = digits.load
     monkeypatch.setattr(digits, "load", spoilt)
-    message = refused(capsys, "--run-dir", tmp_path / "run")
+    message = refused(capsys, "--data=digits", "--run-dir", tmp_path / "run")
     assert "digits validation images contain NaN" in message
     assert message.count("\n") == 1
     assert not (tmp_path / "run").exists()
@@ -240,6 +241,6 @@ def test_impossible_sizes_are_named(tmp_path, capsys):
         ("--evolution.generations=5000", "at most the space's 20736"),
         ("--space=konv", "did you mean conv"),
     ):
-        message = refused(capsys, option, "--run-dir", tmp_path / "run")
+        message = refused(capsys, "--data=digits", option, "--run-dir", tmp_path / "run")
         assert words in message
         assert not (tmp_path / "run").exists()

@@ -61,7 +61,7 @@ def test_simulated_set_comes_back_the_same(tmp_path, capsys):
     frames = load_frames(index, cache=tmp_path / "cache")
     plan = make_plan(seed=1, subjects=8)
     for n, (take, sequence) in enumerate(zip(plan[:3], index.sequences, strict=True)):
-        ours = frames.events[frames.starts[n] : frames.starts[n + 1]]
+        ours = frames.values[frames.starts[n] : frames.starts[n + 1]]
         theirs = make_eye.record(take, n, seed=1, size=24).events
         np.testing.assert_array_equal(ours, theirs)
         assert (sequence.subject, sequence.training) == (take.subject, take.training)
@@ -147,9 +147,9 @@ def test_corrupt_and_odd_frames(tree, tmp_path):
     frames = load_frames(index, cache=tmp_path / "cache")
     assert len(frames.problems) == 1
     assert str(folder / "00000.jpg") in frames.problems[0]
-    assert (frames.events[6] == 0).all()
-    assert frames.events.shape == (9, 16, 16)
-    assert (frames.events[7] == 1).all()
+    assert (frames.values[6] == 0).all()
+    assert frames.values.shape == (9, 16, 16)
+    assert (frames.values[7] == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_second_load_maps_what_the_first_decoded(tree, tmp_path, monkeypatch):
 
     monkeypatch.setattr("ttfs_jax.datasets.event_frames._decode", fail)
     again = load_frames(read_index(tree), cache=cache)
-    np.testing.assert_array_equal(first.events, again.events)
+    np.testing.assert_array_equal(first.values, again.values)
     (tree / "event" / "angry" / name_of(1, "angry") / "00002.jpg").unlink()
     with pytest.raises(AssertionError, match="decoded again"):
         load_frames(read_index(tree), cache=cache)

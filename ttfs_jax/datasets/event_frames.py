@@ -5,7 +5,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -17,7 +17,8 @@ from ttfs_jax.errors import InputError
 # Grey is no event; white and black are the polarities. JPEG blurs the levels, hence a threshold
 # halfway between grey and either end. Which polarity is white is not published: ON is chosen.
 GREY, LOW, HIGH = 128, 64, 192
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
+Kind = Literal["event", "light"]
 
 
 def to_levels(events: np.ndarray) -> np.ndarray:
@@ -30,8 +31,10 @@ def from_levels(levels: np.ndarray) -> np.ndarray:
     return (levels > HIGH).astype(np.int8) - (levels < LOW)
 
 
-def read_frame(path: Path, size: int | None = None) -> np.ndarray:
-    """Decode one event frame: -> int8 [H, W]; another size than `size` is resampled.
+def read_frame(path: Path, size: int | None = None, *, kind: Kind = "event") -> np.ndarray:
+    """Decode one frame: event -> int8 [H, W], light -> uint8 [H, W].
+
+    Another size than `size` is resampled.
 
     Raises: ValueError naming the file when it is no readable image.
     """
@@ -42,18 +45,21 @@ def read_frame(path: Path, size: int | None = None) -> np.ndarray:
         raise ValueError(f"{path}: cannot be decoded ({error})") from error
     if size is not None and grey.size != (size, size):
         grey = grey.resize((size, size), Image.Resampling.BOX)
-    return from_levels(np.asarray(grey))
+    levels = np.asarray(grey)
+    return from_levels(levels) if kind == "event" else levels
 
 
 class Frames(NamedTuple):
-    """All event frames of a data set."""
+    """All event frames, or all intensity frames, of a data set."""
 
-    events: np.ndarray  # int8 [N, H, W], memory-mapped
+    values: np.ndarray  # int8 (events) or uint8 (light) [N, H, W], memory-mapped
     starts: np.ndarray  # [S + 1] sequence s owns frames starts[s] : starts[s + 1]
     problems: tuple[str, ...]  # one line each, with the path
 
 
-def load_frames(index: Index, *, size: int | None = None, cache: Path | None = None) -> Frames:
+def load_frames(
+    index: Index, *, size: int | None = None, cache: Path | None = None, kind: Kind = "event"
+) -> Frames:
     """Decode all frames in parallel, or map those decoded by an earlier call.
 
     The cache is kept apart for every source: its checksum is over the names, the annotation and
@@ -65,22 +71,23 @@ def load_frames(index: Index, *, size: int | None = None, cache: Path | None = N
     """
     if size is None:
         size = _first_size(index)
-    folder = (cache or cache_folder("frames")) / f"{_checksum(index)}-{size}"
+    folder = (cache or cache_folder("frames")) / f"{_checksum(index)}-{kind}-{size}"
     described = folder / "index.json"
     if not described.is_file():
-        _decode(index, size, folder)
+        _decode(index, size, folder, kind)
     values = json.loads(described.read_text(encoding="utf-8"))
-    events = np.load(folder / "events.npy", mmap_mode="r")
-    return Frames(events, np.asarray(values["starts"]), tuple(values["problems"]))
+    frames = np.load(folder / "frames.npy", mmap_mode="r")
+    return Frames(frames, np.asarray(values["starts"]), tuple(values["problems"]))
 
 
-def _decode(index: Index, size: int, folder: Path) -> None:
+def _decode(index: Index, size: int, folder: Path, kind: Kind) -> None:
     files = [path for sequence in index.sequences for path in sequence.files]
     starts = np.cumsum([0] + [len(sequence.files) for sequence in index.sequences])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        fresh = folder / f".events-{os.getpid()}.npy"
-        events = np.lib.format.open_memmap(fresh, "w+", np.int8, (len(files), size, size))
+        fresh = folder / f".frames-{os.getpid()}.npy"
+        dtype = np.int8 if kind == "event" else np.uint8
+        frames = np.lib.format.open_memmap(fresh, "w+", dtype, (len(files), size, size))
     except OSError as error:
         raise InputError(
             f"cannot write the cache {folder} ({error.strerror}): set XDG_CACHE_HOME to a folder "
@@ -90,17 +97,17 @@ def _decode(index: Index, size: int, folder: Path) -> None:
 
     def decode(number):
         try:
-            events[number] = read_frame(files[number], size)
+            frames[number] = read_frame(files[number], size, kind=kind)
         except ValueError as error:
             problems.append(f"{error}; counted as empty")
 
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(decode, range(len(files)), chunksize=64):
             pass
-    events.flush()
+    frames.flush()
     if len(problems) == len(files):
         raise InputError(f"none of {len(files)} frames could be decoded, the first: {problems[0]}")
-    os.replace(fresh, folder / "events.npy")
+    os.replace(fresh, folder / "frames.npy")
     content = {"starts": starts.tolist(), "problems": sorted(problems)}
     partial = folder / f".index-{os.getpid()}.json"
     partial.write_text(json.dumps(content), encoding="utf-8")

@@ -1,7 +1,7 @@
 """Recordings of an eye as a classification task: which clips, which split, shown how."""
 
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -83,14 +83,19 @@ def split_sequences(recordings: Recordings, config: EyeConfig, *, seed: int) -> 
     }
 
 
-def to_dataset(name: str, recordings: Recordings, config: EyeConfig, *, seed: int) -> Dataset:
-    """Cut clips out of recordings and show them as images.
+class Clips(NamedTuple):
+    """The clips of one part of the split, shuffled."""
 
-    A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means
-    over the draws. Columns of every part: `sequence`, `subject`, `light`, `draw`.
-    """
+    rows: np.ndarray  # [n, F] frames of `Recordings.events`
+    sequence: np.ndarray  # [n]
+    draw: np.ndarray  # [n]
+
+
+def draw_parts(recordings: Recordings, config: EyeConfig, *, seed: int) -> dict[str, Clips]:
+    """Draw the clips of train, validation and test, the same for every method."""
     parts = {}
-    for number, (part, chosen) in enumerate(split_sequences(recordings, config, seed=seed).items()):
+    split = split_sequences(recordings, config, seed=seed)
+    for number, (part, chosen) in enumerate(split.items()):
         draws = config.test_draws if part == "test" else config.draws
         drawn = draw_clips(
             recordings.lengths[chosen],
@@ -99,27 +104,43 @@ def to_dataset(name: str, recordings: Recordings, config: EyeConfig, *, seed: in
             stride=config.stride,
             seed=1000 * seed + number,
         )
-        wanted = (recordings.starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
-        # Sequences come person by person: shuffled, the first images are a fair sample.
-        order = np.random.default_rng([seed, number]).permutation(len(wanted))
-        images = np.stack(
-            [
-                show(recordings.events[rows], code=config.code, pool=config.pool)
-                for rows in wanted[order]
-            ]
-        )
-        sequence = np.tile(chosen, draws)[order]
-        columns = {
-            "sequence": sequence,
-            "subject": recordings.subjects[sequence],
-            "light": recordings.lights[sequence],
-            "draw": np.repeat(np.arange(draws), len(chosen))[order],
-        }
-        parts[part] = Split(images, recordings.labels[sequence], columns)
+        rows = (recordings.starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
+        # Sequences come person by person: shuffled, the first clips are a fair sample.
+        order = np.random.default_rng([seed, number]).permutation(len(rows))
+        sequence, draw = np.tile(chosen, draws), np.repeat(np.arange(draws), len(chosen))
+        parts[part] = Clips(rows[order], sequence[order], draw[order])
+    return parts
+
+
+def columns(recordings: Recordings, clips: Clips) -> dict[str, np.ndarray]:
+    """Tell the sequence, subject, light and draw of every clip: each [n]."""
+    return {
+        "sequence": clips.sequence,
+        "subject": recordings.subjects[clips.sequence],
+        "light": recordings.lights[clips.sequence],
+        "draw": clips.draw,
+    }
+
+
+def to_dataset(name: str, recordings: Recordings, config: EyeConfig, *, seed: int) -> Dataset:
+    """Cut clips out of recordings and show them as images.
+
+    A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means
+    over the draws. Columns of every part: `sequence`, `subject`, `light`, `draw`.
+    """
+
+    def part(clips):
+        images = [
+            show(recordings.events[rows], code=config.code, pool=config.pool) for rows in clips.rows
+        ]
+        labels = recordings.labels[clips.sequence]
+        return Split(np.stack(images), labels, columns(recordings, clips))
+
+    parts = draw_parts(recordings, config, seed=seed)
     return Dataset(
         name,
         recordings.classes,
-        **parts,
+        **{part_name: part(clips) for part_name, clips in parts.items()},
         augmentation=Augmentation(shift=1),
         source={"kind": "eye", **asdict(config)},
         problems=recordings.problems,

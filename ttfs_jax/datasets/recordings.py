@@ -39,7 +39,7 @@ def read_see(root: Path, *, size: int | None = None, cache: Path | None = None) 
     frames = load_frames(index, size=size, cache=cache)
     sequences = index.sequences
     return Recordings(
-        events=frames.events,
+        events=frames.values,
         starts=frames.starts,
         labels=np.array([s.label for s in sequences], np.int32),
         subjects=np.array([s.subject for s in sequences]),
@@ -48,3 +48,13 @@ def read_see(root: Path, *, size: int | None = None, cache: Path | None = None) 
         classes=index.classes,
         problems=index.problems + frames.problems,
     )
+
+
+def read_see_light(root: Path, *, size: int | None = None, cache: Path | None = None) -> np.ndarray:
+    """Read the intensity frames of the same sequences: uint8 [N, H, W], as `Recordings.events`.
+
+    A frame that is missing or cannot be decoded is black.
+    Raises: InputError when the folder frame/ or a sequence in it is missing.
+    """
+    index = see.intensity(see.read_index(root))
+    return load_frames(index, size=size, cache=cache, kind="light").values

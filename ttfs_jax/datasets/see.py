@@ -6,12 +6,13 @@ the classes, the subset, class and segment of every sequence.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ttfs_jax.errors import InputError
 
 EVENT_FOLDERS = ("event", "event_30")
+INTENSITY_FOLDERS = ("frame",)
 SUBSETS = {"training": True, "testing": False}
 FIELDS = ("number", "subject", "sex", "age", "degree", "light", "emotion", "length", "take")
 
@@ -86,6 +87,25 @@ def read_index(root: Path) -> Index:
             f"{problems[0] if problems else 'the JSON file is empty'}): get the data set again"
         )
     return Index(root, classes, tuple(sequences), tuple(problems))
+
+
+def intensity(index: Index) -> Index:
+    """Return the same sequences with their intensity frames, file by file.
+
+    Raises: InputError when there is no folder frame/ or a sequence is missing in it.
+    """
+    frames = _find(index.root, INTENSITY_FOLDERS)
+    if frames is None:
+        raise InputError(f"{index.root} has no folder frame/: unpack the intensity frames there")
+    folders = _sequence_folders(frames)
+    missing = [s.name for s in index.sequences if s.name not in folders]
+    if missing:
+        raise InputError(f"{frames} lacks {len(missing)} sequences, the first {missing[0]}")
+    sequences = tuple(
+        replace(s, files=tuple(folders[s.name] / file.name for file in s.files))
+        for s in index.sequences
+    )
+    return replace(index, sequences=sequences)
 
 
 def _sequence(name, entry, classes, folders) -> tuple[Sequence | None, list[str]]:

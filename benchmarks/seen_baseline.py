@@ -1,0 +1,162 @@
+"""Train SEEN by its own recipe on the clips of finished runs, and put both side by side.
+
+`python -m benchmarks.seen_baseline RUN ... --out DIR` (all runs on the same eye data and split).
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.seen_network import Seen, multiply_adds
+from benchmarks.seen_recipe import EPOCHS, SEED, Source, make_inputs, to_source, train
+from benchmarks.summary import read
+from search.config import Config
+from search.run_directory import RunDirectory
+from ttfs_jax import compilation_cache, protocol
+from ttfs_jax.datasets import recordings, simulated_eye
+from ttfs_jax.datasets.eye import Clips, columns, draw_parts
+from ttfs_jax.datasets.recordings import Recordings
+from ttfs_jax.errors import InputError
+
+# Energy of one 32-bit operation at 45 nm: Horowitz 2014, doi:10.1109/ISSCC.2014.6757323.
+MULTIPLY_ADD, ADD = 4.6e-12, 0.9e-12
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Compare networks found by `python -m search.evolve` with SEEN on the same eye data."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of finished runs on eye data, all with the same clips and split."""
+    out: Path
+    """Folder for SEEN's checkpoints; an interrupted training goes on there."""
+    epochs: int = EPOCHS
+    """Passes over the training sequences; the published recipe has 180."""
+    seed: int = SEED
+    """Seed of SEEN; the published one is 2022."""
+    json: bool = False
+    """Print one JSON line."""
+
+
+def load(config: Config) -> tuple[str, Recordings, np.ndarray]:
+    """Load the recordings of a run with their intensity frames."""
+    eye = config.eye
+    if config.data == "eye":
+        made = simulated_eye.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
+        return "simulated eye data", *made
+    if config.data == "see" and config.data_dir is not None:
+        real = recordings.read_see(config.data_dir, size=eye.size)
+        return "SEE", real, recordings.read_see_light(config.data_dir, size=eye.size)
+    raise InputError(f"the run is on {config.data}: SEEN needs runs with --data eye or see")
+
+
+def measure(model: Seen, variables, source: Source, whole: Recordings, clips: Clips) -> dict:
+    """Score SEEN on test clips, and count what it costs."""
+
+    @jax.jit
+    def run(variables, source, rows):
+        logits, activity = model.apply(variables, *make_inputs(source, rows))
+        return logits.argmax(-1), activity
+
+    chunks = np.array_split(clips.rows, max(len(clips.rows) // 200, 1))
+    parts = [run(variables, source, jnp.asarray(rows)) for rows in track(chunks, "test clips")]
+    predictions = np.concatenate([np.asarray(p) for p, _ in parts])
+    weights = np.array([len(rows) for rows in chunks])
+    dense, synops = (
+        float(np.average([getattr(a, name) for _, a in parts], weights=weights))
+        for name in ("dense", "synops")
+    )
+    size, frames = source.events.shape[1], clips.rows.shape[1]
+    labels = whole.labels[clips.sequence]
+    return {
+        "protocol": protocol.score(predictions, labels, whole.classes, columns(whole, clips)),
+        "params": sum(leaf.size for leaf in jax.tree.leaves(variables["params"])),
+        "multiply_adds_if_dense": sum(multiply_adds(size, frames).values()),
+        "multiply_adds": dense,
+        "synops": synops,
+        "joules": dense * MULTIPLY_ADD + synops * ADD,
+    }
+
+
+def compare(arguments: Arguments) -> dict:
+    """Train, measure, and set the runs beside it: JSON values."""
+    if not arguments.runs:
+        raise InputError("name at least one finished run")
+    configs = [RunDirectory.read_config(run) for run in arguments.runs]
+    first = configs[0]
+    for run, config in zip(arguments.runs, configs, strict=True):
+        same = ("data", "data_dir", "split_seed", "eye")
+        if any(getattr(config, name) != getattr(first, name) for name in same):
+            raise InputError(f"{run} has other data, clips or split than {arguments.runs[0]}")
+    found = [read(run) for run in arguments.runs]
+    name, whole, light = load(first)
+    parts = draw_parts(whole, first.eye, seed=first.split_seed)
+    source = to_source(whole, light, np.unique(parts["train"].sequence))
+    model, variables = train(
+        arguments.out,
+        source,
+        first.eye,
+        classes=len(whole.classes),
+        epochs=arguments.epochs,
+        seed=arguments.seed,
+    )
+    rows = []
+    for run, metrics in zip(arguments.runs, found, strict=True):
+        best = metrics["best"][0]
+        energy = {"joules": best["synops"] * ADD}
+        wanted = ("params", "synops", "spikes_per_neuron", "protocol")
+        rows.append(
+            {"run": str(run), "seed": metrics["seed"]} | {k: best[k] for k in wanted} | energy
+        )
+    return {
+        "benchmark": "seen_baseline",
+        "dataset": name,
+        "size": first.eye.size,
+        "epochs": arguments.epochs,
+        "seen": measure(model, variables, source, whole, parts["test"]),
+        "ttfs": rows,
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line; a mistake ends in one line and exit status 2."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.seen_baseline")
+    compilation_cache.enable()
+    try:
+        result = compare(chosen)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    if chosen.json:
+        print(json.dumps(result))
+        return
+    table = Table("network", "WAR", "UAR", "params", "multiply-adds", "SynOps", "µJ")
+    table.title = f"{result['dataset']}, frames of {result['size']} pixels, test"
+    for row in [result["seen"], *result["ttfs"]]:
+        score = row["protocol"]
+        table.add_row(
+            f"TTFS, seed {row['seed']}" if "seed" in row else f"SEEN, {chosen.epochs} epochs",
+            *(
+                f"{score[k]:.3f} [{score['interval'][k][0]:.3f}, {score['interval'][k][1]:.3f}]"
+                for k in ("war", "uar")
+            ),
+            f"{row['params']:,}",
+            f"{row.get('multiply_adds', 0):,.0f}",
+            f"{row['synops']:,.0f}",
+            f"{row['joules'] * 1e6:.2f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
