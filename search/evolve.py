@@ -128,7 +128,7 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
     ):
         if value is not None and value not in choices:
             raise unknown(f"--{option}", value, choices)
-    default = saved or preset(known.data or "eye", known.preset or "default")
+    default = saved or preset(known.data or Config.data, known.preset or "default")
     command = tyro.cli(
         Command,
         default=Command(config=default),
