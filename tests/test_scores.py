@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from hardware.counts import count
-from search.report import pareto_front, running_best
+from search.figures import running_best
+from search.report import pareto_front
 from ttfs_jax import window as windows
 from ttfs_jax.architecture import CONV5, RESIDUAL, SKIP, Architecture, NetworkSpec, mask
 from ttfs_jax.encoding import encode, first_spike_readout
