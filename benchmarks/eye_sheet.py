@@ -1,0 +1,96 @@
+"""Pictures of the simulated eye for the docs: `python -m benchmarks.eye_sheet`.
+
+A contact sheet (each light, each emotion; intensity above, events below) and a GIF an emotion.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+
+from ttfs_jax import compilation_cache
+from ttfs_jax.datasets.event_frames import to_levels
+from ttfs_jax.datasets.eye_face import LIGHTS
+from ttfs_jax.datasets.eye_motion import EMOTIONS
+from ttfs_jax.datasets.eye_plan import Take
+from ttfs_jax.datasets.eye_simulator import FRAMES_PER_SECOND, Recording
+from ttfs_jax.datasets.simulated_eye import record
+
+CAPTION = "simulated eye data"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Draw simulated eyes: one contact sheet, and one GIF for each emotion."""
+
+    out: Path = Path("docs/figures")
+    """Folder of the pictures."""
+    seed: int = 0
+    """Seed of the people and takes."""
+    size: int = 90
+    """Edge of the frames in pixels."""
+    frames: int = 48
+    """Frames of a GIF."""
+
+
+def take(subject: int, emotion: str, light: str, length: int) -> Take:
+    """Describe a take outside any plan."""
+    return Take(f"sheet_{emotion}_{light}", subject, emotion, light, length, True)
+
+
+def liveliest(recording: Recording) -> int:
+    """Choose the frame with the most events."""
+    return int(np.count_nonzero(recording.events, axis=(1, 2)).argmax())
+
+
+def draw_sheet(columns: dict[str, Recording]) -> Figure:
+    """Draw the liveliest frame of each recording: intensity above, events below."""
+    figure = Figure(figsize=(1.3 * len(columns), 3.1), layout="constrained")
+    figure.suptitle(CAPTION, fontsize=10)
+    axes = figure.subplots(2, len(columns))
+    for (name, recording), (upper, lower) in zip(columns.items(), axes.T, strict=True):
+        frame = liveliest(recording)
+        for axis, image in ((upper, recording.light), (lower, to_levels(recording.events))):
+            axis.imshow(image[frame], cmap="gray", vmin=0, vmax=255)
+            axis.set_axis_off()
+        upper.set_title(name, fontsize=8)
+    return figure
+
+
+def write_gif(path: Path, recording: Recording, *, scale: int = 2) -> None:
+    """Write intensity and events side by side at 30 frames a second, with the caption."""
+    pictures = []
+    for light, events in zip(recording.light, to_levels(recording.events), strict=True):
+        both = Image.fromarray(np.concatenate([light, events], 1))
+        picture = both.resize((scale * both.width, scale * both.height), Image.Resampling.NEAREST)
+        ImageDraw.Draw(picture).text((4, 2), CAPTION, fill=255)
+        pictures.append(picture)
+    milliseconds = round(1000 / FRAMES_PER_SECOND)
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Draw everything."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.eye_sheet")
+    compilation_cache.enable()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+
+    def simulated(number, emotion, light):
+        planned = take(number + 1, emotion, light, chosen.frames)
+        return record(planned, number, seed=chosen.seed, size=chosen.size)
+
+    lights = {light: simulated(n, "surprise", light) for n, light in enumerate(LIGHTS)}
+    emotions = {
+        emotion: simulated(len(LIGHTS) + n, emotion, "normal") for n, emotion in enumerate(EMOTIONS)
+    }
+    draw_sheet(lights | emotions).savefig(chosen.out / "eye_sheet.png", dpi=120)
+    for emotion, recording in emotions.items():
+        write_gif(chosen.out / f"eye_{emotion}.gif", recording)
+    print(f"eye_sheet.png and {len(emotions)} GIFs of {CAPTION} in {chosen.out}")
+
+
+if __name__ == "__main__":
+    main()
