@@ -115,7 +115,6 @@ def test_simulated_set_is_made_once(tmp_path, monkeypatch):
     calls = []
     options = {"seed": 5, "subjects": 8, "size": 8, "cache": tmp_path}
     monkeypatch.setattr(simulated_eye, "make_plan", lambda **o: make_plan(**o)[:6])
-    monkeypatch.setattr(simulated_eye, "LENGTHS", (131,))  # one program to compile
     made, light = simulated_eye.generate(
         **options, on_progress=lambda done, total: calls.append((done, total))
     )

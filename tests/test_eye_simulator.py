@@ -115,8 +115,9 @@ def test_emotions_move_what_they_should_and_neutral_blinks_too():
 
 def test_a_take_is_fixed_by_its_seeds():
     def take(person, number):
-        recording = simulate(person, number, jnp.array(6), jnp.array(0), frames=4, size=24)
-        return np.asarray(recording.events), np.asarray(recording.light)
+        recording = simulate(person, number, jnp.array(6), jnp.array(0), 4, longest=6, size=24)
+        assert not np.asarray(recording.light)[4:].any()  # not filmed
+        return np.asarray(recording.events)[:4], np.asarray(recording.light)[:4]
 
     events, light = take(1, 2)
     assert events.shape == light.shape == (4, 24, 24)

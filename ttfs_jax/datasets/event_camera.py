@@ -166,16 +166,17 @@ def step(
     )
     rate = config.dark_noise + (config.bright_noise - config.dark_noise) * light
     rate = jnp.where(pixels.hot, config.hot_rate, rate)
-    key_time, key_sign = jax.random.split(key)
-    # The time of the first event of a Poisson process; only one within the step is used.
-    when = jax.random.exponential(key_time, level.shape) / rate
+    # One draw a pixel: 24 bits are the time of the first event of a Poisson process, of which
+    # only one within the step is used, and another one is its sign.
+    bits = jax.random.bits(key, level.shape)
+    when = -jnp.log1p(-(bits >> 8).astype(level.dtype) * 2.0**-24) / rate
     noisy = (when < duration) & (events.count == 0) & (state.blind <= when)
     since = duration - when - refractory
     change = jnp.where(noisy, slope * jnp.maximum(since, 0.0), change)
     blind = jnp.where(noisy, jnp.maximum(-since, 0.0), blind)
     events = events._replace(
         noise=jnp.where(noisy, when, jnp.inf),
-        noise_polarity=jnp.where(jax.random.bernoulli(key_sign, 0.5, level.shape), 1, -1),
+        noise_polarity=jnp.where(bits & 1, 1, -1),
     )
     return SensorState(level=level, change=change, blind=blind), events
 

@@ -94,13 +94,20 @@ def _bump(distance, width):
     return jnp.exp(-0.5 * jnp.square(distance / width))
 
 
+def _wave(angle):
+    """Return a wave like the sine's, of parabolas: the same on every machine, and cheap."""
+    turns = angle / (2.0 * jnp.pi)
+    turns = turns - jnp.round(turns)
+    return turns * (8.0 - 16.0 * jnp.abs(turns))
+
+
 def _waves(u, v, phase, frequencies):
     """Sum plane waves into a fixed pattern of about unit amplitude, the cheapest of textures."""
     total = 0.0
     for n, frequency in enumerate(frequencies):
         angle = phase * (1.7 + n) + 2.4 * n
         along = u * jnp.cos(angle) + v * jnp.sin(angle)
-        total = total + jnp.sin(frequency * along + phase * (3.1 + n))
+        total = total + _wave(frequency * along + phase * (3.1 + n))
     return total / len(frequencies) ** 0.5
 
 
@@ -144,7 +151,7 @@ def render(person: Person, pose: Pose, *, size: int) -> jax.Array:
     picture = picture * (1.0 - 0.3 * near * _bump(y - fold, 0.016))
     # Lashes lean away from the middle and move with the upper lid.
     above = upper_edge - y
-    comb = jnp.sin(95.0 * (x - 0.6 * above * jnp.sign(x)) + person.texture)
+    comb = _wave(95.0 * (x - 0.6 * above * jnp.sign(x)) + person.texture)
     lashes = step(above) * step(person.lash_length - above) * jax.nn.sigmoid(4.0 * comb)
     picture = picture * (1.0 - 0.6 * near * lashes)
     # A frame with round corners: a norm between the circle and the square.
@@ -162,12 +169,13 @@ def _skin(person, pose, x, y):
     picture = picture * (1.0 - (0.06 + 0.22 * pose.cheek) * _bump(bag, 0.02 + 0.01 * pose.cheek))
     # Crow's-feet fan out from the outer corner.
     out_x, out_y = -(x + CORNER), y - 0.02
-    radius, angle = jnp.hypot(out_x, out_y) + 1e-6, jnp.arctan2(out_y, out_x + 1e-6)
-    feet = _bump(radius - 0.22, 0.1) * jax.nn.relu(jnp.cos(angle)) * jnp.sin(9.0 * angle)
+    radius = jnp.hypot(out_x, out_y) + 1e-6
+    fan = jax.nn.relu(out_x) / radius * _wave(9.0 * out_y / radius)
+    feet = _bump(radius - 0.22, 0.1) * fan
     picture = picture * (1.0 - 0.3 * pose.cheek * jax.nn.relu(feet))
     # Wrinkles at the root of the nose, and the furrow between the brows.
     nose = _bump(jnp.hypot((x - 0.85) / 0.8, y - 0.05), 0.2)
-    lines = jax.nn.relu(jnp.sin(34.0 * (y + 0.5 * x) + 2.0 * pose.wrinkle))
+    lines = jax.nn.relu(_wave(34.0 * (y + 0.5 * x) + 2.0 * pose.wrinkle))
     picture = picture * (1.0 - 0.5 * pose.wrinkle * nose * lines)
     furrow = _bump(x - 0.85 + 0.4 * pose.brow_in, 0.025) * _bump(y + 0.45, 0.15)
     return picture * (1.0 - 3.0 * jnp.clip(pose.brow_in, 0.0, 0.15) * furrow)
@@ -181,7 +189,7 @@ def _brow(person, pose, x, y, picture, step):
     centre = -person.brow_height - lift - person.brow_arch * (1.0 - jnp.square(2.0 * along - 0.8))
     u, v = x - pose.brow_in, y - centre
     thickness = person.brow_thickness * (0.45 + 0.55 * jnp.clip(along, 0.0, 1.0))
-    strands = jnp.sin(80.0 * (u + 0.9 * v) + 2.0 * jnp.sin(11.0 * u + person.texture))
+    strands = _wave(80.0 * (u + 0.9 * v) + 2.0 * _wave(11.0 * u + person.texture))
     strands = jax.nn.sigmoid(3.0 * (strands + 2.0 * person.brow_density - 0.6))
     cover = step(thickness - jnp.abs(v)) * step(along) * step(1.0 - along) * strands
     return picture * (1.0 - cover) + person.hair * cover
@@ -191,7 +199,7 @@ def _eyeball(person, pose, x, y, upper_edge, step):
     gaze = jnp.hypot(x - pose.gaze_x, y - pose.gaze_y)
     white = 0.78 * (1.0 - 0.45 * jnp.square(x / CORNER))
     white = white * (1.0 - 0.45 * _bump(y - upper_edge, 0.06))  # shadow of the lid
-    spokes = jnp.sin(21.0 * jnp.arctan2(y - pose.gaze_y, x - pose.gaze_x + 1e-6) + person.texture)
+    spokes = _wave(21.0 * (y - pose.gaze_y) / (gaze + 1e-6) + person.texture)
     iris = person.iris * (1.0 + 0.15 * spokes)
     iris = iris * (1.0 - 0.5 * _bump(gaze - person.iris_radius, 0.02))  # limbal ring
     pupil = step(pose.pupil * person.iris_radius - gaze)

@@ -25,23 +25,25 @@ class Recording(NamedTuple):
     light: jax.Array  # uint8 [T, H, W]: intensity at the end of the frame
 
 
-@partial(jax.jit, static_argnames=("frames", "size", "camera", "motion"))
+@partial(jax.jit, static_argnames=("longest", "size", "camera", "motion"))
 def simulate(
     person_seed: jax.Array,
     take_seed: jax.Array,
     emotion: jax.Array,
     light: jax.Array,
+    frames: jax.Array,
     *,
-    frames: int,
+    longest: int,
     size: int,
     camera: CameraConfig = CAMERA,
     motion: MotionConfig = MOTION,
 ) -> Recording:
-    """Simulate one take.
+    """Simulate one take: events and light [longest, size, size], of which `frames` [] are filmed.
 
     A person (face, way of showing, sensor of the headset) follows from `person_seed` [], the
     take from `take_seed` []. `emotion` [] indexes `eye_motion.EMOTIONS`, `light` []
-    `eye_face.LIGHTS`. Between two frames the picture is drawn `motion.rate` / 30 times.
+    `eye_face.LIGHTS`. Between two frames the picture is drawn `motion.rate` / 30 times. Frames
+    that are not filmed are 0; their number may differ from call to call without a compilation.
     """
     substeps = max(round(motion.rate / FRAMES_PER_SECOND), 1)
     duration = 1.0 / (FRAMES_PER_SECOND * substeps)
@@ -50,26 +52,34 @@ def simulate(
     pixels = event_camera.make_pixels(keys[2], (size, size), camera)
     phase = jax.random.uniform(keys[3], (), maxval=6.28)
     key_motion, key_sensor = jax.random.split(jax.random.fold_in(keys[3], take_seed))
-    course = move(key_motion, style, emotion, light, motion, frames * substeps + 1)
+    course = move(key_motion, style, emotion, light, motion, longest * substeps + 1)
 
     def look(pose: Pose) -> jax.Array:
         return illuminate(render(person, pose, size=size), light, phase=phase)
 
     def watch(state, inputs):
-        pose, number = inputs
-        image = look(pose)
+        image, number = inputs
         key = jax.random.fold_in(key_sensor, number)
         state, events = event_camera.step(state, image, key, duration, pixels, camera)
         counts = event_camera.polarity_counts(events)
-        return state, (counts[..., 0] - counts[..., 1], image)
+        return state, counts[..., 0] - counts[..., 1]
 
-    def frame(state, inputs):
-        state, (balance, images) = jax.lax.scan(watch, state, inputs)
-        events = jnp.sign(balance.sum(0)).astype(jnp.int8)
-        return state, Recording(events, jnp.round(images[-1] * 255).astype(jnp.uint8))
+    def film(frame, carried):
+        state, recording = carried
+        numbers = frame * substeps + jnp.arange(substeps)
+        images = jax.vmap(look)(jax.tree.map(lambda leaf: leaf[frame], later))
+        state, balance = jax.lax.scan(watch, state, (images, numbers))
+        seen = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
+        return state, jax.tree.map(
+            lambda film, now: jax.lax.dynamic_update_index_in_dim(
+                film, now.astype(film.dtype), frame, 0
+            ),
+            recording,
+            seen,
+        )
 
     first = jax.tree.map(lambda leaf: leaf[0], course)
-    later = jax.tree.map(lambda leaf: leaf[1:].reshape(frames, substeps), course)
-    numbers = jnp.arange(frames * substeps).reshape(frames, substeps)
-    _, recording = jax.lax.scan(frame, event_camera.start(look(first)), (later, numbers))
-    return recording
+    later = jax.tree.map(lambda leaf: leaf[1:].reshape(longest, substeps), course)
+    shape = (longest, size, size)
+    empty = Recording(jnp.zeros(shape, jnp.int8), jnp.zeros(shape, jnp.uint8))
+    return jax.lax.fori_loop(0, frames, film, (event_camera.start(look(first)), empty))[1]

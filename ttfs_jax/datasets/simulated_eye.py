@@ -22,20 +22,18 @@ from ttfs_jax.datasets.eye_simulator import Recording, simulate
 from ttfs_jax.datasets.recordings import Progress, Recordings
 from ttfs_jax.errors import InputError
 
-# A take is simulated at the next of these lengths and cut, so that few programs are compiled.
-LENGTHS = (32, 48, 64, 96, LONGEST)
 SOURCES = (event_camera, eye_face, eye_motion, eye_plan, eye_simulator)
 
 
 def record(take: Take, number: int, *, seed: int, size: int) -> Recording:
     """Simulate one take of a plan: int8 and uint8 [T, H, W] on the host."""
-    frames = next(length for length in LENGTHS if length >= take.length)
     recording = simulate(
         jnp.uint32(seed * 100_003 + take.subject),
         jnp.uint32(number),
         jnp.int32(EMOTIONS.index(take.emotion)),
         jnp.int32(LIGHTS.index(take.light)),
-        frames=frames,
+        jnp.int32(take.length),
+        longest=LONGEST,
         size=size,
     )
     return Recording(*(np.asarray(part)[: take.length] for part in recording))
