@@ -53,16 +53,12 @@ class Arguments:
 def watch(images: jax.Array, key: jax.Array, pixels, duration: float) -> jax.Array:
     """Let the JAX camera see images [T, H, W] in turn: ON minus OFF events of the last [H, W]."""
 
-    def step(state, inputs):
-        image, number = inputs
-        state, events = event_camera.step(
-            state, image, jax.random.fold_in(key, number), duration, pixels, CAMERA
-        )
+    def step(state, image):
+        state, events = event_camera.step(state, image, duration, pixels, CAMERA)
         counts = event_camera.polarity_counts(events)
         return state, counts[..., 0] - counts[..., 1]
 
-    numbers = jnp.arange(len(images) - 1)
-    _, balance = jax.lax.scan(step, event_camera.start(images[0]), (images[1:], numbers))
+    _, balance = jax.lax.scan(step, event_camera.start(key, images[0], CAMERA), images[1:])
     return balance
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ttfs_jax.datasets.event_camera import CameraConfig
+from ttfs_jax.datasets.event_camera import FAINTEST, CameraConfig
 
 
 class NumpyCamera:
@@ -18,17 +18,18 @@ class NumpyCamera:
             for _ in range(2)
         )
         self.hot = self.random.random(shape) < config.hot_share
-        self.level = np.log(np.maximum(first, np.float32(1e-3)))
+        self.dark = np.float32(config.dark_light)
+        self.level = np.log(np.clip(first, np.float32(FAINTEST), np.float32(1.0)) + self.dark)
         self.change, self.blind = np.zeros_like(self.level), np.zeros_like(self.level)
 
     def step(self, image: np.ndarray, duration: float) -> np.ndarray:
         """Watch the light change to a new image [H, W]: ON minus OFF events [H, W]."""
         config, dead = self.config, np.float32(self.config.refractory)
         span = np.float32(duration)
-        light = np.clip(image, np.float32(1e-3), np.float32(1.0))
+        light = np.clip(image, np.float32(FAINTEST), np.float32(1.0))
         cutoff = np.maximum(np.float32(config.bright_cutoff) * light, config.dark_cutoff)
         share = -np.expm1(np.float32(-2.0 * np.pi) * cutoff * span)
-        moved = share * (np.log(light) - self.level)
+        moved = share * (np.log(light + self.dark) - self.level)
         self.level = self.level + moved
         slope = moved / span + np.float32(config.leak_rate) * self.on
         rising = slope > 0

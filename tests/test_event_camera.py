@@ -18,6 +18,7 @@ QUIET = CameraConfig(
     leak_rate=0.0,
     bright_cutoff=1e9,
     dark_cutoff=1e9,
+    dark_light=0.0,
     bright_noise=1e-9,
     dark_noise=1e-9,
     hot_share=0.0,
@@ -31,12 +32,10 @@ def pixels(shape, on=0.2, off=0.2):
 def watch(levels, duration, config, sensor, key=0):
     """Run the sensor over log intensities [n, H, W] and list all events."""
     images = jnp.exp(jnp.asarray(levels, jnp.float32))
-    step = jax.jit(
-        lambda state, image, key: event_camera.step(state, image, key, duration, sensor, config)
-    )
-    state, listed = event_camera.start(images[0]), []
+    step = jax.jit(lambda state, image: event_camera.step(state, image, duration, sensor, config))
+    state, listed = event_camera.start(jax.random.key(key), images[0], config), []
     for number, image in enumerate(images[1:]):
-        state, events = step(state, image, jax.random.fold_in(jax.random.key(key), number))
+        state, events = step(state, image)
         counts = event_camera.polarity_counts(events)
         part = event_camera.event_list(events, begin=number * duration)
         assert counts.sum() == len(part)
@@ -112,6 +111,15 @@ def test_less_light_means_a_slower_pixel():
         return (times < 0.01).mean()
 
     assert early_share(-2.0) > early_share(-5.0)
+
+
+def test_dark_current_flattens_contrast():
+    """From light I to I', the change seen is ln((I' + D) / (I + D)), in thresholds of 0.2."""
+    for low, high, dark in ((0.01, 0.03, 0.02), (0.25, 0.75, 0.02), (0.01, 0.03, 0.0)):
+        config = dataclasses.replace(QUIET, dark_light=dark)
+        edge = np.log([[[low]], [[high]], [[high]]])
+        expected = int(np.log((high + dark) / (low + dark)) / 0.2)
+        assert len(watch(edge, 1 / 300, config, pixels((1, 1)))) == expected
 
 
 def test_sensor_is_the_same_for_the_same_seed():

@@ -140,12 +140,9 @@ def test_frames_are_those_of_the_simulator():
     pixels = event_camera.make_pixels(keys[0], (size, size), camera)
     images = jax.random.uniform(keys[1], (count * substeps + 1, size, size), minval=0.2)
     step = jax.jit(event_camera.step, static_argnames=("duration", "config"))
-    state, listed, balances = event_camera.start(images[0]), [], []
+    state, listed, balances = event_camera.start(keys[2], images[0], camera), [], []
     for n in range(count * substeps):
-        key = jax.random.fold_in(keys[2], n)
-        state, events = step(
-            state, images[n + 1], key, duration=duration, pixels=pixels, config=camera
-        )
+        state, events = step(state, images[n + 1], duration=duration, pixels=pixels, config=camera)
         counts = np.asarray(event_camera.polarity_counts(events))
         balances.append(counts[..., 0] - counts[..., 1])
         listed.append(event_camera.event_list(events, begin=n * duration))

@@ -1,5 +1,7 @@
 """The simulated eye: what is drawn, how it moves, and that a seed fixes all of it."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,9 +22,12 @@ REST = {name: 0.0 for name in Pose.__dataclass_fields__} | {"lid": 1.0, "pupil":
 MOTION = MotionConfig()
 
 
+PLAIN = {"glasses": 0.0, "seat_x": 0.0, "seat_y": 0.0, "seat_roll": 0.0, "seat_scale": 1.0}
+
+
 @jax.jit
-def draw(pose, seed=0):
-    person = draw_person(jax.random.key(seed)).replace(glasses=jnp.array(0.0))
+def draw(pose, seed=0, **change):
+    person = draw_person(jax.random.key(seed)).replace(**PLAIN | change)
     return render(person, pose, size=48)
 
 
@@ -62,6 +67,19 @@ def test_each_unit_changes_its_part_of_the_face(change, where):
     assert region(difference, **where).mean() > difference.mean()
 
 
+def test_the_seat_of_the_headset_moves_the_whole_picture():
+    rest = Pose(**{name: jnp.float32(value) for name, value in REST.items()})
+    slipped = rest.replace(slip_x=0.125, slip_y=-0.25)
+    seated = draw(rest, seat_x=0.125, seat_y=-0.25)
+    np.testing.assert_allclose(draw(slipped), seated, atol=1e-6)
+    # 6 pixels down-left of the moved picture is the old one, as both shifts are whole pixels.
+    np.testing.assert_allclose(seated[:-6, 3:], draw(rest)[6:, :-3], atol=1e-5)
+    # Twice as near, the middle quarter fills the picture: two pixels stand where one stood.
+    near = np.asarray(draw(rest, seat_scale=2.0)).reshape(24, 2, 24, 2).mean((1, 3))
+    assert np.corrcoef(near.ravel(), draw(rest)[12:36, 12:36].ravel())[0, 1] > 0.95
+    assert np.abs(draw(rest, seat_roll=0.2) - draw(rest)).max() > 0.1
+
+
 def test_pictures_of_all_people_and_lights_are_sound():
     rest = Pose(**{name: jnp.float32(value) for name, value in REST.items()})
 
@@ -97,6 +115,26 @@ def courses(emotion):
         return move(keys[1], style, emotion, jnp.array(0), MOTION, 600)
 
     return jax.vmap(one)(jnp.arange(24))
+
+
+def test_takes_differ_in_seat_and_a_tense_face_trembles():
+    steady = dataclasses.replace(MOTION, seat=0.0, tremor=0.0, take_spread=0.0)
+    keys = jax.random.split(jax.random.key(1), 16)
+    style = draw_style(jax.random.key(0), MOTION)
+
+    def film(config, emotion):
+        def one(key):
+            return move(key, style, EMOTIONS.index(emotion), jnp.array(0), config, 900)
+
+        return jax.jit(jax.vmap(one))(keys)
+
+    still, moved = film(steady, "neutral"), film(dataclasses.replace(steady, seat=0.5), "neutral")
+    np.testing.assert_allclose(np.ptp(moved.slip_x - still.slip_x, axis=1), 0.0, atol=1e-5)
+    assert 0.2 < (moved.slip_x - still.slip_x)[:, 0].std() < 0.8
+    trembling = dataclasses.replace(steady, tremor=0.1)
+    smile = film(trembling, "happiness").cheek - film(steady, "happiness").cheek
+    assert 0.01 < np.abs(smile).max() < 1.0
+    assert np.abs(film(trembling, "neutral").cheek - film(steady, "neutral").cheek).max() < 1e-6
 
 
 def test_emotions_move_what_they_should_and_neutral_blinks_too():

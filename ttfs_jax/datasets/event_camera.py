@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+FAINTEST = 1e-3  # of the brightest light that a pixel can tell; chosen
+
 
 @dataclass(frozen=True)
 class CameraConfig:
@@ -35,9 +37,12 @@ class CameraConfig:
     """Bandwidth of a pixel at intensity 1, in Hz; it falls in proportion to the light."""
     dark_cutoff: float = 20.0
     """Lowest bandwidth, in Hz."""
+    dark_light: float = 0.02
+    """Light that a pixel would answer like its own dark current (chosen): it flattens contrasts in
+    low light, as the linear part of v2e's lin-log response does."""
     bright_noise: float = 0.05
     """Shot-noise events a second at intensity 1 (chosen, see `dark_noise`)."""
-    dark_noise: float = 1.0
+    dark_noise: float = 0.3
     """Shot-noise events a second in the dark (chosen: frames of SEE are cleaner than v2e's)."""
     hot_share: float = 5e-4
     """Share of hot pixels (chosen)."""
@@ -61,6 +66,7 @@ class SensorState:
     level: jax.Array  # [H, W] log intensity behind the low-pass filter
     change: jax.Array  # [H, W] log intensity gained since the last event
     blind: jax.Array  # [H, W] seconds of dead time left
+    random: jax.Array  # uint32 [H, W] state of each pixel's own random numbers
 
 
 class Events(NamedTuple):
@@ -89,10 +95,30 @@ def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) ->
     )
 
 
-def start(intensity: jax.Array, floor: float = 1e-3) -> SensorState:
+def start(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
     """Return the state of a sensor that has looked at this image [H, W] for long."""
-    level = jnp.log(jnp.maximum(intensity, floor))
-    return SensorState(level=level, change=jnp.zeros_like(level), blind=jnp.zeros_like(level))
+    level = jnp.log(_clip(intensity) + config.dark_light)
+    return SensorState(
+        level=level,
+        change=jnp.zeros_like(level),
+        blind=jnp.zeros_like(level),
+        random=jax.random.bits(key, level.shape),
+    )
+
+
+def _clip(intensity):
+    return jnp.clip(intensity, FAINTEST, 1.0)
+
+
+def _draw(state):
+    """Advance every pixel's generator: uint32 [H, W] -> state, 32 random bits each.
+
+    Cheaper than a draw of jax.random every step, and as portable. Source: PCG-RXS-M-XS-32, O'Neill 2014
+    (Harvey Mudd College, HMC-CS-2014-0905).
+    """
+    state = state * jnp.uint32(747796405) + jnp.uint32(2891336453)
+    word = ((state >> ((state >> 28) + 4)) ^ state) * jnp.uint32(277803737)
+    return state, (word >> 22) ^ word
 
 
 def ramp_events(
@@ -139,26 +165,23 @@ def ramp_events(
 def step(
     state: SensorState,
     intensity: jax.Array,
-    key: jax.Array,
     duration: float,
     pixels: Pixels,
     config: CameraConfig,
-    *,
-    floor: float = 1e-3,
 ) -> tuple[SensorState, Events]:
     """Let the sensor watch the light change to a new image within one step.
 
-    The log intensity passes a low-pass filter whose bandwidth falls with the light, the leak
-    lifts it steadily, and shot noise (stronger in the dark) adds at most one event a step to a
-    pixel that makes none of its own.
+    The log of light and dark current passes a low-pass filter whose bandwidth falls with the
+    light, the leak lifts it steadily, and shot noise (stronger in the dark) adds at most one
+    event a step to a pixel that makes none of its own.
 
     Shapes: intensity [H, W] in (0, 1] -> state, events [H, W]; duration in seconds.
     Source: the non-idealities of v2e, Hu et al. 2021 (arXiv:2006.07722).
     """
-    light = jnp.clip(intensity, floor, 1.0)
+    light = _clip(intensity)
     cutoff = jnp.maximum(config.bright_cutoff * light, config.dark_cutoff)
     share = -jnp.expm1(-2.0 * jnp.pi * cutoff * duration)
-    level = state.level + share * (jnp.log(light) - state.level)
+    level = state.level + share * (jnp.log(light + config.dark_light) - state.level)
     slope = (level - state.level) / duration + config.leak_rate * pixels.threshold_on
     refractory = config.refractory
     events, change, blind = ramp_events(
@@ -166,10 +189,10 @@ def step(
     )
     rate = config.dark_noise + (config.bright_noise - config.dark_noise) * light
     rate = jnp.where(pixels.hot, config.hot_rate, rate)
-    # One draw a pixel: 24 bits are the time of the first event of a Poisson process, of which
-    # only one within the step is used, and another one is its sign.
-    bits = jax.random.bits(key, level.shape)
-    when = -jnp.log1p(-(bits >> 8).astype(level.dtype) * 2.0**-24) / rate
+    # 24 bits are the time of the first event of a Poisson process, of which only one within the
+    # step is used, and another one is its sign.
+    random, bits = _draw(state.random)
+    when = -jnp.log(((bits >> 8) + 1).astype(level.dtype) * 2.0**-24) / rate
     noisy = (when < duration) & (events.count == 0) & (state.blind <= when)
     since = duration - when - refractory
     change = jnp.where(noisy, slope * jnp.maximum(since, 0.0), change)
@@ -178,7 +201,7 @@ def step(
         noise=jnp.where(noisy, when, jnp.inf),
         noise_polarity=jnp.where(bits & 1, 1, -1),
     )
-    return SensorState(level=level, change=change, blind=blind), events
+    return SensorState(level=level, change=change, blind=blind, random=random), events
 
 
 def polarity_counts(events: Events) -> jax.Array:

@@ -34,6 +34,10 @@ class Person:
     makeup: jax.Array  # 0 .. 1, darkness of the lid line
     glasses: jax.Array  # 0 or 1
     texture: jax.Array  # phase of skin and hair
+    seat_x: jax.Array  # where the headset sits on this head: displacement,
+    seat_y: jax.Array
+    seat_roll: jax.Array  # rotation in radians,
+    seat_scale: jax.Array  # and distance
 
 
 @struct.dataclass
@@ -74,6 +78,10 @@ def draw_person(key: jax.Array) -> Person:
         "makeup": (-0.6, 0.8),
         "glasses": (-0.8, 0.2),
         "texture": (0.0, 100.0),
+        "seat_x": (-0.15, 0.15),
+        "seat_y": (-0.15, 0.15),
+        "seat_roll": (-0.15, 0.15),
+        "seat_scale": (0.85, 1.15),
     }
     drawn = {
         name: jax.random.uniform(jax.random.fold_in(key, n), (), minval=low, maxval=high)
@@ -118,8 +126,9 @@ def render(person: Person, pose: Pose, *, size: int) -> jax.Array:
     """
     soft = 1.5 / size
     x, y = grid(size)
-    x, y = x - pose.slip_x, y - pose.slip_y
-    x, y = x + pose.roll * y, y - pose.roll * x
+    x, y = x - pose.slip_x - person.seat_x, y - pose.slip_y - person.seat_y
+    roll = pose.roll + person.seat_roll
+    x, y = (x + roll * y) / person.seat_scale, (y - roll * x) / person.seat_scale
     y = y - person.tilt * x
 
     def step(value):

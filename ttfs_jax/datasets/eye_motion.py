@@ -24,6 +24,8 @@ PROTOTYPES = {
     "sadness": {1: 0.9, 4: 0.7, 43: 0.5},
     "surprise": {1: 1.0, 2: 1.0, 5: 0.8},
 }
+# How fast an emotion comes and goes, beside the others; chosen: surprise is sudden, sadness slow.
+TEMPO = {"surprise": 1.4, "fear": 1.2, "sadness": 0.7}
 LOOK_DOWN = {"sadness": 0.5}  # unit 64, eyes down, goes with sadness; chosen strength
 
 
@@ -56,6 +58,8 @@ class MotionConfig:
     onset: float = 0.35  # seconds from rest to apex, median
     apex: float = 0.8  # seconds at the apex, median
     pause: float = 0.35  # seconds between two showings, median
+    tremor: float = 0.08  # of a tense unit; at 4-17 Hz, see McAuley & Marsden 2000,
+    # doi:10.1093/brain/123.8.1545 (8-12 Hz in most muscles)
     fixation: float = 0.35  # seconds, mean; Rayner 1998, doi:10.1037/0033-2909.124.3.372
     saccade: float = 0.04  # seconds for a jump; same source, 20-60 ms
     gaze_spread: float = 0.09  # of fixations
@@ -63,6 +67,7 @@ class MotionConfig:
     blink_rate: float = 0.28  # a second; Bentivoglio et al. 1997, doi:10.1002/mds.870120629
     blink: float = 0.15  # seconds from open to open, half of it closing and closed
     slip: float = 0.01  # headset displacement, slow
+    seat: float = 0.03  # displacement from take to take
 
 
 def draw_style(key: jax.Array, config: MotionConfig) -> Style:
@@ -84,13 +89,13 @@ def _smooth_step(x):
     return x * x * (3.0 - 2.0 * x)
 
 
-def _showings(key, times, config, count=6):
+def _showings(key, times, config, tempo, count=8):
     """Return the course of one unit, in [0, 1]: showings with onset, apex, offset: [T]."""
     key_begin, *keys = jax.random.split(key, 5)
     medians = jnp.array([config.onset, config.apex, 1.3 * config.onset, config.pause])
     spans = jnp.stack(
         [
-            m * jnp.exp(0.4 * jax.random.normal(k, (count,)))
+            m / tempo * jnp.exp(0.4 * jax.random.normal(k, (count,)))
             for m, k in zip(medians, keys, strict=True)
         ]
     )
@@ -140,18 +145,31 @@ def move(
     emotion [] indexes `EMOTIONS`, light [] indexes `eye_face.LIGHTS`; `steps` (static) at
     `config.rate` a second. Neutral has gaze, blinks, slip and habits like every other emotion.
     """
-    (key_take, key_show, key_delay, key_x, key_y, key_blink, key_slip, key_micro, key_pupil) = (
-        jax.random.split(key, 9)
-    )
+    (
+        key_take,
+        key_show,
+        key_delay,
+        key_tremor,
+        key_x,
+        key_y,
+        key_blink,
+        key_slip,
+        key_micro,
+        key_pupil,
+    ) = jax.random.split(key, 10)
     times = jnp.arange(steps) / config.rate
     wanted = jnp.asarray(prototype_table())[emotion]
     take = 1.0 + config.take_spread * jax.random.normal(key_take, wanted.shape)
     strength = wanted * style.strength * jnp.clip(take, 0.0, 2.0)
     # One face: the units start together, each a little early or late.
-    together = _showings(key_show, times, config)
+    tempo = jnp.array([TEMPO.get(name, 1.0) for name in EMOTIONS])[emotion]
+    together = _showings(key_show, times, config, tempo)
     delays = 0.03 * jax.random.normal(key_delay, wanted.shape)
     course = jax.vmap(lambda d: jnp.interp(times - d, times, together))(delays).T
-    units = style.habit[None] + strength[None] * course  # [T, U]
+    tremor = jax.vmap(lambda k: _wander(k, times, config.tremor, 0.1), out_axes=1)(
+        jax.random.split(key_tremor, len(UNITS))
+    )
+    units = style.habit[None] + strength[None] * course * (1.0 + tremor)  # [T, U]
     unit = {number: units[:, n] for n, number in enumerate(UNITS)}
     down = jnp.array([LOOK_DOWN.get(name, 0.0) for name in EMOTIONS])[emotion]
     micro = jax.vmap(lambda k: _wander(k, times, config.drift, 0.12))(jax.random.split(key_micro))
@@ -161,7 +179,9 @@ def move(
     blink = _blinks(key_blink, times, style.blink_rate, config.blink)
     # The upper lid follows the gaze down.
     lid = 1.0 + 0.55 * unit[5] - 0.3 * unit[7] - 0.45 * unit[43] - 0.15 * unit[6] - 1.2 * gaze_y
-    slip = jax.vmap(lambda k: _wander(k, times, config.slip, 4.0))(jax.random.split(key_slip, 3))
+    key_seat, *keys_slip = jax.random.split(key_slip, 4)
+    seat = config.seat * jax.random.normal(key_seat, (3, 1))
+    slip = seat + jax.vmap(lambda k: _wander(k, times, config.slip, 4.0))(jnp.stack(keys_slip))
     # A pupil is smaller in bright light; order of `eye_face.LIGHTS`.
     response = jnp.array([1.0, 0.7, 1.5, 0.9])[light]
     return Pose(

@@ -57,18 +57,15 @@ def simulate(
     def look(pose: Pose) -> jax.Array:
         return illuminate(render(person, pose, size=size), light, phase=phase)
 
-    def watch(state, inputs):
-        image, number = inputs
-        key = jax.random.fold_in(key_sensor, number)
-        state, events = event_camera.step(state, image, key, duration, pixels, camera)
+    def watch(state, image):
+        state, events = event_camera.step(state, image, duration, pixels, camera)
         counts = event_camera.polarity_counts(events)
         return state, counts[..., 0] - counts[..., 1]
 
     def film(frame, carried):
         state, recording = carried
-        numbers = frame * substeps + jnp.arange(substeps)
         images = jax.vmap(look)(jax.tree.map(lambda leaf: leaf[frame], later))
-        state, balance = jax.lax.scan(watch, state, (images, numbers))
+        state, balance = jax.lax.scan(watch, state, images)
         seen = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
         return state, jax.tree.map(
             lambda film, now: jax.lax.dynamic_update_index_in_dim(
@@ -82,4 +79,5 @@ def simulate(
     later = jax.tree.map(lambda leaf: leaf[1:].reshape(longest, substeps), course)
     shape = (longest, size, size)
     empty = Recording(jnp.zeros(shape, jnp.int8), jnp.zeros(shape, jnp.uint8))
-    return jax.lax.fori_loop(0, frames, film, (event_camera.start(look(first)), empty))[1]
+    state = event_camera.start(key_sensor, look(first), camera)
+    return jax.lax.fori_loop(0, frames, film, (state, empty))[1]
