@@ -113,8 +113,8 @@ def _clip(intensity):
 def _draw(state):
     """Advance every pixel's generator: uint32 [H, W] -> state, 32 random bits each.
 
-    Cheaper than a draw of jax.random every step, and as portable. Source: PCG-RXS-M-XS-32, O'Neill 2014
-    (Harvey Mudd College, HMC-CS-2014-0905).
+    Cheaper than a draw of jax.random every step, and as portable.
+    Source: PCG-RXS-M-XS-32, O'Neill 2014 (Harvey Mudd College, HMC-CS-2014-0905).
     """
     state = state * jnp.uint32(747796405) + jnp.uint32(2891336453)
     word = ((state >> ((state >> 28) + 4)) ^ state) * jnp.uint32(277803737)
