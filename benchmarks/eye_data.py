@@ -41,7 +41,7 @@ class Arguments:
 
     seeds: int = 3
     """Seeds; each has its own people in test."""
-    epochs: int = 40
+    epochs: int = 25
     """Epochs of the small CNNs."""
     size: int = 90
     """Edge of the frames for the measurements of speed."""

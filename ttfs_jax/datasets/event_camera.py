@@ -37,12 +37,12 @@ class CameraConfig:
     """Bandwidth of a pixel at intensity 1, in Hz; it falls in proportion to the light."""
     dark_cutoff: float = 20.0
     """Lowest bandwidth, in Hz."""
-    dark_light: float = 0.02
+    dark_light: float = 0.01
     """Light that a pixel would answer like its own dark current (chosen): it flattens contrasts in
     low light, as the linear part of v2e's lin-log response does."""
-    bright_noise: float = 0.05
+    bright_noise: float = 0.03
     """Shot-noise events a second at intensity 1 (chosen, see `dark_noise`)."""
-    dark_noise: float = 0.3
+    dark_noise: float = 0.2
     """Shot-noise events a second in the dark (chosen: frames of SEE are cleaner than v2e's)."""
     hot_share: float = 5e-4
     """Share of hot pixels (chosen)."""

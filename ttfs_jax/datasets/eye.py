@@ -141,7 +141,7 @@ def to_dataset(name: str, recordings: Recordings, config: EyeConfig, *, seed: in
         name,
         recordings.classes,
         **{part_name: part(clips) for part_name, clips in parts.items()},
-        augmentation=Augmentation(shift=1),
+        augmentation=Augmentation(shift=2),
         source={"kind": "eye", **asdict(config)},
         problems=recordings.problems,
     )

@@ -48,17 +48,21 @@ class Style:
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """Constants of motion; chosen unless a source is named."""
+    """Constants of motion; chosen unless a source is named.
+
+    Strengths, spreads, times and seat were set together so that the task is neither trivial nor
+    noise; `python -m benchmarks.eye_data` measures that.
+    """
 
     rate: float = 300.0  # steps a second
-    expressiveness: float = 0.7  # mean strength of a prototype
-    person_spread: float = 0.35  # of strengths between people
-    take_spread: float = 0.25  # of strengths between takes of one person
-    habit: float = 0.06  # mean activity at rest
-    onset: float = 0.35  # seconds from rest to apex, median
-    apex: float = 0.8  # seconds at the apex, median
-    pause: float = 0.35  # seconds between two showings, median
-    tremor: float = 0.08  # of a tense unit; at 4-17 Hz, see McAuley & Marsden 2000,
+    expressiveness: float = 1.4  # mean strength of a prototype
+    person_spread: float = 0.2  # of strengths between people
+    take_spread: float = 0.15  # of strengths between takes of one person
+    habit: float = 0.05  # mean activity at rest
+    onset: float = 0.22  # seconds from rest to apex, median
+    apex: float = 0.25  # seconds at the apex, median
+    pause: float = 0.15  # seconds between two showings, median
+    tremor: float = 0.02  # of a tense unit; at 4-17 Hz, see McAuley & Marsden 2000,
     # doi:10.1093/brain/123.8.1545 (8-12 Hz in most muscles)
     fixation: float = 0.35  # seconds, mean; Rayner 1998, doi:10.1037/0033-2909.124.3.372
     saccade: float = 0.04  # seconds for a jump; same source, 20-60 ms
@@ -66,8 +70,8 @@ class MotionConfig:
     drift: float = 0.003  # microsaccades and drift
     blink_rate: float = 0.28  # a second; Bentivoglio et al. 1997, doi:10.1002/mds.870120629
     blink: float = 0.15  # seconds from open to open, half of it closing and closed
-    slip: float = 0.01  # headset displacement, slow
-    seat: float = 0.03  # displacement from take to take
+    slip: float = 0.012  # headset displacement, slow
+    seat: float = 0.06  # displacement from take to take
 
 
 def draw_style(key: jax.Array, config: MotionConfig) -> Style:
