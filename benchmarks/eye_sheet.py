@@ -32,7 +32,7 @@ class Arguments:
     """Seed of the people and takes."""
     size: int = 90
     """Edge of the frames in pixels."""
-    frames: int = 48
+    frames: int = 30
     """Frames of a GIF."""
 
 

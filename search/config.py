@@ -69,9 +69,9 @@ class Config:
     retrained, converted to spike times exactly, fine-tuned, and measured once on test data.
     """
 
-    data: Literal["eye", "see", "digits", "fashion-mnist"] = "digits"
-    """Data set: simulated eyes (not calibrated yet), real eyes (SEE, needs --data-dir),
-    handwritten digits (come with scikit-learn) or Fashion-MNIST (IDX files)."""
+    data: Literal["eye", "see", "digits", "fashion-mnist"] = "eye"
+    """Data set: simulated eyes, real eyes (SEE, needs --data-dir), handwritten digits (come with
+    scikit-learn) or Fashion-MNIST (IDX files)."""
     data_dir: Path | None = None
     """Folder of the data files, where the data set needs one."""
     preset: Literal["smoke", "default", "full"] = "default"

@@ -1,0 +1,135 @@
+"""Write a simulated set as SEE and read it back: `python -m benchmarks.see_roundtrip`.
+
+The full set has 2,405 sequences of 90 pixels; a folder that holds a set already is only read.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from rich.console import Console
+
+from ttfs_jax import compilation_cache
+from ttfs_jax.datasets import make_eye, see
+from ttfs_jax.datasets.eye_plan import (
+    EMOTION_SHARES,
+    LIGHT_SUBJECTS,
+    SEQUENCES,
+    SUBJECTS,
+    TEST_SEQUENCES,
+    make_plan,
+)
+from ttfs_jax.datasets.recordings import read_see
+from ttfs_jax.datasets.simulated_eye import record
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Check that a simulated set survives SEE's layout, and what the loader costs."""
+
+    out: Path
+    """Folder of the set; written if it is missing or empty."""
+    cache: Path
+    """Folder of the decoded frames."""
+    seed: int = 0
+    """Seed of the set."""
+    subjects: int = SUBJECTS
+    """People."""
+    size: int = 90
+    """Edge of the frames in pixels."""
+    sample: int = 60
+    """Takes that are simulated once more and compared, evenly spread."""
+    read_only: bool = False
+    """Only read the set, and print what that took (used for a process of its own)."""
+
+
+def read(out: Path, cache: Path, size: int) -> dict[str, float]:
+    """Read the set: seconds, and the largest memory of this process so far in GiB."""
+    started = time.perf_counter()
+    read_see(out, size=size, cache=cache)
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"seconds": seconds, "peak_gib": peak}
+
+
+def read_apart(arguments: Arguments) -> dict[str, float]:
+    """Read the set in a fresh process."""
+    options = ("--out", "--cache", "--size")
+    values = (arguments.out, arguments.cache, arguments.size)
+    pairs = [str(x) for pair in zip(options, values, strict=True) for x in pair]
+    command = [sys.executable, "-m", "benchmarks.see_roundtrip", *pairs, "--read-only"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def proportions(index: see.Index) -> dict[str, float]:
+    """Compare the set with SEE's counts: largest relative deviation of each kind of share."""
+    sequences, people = index.sequences, {s.subject: s.light for s in index.sequences}
+    emotions = Counter(index.classes[s.label] for s in sequences)
+    lights = Counter(people.values())
+
+    def furthest(found, published):
+        ours, theirs = sum(found.values()), sum(published.values())
+        return max(abs(found[k] / ours * theirs / n - 1) for k, n in published.items())
+
+    testing = sum(not s.training for s in sequences) / len(sequences)
+    return {
+        "emotion_deviation": furthest(emotions, EMOTION_SHARES),
+        "light_deviation": furthest(lights, LIGHT_SUBJECTS),
+        "test_deviation": abs(testing * SEQUENCES / TEST_SEQUENCES - 1),
+    }
+
+
+def run(arguments: Arguments) -> dict:
+    """Write, read twice, compare: JSON values."""
+    result: dict = {"benchmark": "see_roundtrip", "dataset": "simulated eye data"}
+    if not arguments.out.exists() or not any(arguments.out.iterdir()):
+        started = time.perf_counter()
+        make_eye.write(
+            arguments.out, seed=arguments.seed, subjects=arguments.subjects, size=arguments.size
+        )
+        result["write_seconds"] = time.perf_counter() - started
+    for name in ("first_read", "second_read"):
+        result |= {f"{name}_{key}": value for key, value in read_apart(arguments).items()}
+    whole = read_see(arguments.out, size=arguments.size, cache=arguments.cache)
+    index, plan = (
+        see.read_index(arguments.out),
+        make_plan(seed=arguments.seed, subjects=arguments.subjects),
+    )
+    place = {sequence.name: n for n, sequence in enumerate(index.sequences)}
+    same = []
+    for number in np.linspace(0, len(plan) - 1, arguments.sample).astype(int):
+        n = place[plan[number].name]
+        ours = whole.events[whole.starts[n] : whole.starts[n + 1]]
+        again = record(plan[number], int(number), seed=arguments.seed, size=arguments.size)
+        same.append(np.array_equal(ours, again.events))
+    return result | {
+        "sequences": len(index.sequences),
+        "frames": len(whole.events),
+        "problems": len(whole.problems),
+        "takes_compared": len(same),
+        "takes_equal": int(sum(same)),
+        **proportions(index),
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print one JSON line."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.see_roundtrip")
+    compilation_cache.enable()
+    if chosen.read_only:
+        print(json.dumps(read(chosen.out, chosen.cache, chosen.size)))
+        return
+    Console(stderr=True).print("writing and reading; the full set takes some minutes")
+    print(json.dumps(run(chosen)))
+
+
+if __name__ == "__main__":
+    main()

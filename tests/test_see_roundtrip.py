@@ -1,0 +1,34 @@
+"""The comparison with SEE's counts: nothing for the plan itself, and what is lost if one is."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.see_roundtrip import proportions
+from ttfs_jax.datasets.eye_motion import EMOTIONS
+from ttfs_jax.datasets.eye_plan import make_plan
+from ttfs_jax.datasets.see import Index, Sequence
+
+
+def index_of(takes):
+    sequences = [
+        Sequence(t.name, t.subject, t.light, EMOTIONS.index(t.emotion), t.training, ())
+        for t in takes
+    ]
+    return Index(Path(), EMOTIONS, tuple(sequences), ())
+
+
+def test_the_whole_plan_has_the_proportions_of_see():
+    found = proportions(index_of(make_plan(seed=3)))
+    # 107 people of known light have become 111: no count can be nearer than that.
+    assert found["emotion_deviation"] < 0.01
+    assert found["light_deviation"] < 0.05
+    assert found["test_deviation"] < 0.01
+
+
+def test_missing_takes_show():
+    plan = make_plan(seed=3)
+    without = [t for t in plan if t.emotion != "fear"]
+    assert proportions(index_of(without))["emotion_deviation"] == pytest.approx(1.0)
+    trained = [t for t in plan if t.training]
+    assert proportions(index_of(trained))["test_deviation"] == pytest.approx(1.0)
