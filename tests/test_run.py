@@ -1,5 +1,6 @@
 """A whole run of the command: what it leaves behind, and that a killed one ends the same."""
 
+import dataclasses
 import gzip
 import json
 import os
@@ -101,6 +102,20 @@ def test_saved_network_gives_the_accuracy_of_the_metrics(finished):
         net(test.images[:, :4])
     with pytest.raises(InputError, match="finite"):
         net(test.images * np.nan)
+
+
+def test_signals_come_in_the_order_of_time(finished):
+    net = ttfs_jax.load(finished / "best/0")
+    operators = jax.numpy.array([1, 0, 3, 0])
+    net = dataclasses.replace(net, architecture=net.architecture.replace(operators=operators))
+    signals = net.signals(datasets.load("digits").test.images[:2])
+    names = "input stem block_0/second pool1 entry_0 block_2/second head"
+    assert list(signals) == names.split()
+    whole = net._apply(datasets.load("digits").test.images[:2], "ttfs", record=True).signals
+    assert set(whole) == set(net.spec.signal_names)
+    assert all(
+        (np.asarray(s.values)[np.isfinite(s.values)] <= s.window).all() for s in signals.values()
+    )
 
 
 def test_damaged_or_foreign_network_is_named(finished, tmp_path):

@@ -52,6 +52,17 @@ class NetworkSpec:
         height, width = self.stage_sizes[-1]
         return -(-height // self.head_pool), -(-width // self.head_pool)
 
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Name the signals that a network records, in the order of their windows in time."""
+        names, block = ["input", "stem"], 0
+        for stage, count in enumerate(self.stage_blocks):
+            if stage:
+                names += [f"pool{stage}", f"entry_{stage - 1}"]
+            names += [f"block_{n}/second" for n in range(block, block + count)]
+            block += count
+        return (*names, "head")
+
     def block_stage(self, block: int) -> int:
         """Tell in which stage a block is."""
         for stage, count in enumerate(self.stage_blocks):

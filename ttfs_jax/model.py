@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax import checkpoint
-from ttfs_jax.architecture import Architecture, NetworkSpec, largest
+from ttfs_jax.architecture import SKIP, Architecture, NetworkSpec, largest
 from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.errors import InputError
 from ttfs_jax.layers import Signal
@@ -44,8 +44,14 @@ class Model:
         return self._apply(images, code, record=False).logits
 
     def signals(self, images: np.ndarray | jax.Array) -> dict[str, Signal]:
-        """Return the spike times of every layer and their windows; `NO_SPIKE` where silent."""
-        return self._apply(images, "ttfs", record=True).signals
+        """Return the spike times of every layer and their windows; `NO_SPIKE` where silent.
+
+        Layers come in the order of their windows in time; skipped blocks are left out.
+        """
+        recorded = self._apply(images, "ttfs", record=True).signals
+        operators = np.asarray(self.architecture.operators)
+        skipped = {f"block_{n}/second" for n in np.flatnonzero(operators == SKIP)}
+        return {name: recorded[name] for name in self.spec.signal_names if name not in skipped}
 
     def predict(
         self,
