@@ -94,7 +94,10 @@ def _smooth_step(x):
 
 
 def _showings(key, times, config, tempo, count=8):
-    """Return the course of one unit, in [0, 1]: showings with onset, apex, offset: [T]."""
+    """Return the course of one face, in [0, 1]: showings with onset, apex, offset: [T].
+
+    `tempo` [] divides all their times.
+    """
     key_begin, *keys = jax.random.split(key, 5)
     medians = jnp.array([config.onset, config.apex, 1.3 * config.onset, config.pause])
     spans = jnp.stack(

@@ -43,7 +43,8 @@ def simulate(
     A person (face, way of showing, sensor of the headset) follows from `person_seed` [], the
     take from `take_seed` []. `emotion` [] indexes `eye_motion.EMOTIONS`, `light` []
     `eye_face.LIGHTS`. Between two frames the picture is drawn `motion.rate` / 30 times. Frames
-    that are not filmed are 0; their number may differ from call to call without a compilation.
+    that are not filmed are 0; `frames` may differ from call to call without a compilation, and
+    counts as `longest` above that.
     """
     substeps = max(round(motion.rate / FRAMES_PER_SECOND), 1)
     duration = 1.0 / (FRAMES_PER_SECOND * substeps)
@@ -68,8 +69,8 @@ def simulate(
         state, balance = jax.lax.scan(watch, state, images)
         seen = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
         return state, jax.tree.map(
-            lambda film, now: jax.lax.dynamic_update_index_in_dim(
-                film, now.astype(film.dtype), frame, 0
+            lambda reel, now: jax.lax.dynamic_update_index_in_dim(
+                reel, now.astype(reel.dtype), frame, 0
             ),
             recording,
             seen,
@@ -80,4 +81,4 @@ def simulate(
     shape = (longest, size, size)
     empty = Recording(jnp.zeros(shape, jnp.int8), jnp.zeros(shape, jnp.uint8))
     state = event_camera.start(key_sensor, look(first), camera)
-    return jax.lax.fori_loop(0, frames, film, (state, empty))[1]
+    return jax.lax.fori_loop(0, jnp.minimum(frames, longest), film, (state, empty))[1]
