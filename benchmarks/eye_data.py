@@ -55,11 +55,10 @@ def watch(images: jax.Array, key: jax.Array, pixels, duration: float) -> jax.Arr
 
     def step(state, image):
         state, events = event_camera.step(state, image, duration, pixels, CAMERA)
-        counts = event_camera.polarity_counts(events)
-        return state, counts[..., 0] - counts[..., 1]
+        return state, event_camera.balance(events)
 
-    _, balance = jax.lax.scan(step, event_camera.start(key, images[0], CAMERA), images[1:])
-    return balance
+    _, balances = jax.lax.scan(step, event_camera.start(key, images[0], CAMERA), images[1:])
+    return balances
 
 
 def seconds(function, repeats: int) -> float:

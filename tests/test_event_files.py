@@ -143,8 +143,7 @@ def test_frames_are_those_of_the_simulator():
     state, listed, balances = event_camera.start(keys[2], images[0], camera), [], []
     for n in range(count * substeps):
         state, events = step(state, images[n + 1], duration=duration, pixels=pixels, config=camera)
-        counts = np.asarray(event_camera.polarity_counts(events))
-        balances.append(counts[..., 0] - counts[..., 1])
+        balances.append(event_camera.balance(events))
         listed.append(event_camera.event_list(events, begin=n * duration))
     theirs = np.sign(np.array(balances).reshape(count, substeps, size, size).sum(1))
     every = np.concatenate(listed)

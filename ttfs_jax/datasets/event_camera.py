@@ -215,6 +215,12 @@ def polarity_counts(events: Events) -> jax.Array:
     return jnp.stack([of(1), of(-1)], -1)
 
 
+def balance(events: Events) -> jax.Array:
+    """Count ON minus OFF events, whose sign is the pixel of a ternary event frame: [H, W]."""
+    counts = polarity_counts(events)
+    return counts[..., 0] - counts[..., 1]
+
+
 def event_list(events: Events, *, begin: float = 0.0) -> np.ndarray:
     """List the events of one step in order of time, as (t, x, y, p) records on the host.
 

@@ -55,7 +55,7 @@ class MotionConfig:
     """
 
     rate: float = 300.0  # steps a second
-    expressiveness: float = 1.3  # mean strength of a prototype
+    expressiveness: float = 1.25  # mean strength of a prototype
     person_spread: float = 0.2  # of strengths between people
     take_spread: float = 0.15  # of strengths between takes of one person
     habit: float = 0.05  # mean activity at rest

@@ -60,8 +60,7 @@ def simulate(
 
     def watch(state, image):
         state, events = event_camera.step(state, image, duration, pixels, camera)
-        counts = event_camera.polarity_counts(events)
-        return state, counts[..., 0] - counts[..., 1]
+        return state, event_camera.balance(events)
 
     def film(frame, carried):
         state, recording = carried
