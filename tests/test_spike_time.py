@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from ttfs_jax.spike_time import NO_SPIKE, fire, spike_time
+from ttfs_jax.spike_time import NO_SPIKE, constant_slope, fire
 
 TIMES = np.array([0.25, 0.5, NO_SPIKE])
 WEIGHTS = np.array([[1.0, -1.0, 0.5], [2.0, 1.0, 0.5], [9.0, 9.0, 9.0]])
@@ -17,7 +17,7 @@ BIAS = np.array([0.25, 0.0, -0.625])
 
 
 def solve(times, weights, bias, window=3.0):
-    return spike_time(times, weights, bias=bias, window_in=1.0, window_out=window)
+    return constant_slope(times, weights, bias=bias, window_in=1.0, window_out=window)
 
 
 def test_hand_computed_times():
@@ -81,7 +81,7 @@ def test_permutation_and_time_shift(order, eighths):
     order, shift = jnp.array(order), eighths / 8.0
     plain = solve(times, weights, jnp.zeros(2))
     np.testing.assert_allclose(plain, solve(times[order], weights[order], jnp.zeros(2)), 1e-6)
-    later = spike_time(
+    later = constant_slope(
         times + shift, weights, bias=jnp.zeros(2), window_in=1.0 + shift, window_out=3.0
     )
     np.testing.assert_allclose(plain, later, rtol=1e-6)

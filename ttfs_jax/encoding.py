@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.spike_time.constant_slope import fire
+from ttfs_jax.spike_time.b1 import fire
 
 INPUT_WINDOW = 1.0
 

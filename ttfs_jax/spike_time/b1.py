@@ -46,7 +46,7 @@ def fire(drive: jax.Array, window: jax.Array) -> jax.Array:
     return _fire(drive, jnp.broadcast_to(jnp.asarray(window, drive.dtype), drive.shape))
 
 
-def spike_time(
+def constant_slope(
     times: jax.Array,
     weights: jax.Array,
     *,
@@ -66,7 +66,7 @@ def spike_time(
     """
     if times.ndim != 1 or weights.ndim != 2 or weights.shape[0] != times.shape[0]:
         raise ValueError(
-            f"spike_time needs times [I] and weights [I, O], not {times.shape} and "
+            f"constant_slope needs times [I] and weights [I, O], not {times.shape} and "
             f"{weights.shape}; add a batch with jax.vmap"
         )
     return fire(charge(times, window_in) @ weights + bias, window_out)

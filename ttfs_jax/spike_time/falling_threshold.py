@@ -1,0 +1,151 @@
+"""Neurons that fire when a falling threshold meets what their inputs left in the window before.
+
+All inputs have arrived when the window begins, so that, as for B1, no causal set is searched.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from ttfs_jax.spike_time.silence import NO_SPIKE, charge, is_spike
+
+
+def _meet_line(height, rise, window):
+    """Return where height + rise · t meets 1 − t / window, at 0 if it starts above: [O]."""
+    closing = rise + 1.0 / window
+    missing = 1.0 - height
+    meets = (missing > 0.0) & (closing > 0.0) & (missing < closing * window)
+    time = jnp.where(meets, missing, 0.0) / jnp.where(meets, closing, 1.0)
+    silent = jnp.where(jnp.isnan(missing) | jnp.isnan(closing), jnp.nan, NO_SPIKE)
+    return jnp.where(meets, time, jnp.where(missing <= 0.0, 0.0, silent))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _first_meeting(height, rise, window):
+    return _meet_line(height, rise, window)
+
+
+def _first_meeting_fwd(height, rise, window):
+    time = _meet_line(height, rise, window)
+    return time, (rise, time)
+
+
+def _first_meeting_bwd(window, residuals, cotangent):
+    rise, time = residuals
+    moves = is_spike(time) & (time > 0.0)
+    closing = jnp.where(moves, rise + 1.0 / window, 1.0)
+    push = jnp.where(moves, cotangent, 0.0) / closing
+    return -push, -push * jnp.where(moves, time, 0.0)
+
+
+_first_meeting.defvjp(_first_meeting_fwd, _first_meeting_bwd)
+
+
+def linear_threshold(
+    times: jax.Array,
+    weights: jax.Array,
+    *,
+    threshold: jax.Array | float = 1.0,
+    window: float = 1.0,
+) -> jax.Array:
+    """Solve one layer whose thresholds fall linearly to 0 over its window, with linear PSPs.
+
+    With local times, V(t) = Σ_j w_j (T + t − t_j) meets θ (1 − t/T) at
+    t = (θ − Σ_j w_j (T − t_j)) / (θ/T + Σ_j w_j), the sums over inputs that spiked.
+
+    Shapes: times [I], weights [I, O], threshold [] or [O] (above 0) -> [O], local to the next
+    window; window T in units of time, the same for both layers.
+    No spike: a silent input adds nothing; a potential that does not meet the threshold before T
+    gives `NO_SPIKE` with gradient 0. One that is above the threshold when the window begins
+    fires at 0, with gradient 0. NaN stays NaN.
+    Raises: ValueError when the shapes do not fit together.
+    Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public code.
+    """
+    _check(times, weights)
+    spiking = is_spike(times)
+    own = jnp.where(spiking, 1.0, 0.0).astype(weights.dtype)
+    height = charge(times, window) @ weights / threshold
+    return _first_meeting(height, own @ weights / threshold, float(window))
+
+
+def linear_threshold_proxy(activations: jax.Array, weights: jax.Array) -> jax.Array:
+    """Compute the layer that `linear_threshold` is in the time domain, x = 1 − t.
+
+    z = (Σ_j w_j + Σ_j w_j x_j) / (1 + Σ_j w_j) over x_j > 0, clipped to 0 … 1: equal values from
+    the same weights, for training without spikes.
+
+    Shapes: activations [I] in 0 … 1, weights [I, O] -> [O]. An activation of 0 is a silent input.
+    A sum Σ_j w_j ≤ −1 gives 0 unless Σ_j w_j x_j ≥ 1.
+    Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public code.
+    """
+    _check(activations, weights)
+    own = jnp.where(activations > 0.0, 1.0, 0.0).astype(weights.dtype)
+    total, height = own @ weights, activations @ weights
+    meets = total > -1.0
+    value = (total + height) / jnp.where(meets, 1.0 + total, 1.0)
+    return jnp.where(height >= 1.0, 1.0, jnp.where(meets, jnp.clip(value, 0.0, 1.0), 0.0))
+
+
+def _decay_to(drive, tau, window):
+    """Return where the threshold e^(−t/τ) has fallen to the drive: [O]."""
+    meets = drive > jnp.exp(-window / tau)
+    time = -tau * jnp.log(jnp.where(meets, jnp.minimum(drive, 1.0), 1.0))
+    return jnp.where(meets, time, jnp.where(jnp.isnan(drive), jnp.nan, NO_SPIKE))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _first_decay(drive, tau, window):
+    return _decay_to(drive, tau, window)
+
+
+def _first_decay_fwd(drive, tau, window):
+    time = _decay_to(drive, tau, window)
+    return time, time
+
+
+def _first_decay_bwd(tau, window, time, cotangent):
+    moves = is_spike(time) & (time > 0.0)
+    # ∂t/∂a = −τ / a with a = e^(−t/τ)
+    gain = -tau * jnp.exp(jnp.where(moves, time, 0.0) / tau)
+    return (jnp.where(moves, cotangent, 0.0) * gain,)
+
+
+_first_decay.defvjp(_first_decay_fwd, _first_decay_bwd)
+
+
+def exponential_threshold(
+    times: jax.Array,
+    weights: jax.Array,
+    *,
+    bias: jax.Array | float = 0.0,
+    threshold: jax.Array | float = 1.0,
+    tau_in: float = 1.0,
+    tau_out: float = 1.0,
+    window: float = 5.0,
+) -> jax.Array:
+    """Solve one layer whose thresholds fall exponentially, with the same kernel for its inputs.
+
+    V = Σ_j w_j e^(−t_j/τ_in) + b is gathered in the window before, and meets θ e^(−t/τ_out) at
+    t = −τ_out ln(V/θ).
+
+    Shapes: times [I], weights [I, O], bias and threshold [] or [O] (above 0) -> [O], local to the
+    next window; τ_in, τ_out and window T in units of time.
+    No spike: a silent input adds nothing; V ≤ θ e^(−T/τ_out) gives `NO_SPIKE` with gradient 0.
+    V ≥ θ fires at 0, with gradient 0. NaN stays NaN.
+    Raises: ValueError when the shapes do not fit together.
+    Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
+    """
+    _check(times, weights)
+    spiking = is_spike(times)
+    value = jnp.where(spiking, jnp.exp(-jnp.where(spiking, times, 0.0) / tau_in), 0.0)
+    drive = (value.astype(weights.dtype) @ weights + bias) / threshold
+    return _first_decay(drive, float(tau_out), float(window))
+
+
+def _check(times, weights):
+    if times.ndim != 1 or weights.ndim != 2 or weights.shape[0] != times.shape[0]:
+        raise ValueError(
+            f"a solver needs times [I] and weights [I, O], not {times.shape} and "
+            f"{weights.shape}; add a batch with jax.vmap"
+        )

@@ -1,0 +1,65 @@
+"""Neurons whose post-synaptic potential grows linearly after an input spike."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from ttfs_jax.spike_time.causal_search import State, solve
+
+
+@dataclass(frozen=True)
+class Linear:
+    """V' = I, and I stays."""
+
+    def decay(self, gap):
+        """Return the gap."""
+        return (gap,)
+
+    def advance(self, state, decay):
+        """Move the state on; a potential without slope stays where it is for ever."""
+        (gap,) = decay
+        moves = state.current != 0.0
+        risen = jnp.where(moves, state.current, 1.0) * gap
+        return State(state.potential + jnp.where(moves, risen, 0.0), state.current)
+
+    def reaches(self, start, end, threshold):
+        """Compare the ends: the potential is straight in a gap."""
+        del start
+        return end.potential >= threshold
+
+    def wait(self, state, gap, threshold):
+        """Δ = (θ − V) / I."""
+        return jnp.minimum((threshold - state.potential) / state.current, gap)
+
+    def slope(self, state):
+        """Return I."""
+        return state.current
+
+    def kernel(self, age):
+        """ε = s."""
+        return age, jnp.ones_like(age)
+
+
+def linear_psp(
+    times: jax.Array,
+    weights: jax.Array,
+    *,
+    threshold: jax.Array | float = 1.0,
+    delays: jax.Array | None = None,
+    min_slope: float = 0.0,
+) -> jax.Array:
+    """Solve one layer of neurons with linear post-synaptic potentials for its first spikes.
+
+    V(t) = Σ_j w_j (t − t_j) over past inputs, so with the causal inputs C
+    t = (θ + Σ_C w_j t_j) / Σ_C w_j.
+
+    Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] (axonal) or
+    [I, O] (synaptic), added to the times -> [O]. `min_slope` bounds the gradient: a slope
+    Σ_C w_j below `min_slope` · θ counts as that much.
+    No spike: a silent input adds nothing; a potential that never reaches θ gives `NO_SPIKE` with
+    gradient 0. An input at the very time of a spike takes no part in it. NaN stays NaN.
+    Raises: ValueError when the shapes do not fit together.
+    Source: Zhang et al. 2021, ReL-PSP (arXiv:2003.11837).
+    """
+    return solve(Linear(), times, weights, threshold=threshold, delays=delays, min_slope=min_slope)
