@@ -39,20 +39,56 @@ def balanced_weights(labels: jax.Array, *, classes: int) -> jax.Array:
     return jnp.where(counts > 0, len(labels) / (classes * jnp.maximum(counts, 1)), 0.0)
 
 
-def first_spike_cross_entropy(
-    times: jax.Array, labels: jax.Array, *, window: jax.Array, temperature: float = 1.0
+def first_spike_logits(
+    times: jax.Array, *, window: jax.Array | float, temperature: float = 1.0
 ) -> jax.Array:
-    """Return the mean cross-entropy of output spike times, the earliest being the likeliest.
+    """Read output spike times as logits, the earliest being the largest: −t / κ.
+
+    Shapes: times [..., K], window [] -> [..., K]; temperature κ in units of time.
+    No spike: counted as a spike at the end of the window, without gradient. Give the window that
+    spikes may reach: a later spike would count as less likely than silence.
+    Source: Mostafa 2017, eq. 16 (arXiv:1606.08165).
+    """
+    spiking = is_spike(times)
+    return -jnp.where(spiking, jnp.where(spiking, times, 0.0), window) / temperature
+
+
+def first_spike_cross_entropy(
+    times: jax.Array, labels: jax.Array, *, window: jax.Array | float, temperature: float = 1.0
+) -> jax.Array:
+    """Return the mean cross-entropy of output spike times: it falls as the right one fires first.
 
     L = −log softmax(−t / κ)[label].
 
     Shapes: times [B, K], labels [B], window [] -> [].
-    No spike: counted as a spike at the end of the window, without gradient.
+    No spike: see `first_spike_logits`.
     Source: Mostafa 2017, eq. 16 (arXiv:1606.08165); temperature κ in units of time.
     """
-    spiking = is_spike(times)
-    finite = jnp.where(spiking, jnp.where(spiking, times, 0.0), window)
-    return optax.softmax_cross_entropy_with_integer_labels(-finite / temperature, labels).mean()
+    logits = first_spike_logits(times, window=window, temperature=temperature)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+
+def silence_penalty(
+    times_in: jax.Array,
+    weights: jax.Array,
+    times_out: jax.Array,
+    *,
+    threshold: jax.Array | float = 1.0,
+    margin: float = 1.0,
+) -> jax.Array:
+    """Return a term that pulls silent neurons back: the weight that their spikes lack.
+
+    Mean over samples and neurons of max(0, m θ − Σ_j w_j) for silent neurons, the sum over the
+    inputs that spiked; 0 for neurons that spike. A silent neuron has no other gradient.
+
+    Shapes: times_in [B, I], weights [I, O], times_out [B, O], threshold [] or [O] -> [].
+    `margin` m is in thresholds; a neuron that forgets needs more than 1.
+    Source: the weight-sum cost of Mostafa 2017, sec. III (arXiv:1606.08165), on silent neurons.
+    """
+    received = is_spike(times_in).astype(weights.dtype) @ weights
+    threshold = jnp.broadcast_to(jnp.asarray(threshold, weights.dtype), weights.shape[1:])
+    missing = jax.nn.relu(margin * threshold[None] - received)
+    return jnp.where(is_spike(times_out), 0.0, missing).mean()
 
 
 def activity(layers: dict[str, LayerInfo]) -> jax.Array:

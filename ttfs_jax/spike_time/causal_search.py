@@ -103,7 +103,8 @@ def first_crossing(neuron: Neuron, times, weights, threshold) -> Crossing:
     # A neuron that never fires is solved from a state that does, to keep its branch finite.
     sure = State(zero, zero + 1e3 * threshold)
     progress = _Progress(State(zero, zero), sure, jnp.zeros(outputs, jnp.int32))
-    _, (state, before, causal) = jax.lax.while_loop(some_left, advance, (0, progress))
+    _, progress = jax.lax.while_loop(some_left, advance, (0, progress))
+    state, before, causal = progress
 
     fires = causal > 0
     place = jnp.maximum(causal - 1, 0)
