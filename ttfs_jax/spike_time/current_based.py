@@ -80,7 +80,7 @@ class Leaky:
     def reaches(self, start, end, threshold):
         """Compare the end, or the peak if the potential rises first and falls then."""
         peaks = (start.current > jnp.maximum(start.potential, threshold)) & (
-            end.current < end.potential
+            end.current <= end.potential
         )
         safe = State(
             jnp.where(peaks, start.potential, 0.0), jnp.where(peaks, start.current, threshold)
@@ -131,7 +131,7 @@ class DoubleLeaky(Leaky):
     def reaches(self, start, end, threshold):
         """Compare the end, or the peak (V + I)² / 4 I if the potential rises first."""
         rises = start.current > jnp.maximum(start.potential, 0.0)
-        peaks = rises & (end.current < end.potential)
+        peaks = rises & (end.current <= end.potential)
         total = start.potential + start.current
         high = total * total > 4.0 * start.current * threshold
         return (end.potential >= threshold) | (peaks & high & (total > 0.0))

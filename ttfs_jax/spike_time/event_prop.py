@@ -20,6 +20,7 @@ def _solve_fwd(neuron, min_slope, times, weights, threshold):
     return found.time, (times, weights, threshold, found)
 
 
+@partial(jax.jit, static_argnums=(0, 1))
 def _solve_bwd(neuron, min_slope, residuals, cotangent):
     times, weights, threshold, found = residuals
     push = spread(found, cotangent, threshold, min_slope)
