@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 from ttfs_jax import spike_time
 from ttfs_jax.spike_time import NO_SPIKE
 
-NETWORKS, NEURONS, HORIZON = 10, 200, 12.0
+NETWORKS, NEURONS, HORIZON, WINDOW = 10, 200, 12.0, 2.0
 integrate = partial(solve_ivp, method="DOP853", rtol=1e-12, atol=1e-14, max_step=0.05)
 
 
@@ -65,45 +65,45 @@ def test_every_neuron_fires_when_the_integrator_says(name):
     assert 0.2 < spikes / (NETWORKS * NEURONS) < 0.99
 
 
-def meets(potential, threshold, window, start):
-    """Let the integrator find where V(t) − θ(t), from `start` and by its slope, reaches 0."""
+def meets(rise, threshold, window, start):
+    """Let the integrator find where a potential of slope `rise` meets a threshold: times [O]."""
     found = np.full(len(start), NO_SPIKE)
     events = [lambda t, y, o=o: y[o] - threshold(t)[o] for o in range(len(start))]
-    done = integrate(lambda t, y: potential(t), (0.0, window), start, events=events)
+    done = integrate(lambda t, y: rise, (0.0, window), start, events=events)
     for o, hits in enumerate(done.t_events):
         if len(hits):
             found[o] = hits[0]
     return np.where(start >= threshold(0.0), 0.0, found)
 
 
-@pytest.mark.parametrize("name", ["constant_slope", "linear_threshold", "exponential_threshold"])
-def test_windowed_neurons_fire_when_the_integrator_says(name):
-    window, share = 2.0, []
+def constant_slope(times, own, charge, weights, limit):
+    bias, window = limit - 1.0, WINDOW
+    ours = spike_time.constant_slope(times, weights, bias=bias, window_in=window, window_out=window)
+    return ours, meets(np.ones(NEURONS), lambda t: window - bias, window, charge @ weights)
+
+
+def linear_threshold(times, own, charge, weights, limit):
+    ours = spike_time.linear_threshold(times, weights, threshold=limit, window=WINDOW)
+    return ours, meets(own @ weights, lambda t: limit * (1 - t / WINDOW), WINDOW, charge @ weights)
+
+
+def exponential_threshold(times, own, charge, weights, limit):
+    ours = spike_time.exponential_threshold(
+        times, weights, threshold=limit, tau_in=0.7, tau_out=0.5, window=WINDOW
+    )
+    start = (own * np.exp(-np.where(own > 0.0, times, 0.0) / 0.7)) @ weights
+    return ours, meets(np.zeros(NEURONS), lambda t: limit * np.exp(-t / 0.5), WINDOW, start)
+
+
+@pytest.mark.parametrize("case", [constant_slope, linear_threshold, exponential_threshold])
+def test_windowed_neurons_fire_when_the_integrator_says(case):
+    share = []
     with jax.enable_x64(True):
         for seed in range(NETWORKS):
             times, weights, limit = layer(12, NEURONS, seed)
-            weights = weights / 4
             silent = times == NO_SPIKE
-            own, charge = np.where(silent, 0.0, 1.0), np.where(silent, 0.0, window - times)
-            if name == "constant_slope":
-                bias = limit - 1.0
-                ours = spike_time.constant_slope(
-                    times, weights, bias=bias, window_in=window, window_out=window
-                )
-                one = np.ones(NEURONS)
-                start = charge @ weights
-                theirs = meets(lambda t: one, lambda t: window - bias, window, start)
-            elif name == "linear_threshold":
-                ours = spike_time.linear_threshold(times, weights, threshold=limit, window=window)
-                rise, start = own @ weights, charge @ weights
-                theirs = meets(lambda t: rise, lambda t: limit * (1 - t / window), window, start)
-            else:
-                ours = spike_time.exponential_threshold(
-                    times, weights, threshold=limit, tau_in=0.7, tau_out=0.5, window=window
-                )
-                start = np.where(silent, 0.0, np.exp(-np.where(silent, 0.0, times) / 0.7)) @ weights
-                zero = np.zeros(NEURONS)
-                theirs = meets(lambda t: zero, lambda t: limit * np.exp(-t / 0.5), window, start)
+            own, charge = np.where(silent, 0.0, 1.0), np.where(silent, 0.0, WINDOW - times)
+            ours, theirs = case(times, own, charge, weights / 4, limit)
             np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
             spiking = theirs < NO_SPIKE
             np.testing.assert_allclose(ours[spiking], theirs[spiking], rtol=0, atol=1e-9)

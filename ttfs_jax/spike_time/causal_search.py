@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ttfs_jax.spike_time.silence import NO_SPIKE
 
@@ -181,14 +182,15 @@ def solve(
             f"a solver needs times [I] and weights [I, O], not {times.shape} and "
             f"{weights.shape}; add a batch with jax.vmap or jax.lax.map"
         )
+    # With NumPy: under jit an operation of JAX on a constant is traced too.
+    if not isinstance(threshold, jax.core.Tracer) and not (np.asarray(threshold) > 0.0).all():
+        raise ValueError(f"threshold must be above 0, not {threshold}")
     inputs, outputs = weights.shape
     dtype = jnp.result_type(times, weights, jnp.float32)
     times, weights = times.astype(dtype), weights.astype(dtype)
     threshold = jnp.asarray(threshold, dtype)
     if threshold.shape not in ((), (outputs,)):
         raise ValueError(f"threshold must be [] or [{outputs}], not {threshold.shape}")
-    if not isinstance(threshold, jax.core.Tracer) and not (threshold > 0.0).all():
-        raise ValueError(f"threshold must be above 0, not {threshold}")
     threshold = jnp.broadcast_to(threshold, (outputs,))
     if min_slope < 0:
         raise ValueError(f"min_slope must not be negative, not {min_slope}")
