@@ -340,6 +340,30 @@ def test_proxy_of_the_linear_threshold_has_its_values():
     assert 0.1 < (expected > 0).mean() < 0.9
 
 
+def test_a_converted_relu_network_keeps_its_logits():
+    draw = np.random.default_rng(0)
+    images = jnp.asarray(draw.uniform(0.0, 1.0, (20, 8)), jnp.float32)
+    one, two = (jnp.asarray(draw.normal(size=s), jnp.float32) for s in ((8, 30), (30, 5)))
+    bias, offset = jnp.full(30, 0.1), jnp.linspace(-1.0, 1.0, 5)
+    hidden = jax.nn.relu(images @ one + bias[None])
+    expected = hidden @ two + offset[None]
+    first = spike_time.convert_to_exponential(one, bias, largest_in=1.0, largest_out=hidden.max())
+    last = spike_time.convert_to_exponential(two, offset, largest_in=hidden.max(), largest_out=1.0)
+
+    def logits(image, window):
+        code = partial(spike_time.exponential_code, tau=0.5, window=window)
+        solve = partial(spike_time.exponential_threshold, tau_in=0.5, tau_out=0.5, window=window)
+        times = solve(code(image), first[0], bias=first[1])
+        return spike_time.exponential_value(times, tau=0.5) @ last[0] + last[1]
+
+    long = jax.vmap(partial(logits, window=8.0))(images)
+    np.testing.assert_allclose(long, expected, atol=1e-4)
+    # A shorter window loses the small activations, below e^(−2 / 0.5) of the largest.
+    short = jax.vmap(partial(logits, window=2.0))(images)
+    error = np.abs(short - expected).max()
+    assert 1e-3 < error < 0.02 * hidden.max() * jnp.abs(two).sum(0).max()
+
+
 def test_silent_neurons_are_pulled_back_and_spikes_left_alone():
     times, weights = jnp.array([[0.0, NO_SPIKE]]), jnp.array([[0.25, 9.0], [9.0, 9.0]])
     out = jnp.array([[NO_SPIKE, 0.1]])

@@ -137,10 +137,50 @@ def exponential_threshold(
     Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
     """
     _check(times, weights)
+    drive = (
+        exponential_value(times, tau=tau_in).astype(weights.dtype) @ weights + bias
+    ) / threshold
+    return exponential_code(drive, tau=tau_out, window=window)
+
+
+def exponential_code(values: jax.Array, *, tau: float = 1.0, window: float = 5.0) -> jax.Array:
+    """Turn values into the spike times of an exponentially falling threshold: t = −τ ln a.
+
+    Shapes: values [...] -> [...]; τ and window T in units of time.
+    No spike: a ≤ e^(−T/τ) gives `NO_SPIKE` with gradient 0; a ≥ 1 fires at 0 with gradient 0.
+    Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
+    """
+    return _first_decay(values, float(tau), float(window))
+
+
+def exponential_value(times: jax.Array, *, tau: float = 1.0) -> jax.Array:
+    """Read the value a = e^(−t/τ) of spike times; the inverse of `exponential_code`.
+
+    Shapes: times [...] -> [...]. No spike: value 0 with gradient 0.
+    Source: T2FSNN, Park et al. 2020, eq. 4 (arXiv:2003.11741).
+    """
     spiking = is_spike(times)
-    value = jnp.where(spiking, jnp.exp(-jnp.where(spiking, times, 0.0) / tau_in), 0.0)
-    drive = (value.astype(weights.dtype) @ weights + bias) / threshold
-    return _first_decay(drive, float(tau_out), float(window))
+    return jnp.where(spiking, jnp.exp(-jnp.where(spiking, times, 0.0) / tau), 0.0)
+
+
+def convert_to_exponential(
+    weights: jax.Array,
+    bias: jax.Array,
+    *,
+    largest_in: jax.Array | float,
+    largest_out: jax.Array | float,
+) -> tuple[jax.Array, jax.Array]:
+    """Rescale a trained ReLU layer so that its activations fill the code's range up to 1.
+
+    With λ the largest activation that training data cause before and behind the layer,
+    W ← W λ_in / λ_out and b ← b / λ_out; then spike times code a / λ, down to e^(−T/τ).
+
+    Shapes: weights [I, O], bias [O], largest [] -> the same. Give λ_out = 1 to a last layer whose
+    potentials are read as logits.
+    Source: data-based normalisation, Diehl et al. 2015 (doi:10.1109/IJCNN.2015.7280696), as used
+    by T2FSNN, Park et al. 2020 (arXiv:2003.11741).
+    """
+    return weights * (largest_in / largest_out), bias / largest_out
 
 
 def _check(times, weights):

@@ -1,0 +1,189 @@
+"""Time and memory of the solvers: `python -m benchmarks.solvers --json`.
+
+Each solver against plain automatic differentiation of its textbook form, and against the dense
+ReLU layer of the same size, in turn in the same run. A model with a causal set goes through its
+batch as `ttfs_jax.population` does (one sample after another on a CPU), the textbook form under
+`jax.vmap`, and with it the solver once more (keys `vmap_…`).
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.textbook_solvers import TEXTBOOK
+from ttfs_jax import spike_time
+from ttfs_jax.population import map_members
+
+SIZES = ((64, 784, 400), (128, 128, 128))
+RATIO = {"tau_mem": 3.0, "tau_syn": 1.0}
+SEARCHED: dict[str, Callable] = {
+    "non_leaky": spike_time.non_leaky,
+    "lif_equal": spike_time.lif_equal,
+    "lif_double": spike_time.lif_double,
+    "lif": partial(spike_time.lif, **RATIO),
+    "lif_event_prop": partial(spike_time.lif_event_prop, **RATIO),
+    "linear_psp": spike_time.linear_psp,
+}
+WINDOWED: dict[str, Callable] = {
+    "linear_threshold": partial(spike_time.linear_threshold, window=2.0),
+    "exponential_threshold": spike_time.exponential_threshold,
+    "constant_slope": lambda times, weights: spike_time.constant_slope(
+        times,
+        weights,
+        bias=jnp.zeros(weights.shape[1]),
+        window_in=jnp.asarray(2.0),
+        window_out=jnp.asarray(2.0),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Time the spike-time solvers against their textbook forms and a ReLU layer."""
+
+    seconds: float = 4.0
+    """Time spent on each comparison, at least two turns each."""
+    models: tuple[str, ...] = (*SEARCHED, *WINDOWED)
+    """Models to time."""
+    json: bool = False
+    """Print one JSON line."""
+
+
+def some_layer(batch: int, inputs: int, outputs: int):
+    """Draw input times [B, I] within 0 … 2 and weights [I, O] that make most neurons fire."""
+    draw = np.random.default_rng(0)
+    times = draw.uniform(0.0, 2.0, (batch, inputs))
+    weights = draw.normal(6.0 / inputs, 1.5 / inputs**0.5, (inputs, outputs))
+    return jnp.asarray(times, jnp.float32), jnp.asarray(weights, jnp.float32)
+
+
+def over_batch(solve: Callable, *, mapped: bool) -> Callable:
+    """Add the batch: times [B, I], weights [I, O] -> [B, O]."""
+
+    def run(times, weights):
+        def one(times):
+            return solve(times, weights)
+
+        return map_members(one, times) if mapped else jax.vmap(one)(times)
+
+    return run
+
+
+def compile_both(run: Callable, times, weights):
+    """Compile the layer, and its gradient by both arguments."""
+
+    def loss(times, weights, push):
+        out = run(times, weights)
+        spiking = spike_time.is_spike(out)
+        return (jnp.where(spiking, jnp.where(spiking, out, 0.0), 0.0) * push).sum()
+
+    shape = (times.shape[0], weights.shape[1])
+    push = jnp.asarray(np.random.default_rng(1).normal(size=shape), jnp.float32)
+    forward = jax.jit(run).lower(times, weights).compile()
+    gradient = jax.jit(jax.grad(loss, (0, 1))).lower(times, weights, push).compile()
+    return forward, lambda times, weights: gradient(times, weights, push), gradient
+
+
+def best_times(functions: list[Callable], times, weights, seconds: float) -> list[float]:
+    """Call the functions in turn for some seconds: the shortest time of each."""
+    taken = [[] for _ in functions]
+    for function in functions:
+        jax.block_until_ready(function(times, weights))
+    end, turns = time.perf_counter() + seconds, 0
+    while turns < 2 or time.perf_counter() < end:
+        for function, own in zip(functions, taken, strict=True):
+            started = time.perf_counter()
+            jax.block_until_ready(function(times, weights))
+            own.append(time.perf_counter() - started)
+        turns += 1
+    return [min(own) for own in taken]
+
+
+def _temporary_bytes(program) -> int:
+    """Return the temporary memory of a compiled program, as the compiler plans it."""
+    analysis = program.memory_analysis()
+    assert analysis is not None
+    return analysis.temp_size_in_bytes
+
+
+def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, float]:
+    """Compare one model at one size: ratios, and what the neurons did."""
+    times, weights = some_layer(*size)
+    searched = name in SEARCHED
+    solve = SEARCHED[name] if searched else WINDOWED[name]
+    runs = [
+        over_batch(solve, mapped=searched),
+        over_batch(TEXTBOOK[name], mapped=False),
+        over_batch(lambda t, w: jax.nn.relu(t @ w + jnp.zeros(size[2])), mapped=False),
+        over_batch(solve, mapped=False),
+    ]
+    programs = [compile_both(run, times, weights) for run in runs]
+    ours, book, relu, vmapped = best_times([p[0] for p in programs], times, weights, seconds)
+    of_ours, of_book, of_relu, of_vmapped = best_times(
+        [p[1] for p in programs], times, weights, seconds
+    )
+    memory = [_temporary_bytes(p[2]) for p in programs]
+    found, expected = (np.asarray(p[0](times, weights)) for p in programs[:2])
+    same = np.isfinite(found) & np.isfinite(expected)
+    causal = (np.asarray(times)[:, :, None] < found[:, None]).mean()
+    result = {
+        "forward_speedup": book / ours,
+        "gradient_speedup": of_book / of_ours,
+        "memory_reduction": memory[1] / max(memory[0], 1),
+        "times_relu": of_ours / of_relu,
+        "times_relu_forward": ours / relu,
+        "vmap_forward_speedup": book / vmapped,
+        "vmap_gradient_speedup": of_book / of_vmapped,
+        "vmap_memory_reduction": memory[1] / max(memory[3], 1),
+        "gradient_ms": 1e3 * of_ours,
+        "memory_mib": memory[0] / 2**20,
+        "silent": float(np.isinf(found).mean()),
+        "causal_inputs": float(causal),
+        "differs_from_textbook": float((np.isfinite(found) != np.isfinite(expected)).mean()),
+        "largest_difference": float(np.abs(found[same] - expected[same]).max(initial=0.0)),
+    }
+    if searched:
+        # No neuron ever fires, so that no input can be left out.
+        late, slow = best_times([p[0] for p in programs[:2]], times, -abs(weights), seconds / 2)
+        result["forward_speedup_all_silent"] = slow / late
+    return result
+
+
+def run(arguments: Arguments) -> dict:
+    """Measure all models at both sizes: JSON values."""
+    console = Console(stderr=True)
+    models: dict = {name: {} for name in arguments.models}
+    for name in arguments.models:
+        for size in SIZES:
+            console.log(f"{name} {size}")
+            models[name]["x".join(map(str, size))] = measure(name, size, arguments.seconds)
+    return {"benchmark": "solvers", "cpus": os.cpu_count(), "models": models}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.solvers")
+    result = run(chosen)
+    if chosen.json:
+        print(json.dumps(result))
+        return
+    columns = ("forward_speedup", "gradient_speedup", "memory_reduction", "times_relu")
+    table = Table("model", "size", *(c.replace("_", " ") for c in columns))
+    for name, sizes in result["models"].items():
+        for size, row in sizes.items():
+            table.add_row(name, size, *(f"{row[c]:.2f}" for c in columns))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
