@@ -69,7 +69,10 @@ def measure(model: Seen, variables, source: Source, whole: Recordings, clips: Cl
         return logits.argmax(-1), activity
 
     chunks = np.array_split(clips.rows, max(len(clips.rows) // 200, 1))
-    parts = [run(variables, source, jnp.asarray(rows)) for rows in track(chunks, "test clips")]
+    parts = [
+        run(variables, source, jnp.asarray(rows))
+        for rows in track(chunks, "test clips", console=Console(stderr=True))
+    ]
     predictions = np.concatenate([np.asarray(p) for p, _ in parts])
     weights = np.array([len(rows) for rows in chunks])
     dense, synops = (
