@@ -130,7 +130,8 @@ def _solve(neuron, min_slope, times, weights, threshold):
     return first_crossing(neuron, times, weights, threshold).time
 
 
-def _solve_fwd(neuron, min_slope, times, weights, threshold):
+def solve_fwd(neuron, min_slope, times, weights, threshold):
+    """Keep what a backward rule needs: the arguments and the crossings."""
     found = first_crossing(neuron, times, weights, threshold)
     return found.time, (times, weights, threshold, found)
 
@@ -146,7 +147,7 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
     return moved, jnp.where(causal, -potential * push[None], 0.0), push
 
 
-_solve.defvjp(_solve_fwd, _solve_bwd)
+_solve.defvjp(solve_fwd, _solve_bwd)
 
 
 def spread(found: Crossing, cotangent, threshold, min_slope: float) -> jax.Array:

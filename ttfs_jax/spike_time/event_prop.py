@@ -5,7 +5,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.spike_time.causal_search import UNROLL, first_crossing, solve, spread
+from ttfs_jax.spike_time.causal_search import (
+    UNROLL,
+    first_crossing,
+    solve,
+    solve_fwd,
+    spread,
+)
 from ttfs_jax.spike_time.current_based import Leaky
 from ttfs_jax.spike_time.silence import NO_SPIKE
 
@@ -13,11 +19,6 @@ from ttfs_jax.spike_time.silence import NO_SPIKE
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _solve(neuron, min_slope, times, weights, threshold):
     return first_crossing(neuron, times, weights, threshold).time
-
-
-def _solve_fwd(neuron, min_slope, times, weights, threshold):
-    found = first_crossing(neuron, times, weights, threshold)
-    return found.time, (times, weights, threshold, found)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -56,7 +57,7 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
     return moved[back], rows[back], push
 
 
-_solve.defvjp(_solve_fwd, _solve_bwd)
+_solve.defvjp(solve_fwd, _solve_bwd)
 
 
 def lif_event_prop(
