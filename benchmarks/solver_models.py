@@ -1,0 +1,248 @@
+"""Networks of one hidden layer for each spike-time solver, and how they are trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from ttfs_jax.losses import cross_entropy, first_spike_logits, silence_penalty
+from ttfs_jax.population import map_members
+from ttfs_jax.spike_time import (
+    charge,
+    constant_slope,
+    exponential_threshold,
+    is_spike,
+    lif,
+    lif_double,
+    lif_equal,
+    linear_psp,
+    linear_threshold,
+    non_leaky,
+)
+from ttfs_jax.training import batch_order
+
+INPUT_WINDOW = 2.0  # inputs spike from 0.15 to here, in units of τ_syn
+HIDDEN_WINDOW = 20.0  # of constant-slope neurons: far beyond their drives, so none is clipped
+DECAY_WINDOW = 5.0  # of exponential thresholds, in units of τ
+MIN_SLOPE = 0.3  # thresholds per τ_syn; a spike that only just happens would rule the gradient
+
+
+class Layer(NamedTuple):
+    """Parameters of a layer."""
+
+    weights: jax.Array  # [I, O]
+    bias: jax.Array | None  # [O] None if the neuron has none
+
+
+class Network(NamedTuple):
+    """Parameters of a network."""
+
+    hidden: Layer
+    output: Layer
+
+
+@dataclass(frozen=True)
+class Model:
+    """A neuron, where its training starts, and how its output layer is read.
+
+    Initial weights of I inputs have the mean `mean` / I and the deviation `spread` / √I.
+    """
+
+    solve: Callable[[jax.Array, Layer], jax.Array]
+    """times [I] -> times [O]."""
+    read: Callable[[jax.Array, Layer], jax.Array] | None = None
+    """times [I] -> potentials [O] of the output layer; None where the first spike decides."""
+    mean: float = 1.5
+    spread: float = 1.0
+    learning_rate: float = 0.03
+    bias: bool = False
+
+
+def searched(solver, peak: float, **options) -> Model:
+    """Make the model of a neuron that can spike while its inputs still arrive.
+
+    With its threshold at the `peak` of the potential of a unit weight, a weight of 1 means the
+    same for all of them: an input that is just not enough alone.
+    """
+
+    def solve(times, layer):
+        return solver(times, layer.weights, threshold=peak, min_slope=MIN_SLOPE, **options)
+
+    return Model(solve)
+
+
+def _double_peak(tau_mem: float, tau_syn: float) -> float:
+    # V' = 0 where e^(−s/τ_mem) / e^(−s/τ_syn) = τ_mem / τ_syn; there V = I.
+    ratio = tau_mem / tau_syn
+    return ratio ** (-ratio / (ratio - 1.0))
+
+
+def _constant_slope(times, layer):
+    return constant_slope(
+        times,
+        layer.weights,
+        bias=layer.bias,
+        window_in=INPUT_WINDOW,
+        window_out=HIDDEN_WINDOW,
+    )
+
+
+def _read_constant_slope(times, layer):
+    return charge(times, HIDDEN_WINDOW) @ layer.weights + layer.bias
+
+
+def _linear_threshold(times, layer):
+    return linear_threshold(times, layer.weights, window=INPUT_WINDOW)
+
+
+def _read_linear_threshold(times, layer):
+    return charge(times, INPUT_WINDOW) @ layer.weights
+
+
+def _exponential_threshold(times, layer):
+    return exponential_threshold(times, layer.weights, bias=layer.bias, window=DECAY_WINDOW)
+
+
+def _read_exponential_threshold(times, layer):
+    spiking = is_spike(times)
+    values = jnp.where(spiking, jnp.exp(-jnp.where(spiking, times, 0.0)), 0.0)
+    return values @ layer.weights + layer.bias
+
+
+MODELS = {
+    "non_leaky": searched(non_leaky, 1.0),
+    "lif_equal": searched(lif_equal, float(jnp.exp(-1.0))),
+    "lif_double": searched(lif_double, _double_peak(2.0, 1.0)),
+    "lif": searched(lif, _double_peak(4.0, 1.0), tau_mem=4.0, tau_syn=1.0),
+    "linear_psp": searched(linear_psp, 1.0),
+    "linear_threshold": Model(_linear_threshold, _read_linear_threshold, mean=0.3),
+    "exponential_threshold": Model(
+        _exponential_threshold,
+        _read_exponential_threshold,
+        mean=1.0,
+        spread=2.0,
+        learning_rate=0.1,
+        bias=True,
+    ),
+    "constant_slope": Model(
+        _constant_slope,
+        _read_constant_slope,
+        mean=1.0,
+        spread=1.4,
+        learning_rate=0.1,
+        bias=True,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How all models are trained."""
+
+    epochs: int
+    batch_size: int = 150
+    temperature: float = 0.025
+    """Of the first-spike softmax, in units of τ_syn."""
+    latest: float = 3.0
+    """The time that silence counts as in the loss."""
+    silence: float = 3.0
+    """Weight of the term against silent neurons, in both layers."""
+    margin: float = 1.5
+    """Weights that a silent neuron is drawn to, in thresholds."""
+    gradient_norm: float = 1.0
+    rate: float = 1.0
+    """Factor of all learning rates."""
+    chunk: int | None = None
+    """Samples that run at once, see `map_members`."""
+
+
+class Reading(NamedTuple):
+    """What a network does with a batch."""
+
+    hidden: jax.Array  # [B, H] spike times
+    output: jax.Array  # [B, K] spike times, or potentials where they are read
+    logits: jax.Array  # [B, K]
+
+
+@struct.dataclass
+class State:
+    """All that changes in training."""
+
+    network: Network
+    optimiser: optax.OptState
+    epoch: jax.Array  # []
+
+
+def initialise(model: Model, key: jax.Array, sizes: tuple[int, int, int]) -> Network:
+    """Draw normal weights; biases are 0."""
+
+    def layer(key, inputs, outputs):
+        noise = jax.random.normal(key, (inputs, outputs))
+        weights = model.mean / inputs + model.spread / inputs**0.5 * noise
+        return Layer(weights, jnp.zeros(outputs) if model.bias else None)
+
+    keys = jax.random.split(key)
+    return Network(layer(keys[0], *sizes[:2]), layer(keys[1], *sizes[1:]))
+
+
+def run(model: Model, network: Network, times: jax.Array, recipe: Recipe) -> Reading:
+    """Run a network on inputs [B, I]."""
+
+    def one(times):
+        hidden = model.solve(times, network.hidden)
+        read = model.read or model.solve
+        return hidden, read(hidden, network.output)
+
+    hidden, output = map_members(one, times, chunk=recipe.chunk)
+    if model.read is not None:
+        return Reading(hidden, output, output)
+    logits = first_spike_logits(output, window=recipe.latest, temperature=recipe.temperature)
+    return Reading(hidden, output, logits)
+
+
+def loss(network: Network, model: Model, times, labels, recipe: Recipe) -> jax.Array:
+    """Return the cross-entropy, and for spiking output layers the term against silence."""
+    found = run(model, network, times, recipe)
+    error = cross_entropy(found.logits, labels)
+    if model.read is not None:
+        return error
+    lost = partial(silence_penalty, margin=recipe.margin)
+    first = lost(times, network.hidden.weights, found.hidden)
+    second = lost(found.hidden, network.output.weights, found.output)
+    return error + recipe.silence * (first + second)
+
+
+def make_train(model: Model, recipe: Recipe, *, samples: int):
+    """Make init and epoch of one member: Adam, cosine decay to 0, gradients clipped by norm.
+
+    `init(network) -> state`; `epoch(state, times [N, I], labels [N], key) -> (state, mean loss)`.
+    Source: Kingma & Ba 2015 (arXiv:1412.6980).
+    """
+    steps = recipe.epochs * (samples // recipe.batch_size)
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(recipe.gradient_norm),
+        optax.adam(optax.cosine_decay_schedule(model.learning_rate * recipe.rate, steps)),
+    )
+
+    def init(network):
+        return State(network, optimiser.init(network), jnp.zeros((), jnp.int32))
+
+    def epoch(state, times, labels, key):
+        def step(carry, index):
+            network, moments = carry
+            value, gradient = jax.value_and_grad(loss)(
+                network, model, times[index], labels[index], recipe
+            )
+            updates, moments = optimiser.update(gradient, moments, network)
+            return (optax.apply_updates(network, updates), moments), value
+
+        order = batch_order(jax.random.fold_in(key, state.epoch), samples, recipe.batch_size)
+        carry, losses = jax.lax.scan(step, (state.network, state.optimiser), order)
+        return State(*carry, state.epoch + 1), losses.mean()
+
+    return init, epoch

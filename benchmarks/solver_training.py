@@ -1,0 +1,183 @@
+"""How well each spike-time solver trains: `python -m benchmarks.solver_training --json`.
+
+Every network has one hidden layer and gets the same input spikes. Its last epoch is scored; the
+learning rates in `solver_models` were chosen on validation samples.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.solver_models import MODELS, Recipe, initialise, make_train, run
+from ttfs_jax import compilation_cache
+from ttfs_jax.datasets import fashion_mnist, yin_yang
+from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.population import map_members
+from ttfs_jax.spike_time import NO_SPIKE, is_spike
+
+DATA = ("yin-yang", "fashion-mnist")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train networks of one hidden layer with each spike-time solver."""
+
+    data: str = "yin-yang"
+    """Data set: yin-yang or fashion-mnist."""
+    models: tuple[str, ...] = tuple(MODELS)
+    """Solvers to train with."""
+    epochs: int = 300
+    """Passes over the training data."""
+    seeds: int = 5
+    """Networks of each model, trained in parallel."""
+    data_dir: Path | None = None
+    """Folder of the Fashion-MNIST files."""
+    json: bool = False
+    """Print one JSON line."""
+
+
+class Samples(NamedTuple):
+    """Input spikes with their classes, on the device."""
+
+    times: jax.Array  # [N, I]
+    labels: jax.Array  # [N]
+
+
+class Task(NamedTuple):
+    """A classification task in spike times."""
+
+    name: str
+    train: Samples
+    validation: Samples
+    test: Samples
+    sizes: tuple[int, int, int]
+    rate: float  # learning rates are multiplied by it
+    chunk: int | None  # samples or seeds that run at once, see `map_members`
+
+
+def load(name: str, data_dir: Path | None) -> Task:
+    """Load a task. Raises: InputError for an unknown name, and missing or damaged files."""
+    if name == "yin-yang":
+        points = yin_yang.load()
+        parts = [on_device(yin_yang.to_times(part.samples), part.labels) for part in points]
+        return Task(name, *parts, sizes=(4, 30, 3), rate=1.0, chunk=len(parts[0].labels))
+    if name == "fashion-mnist":
+        data = fashion_mnist.load(data_dir=data_dir)
+        splits = (data.train, data.validation, data.test)
+        parts = [on_device(image_times(part.images), part.labels) for part in splits]
+        return Task(name, *parts, sizes=(784, 400, 10), rate=0.1, chunk=None)
+    raise unknown("data set", name, DATA)
+
+
+def image_times(images: np.ndarray) -> np.ndarray:
+    """Encode images [N, H, W, C] as spike times [N, H W C]: bright is early, black is silent."""
+    times = yin_yang.to_times(1.0 - images.reshape(len(images), -1))
+    return np.where(times < yin_yang.LATE, times, NO_SPIKE)
+
+
+def on_device(times: np.ndarray, labels: np.ndarray) -> Samples:
+    """Put samples on the device."""
+    return Samples(jnp.asarray(times, jnp.float32), jnp.asarray(labels, jnp.int32))
+
+
+def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
+    """Train one model with all seeds and score the last epoch: JSON values."""
+    started = time.perf_counter()
+    model = MODELS[name]
+    recipe = Recipe(epochs=epochs, chunk=task.chunk, rate=task.rate)
+    init, epoch = make_train(model, recipe, samples=len(task.train.labels))
+    keys = jax.random.split(jax.random.key(0), seeds)
+
+    @jax.jit
+    def start(keys):
+        return jax.vmap(lambda key: init(initialise(model, key, task.sizes)))(keys)
+
+    @jax.jit
+    def advance(states, keys):
+        def one(state, key):
+            return epoch(state, *task.train, key)
+
+        return map_members(one, states, keys, chunk=task.chunk)
+
+    @jax.jit
+    def score(networks):
+        def one(network):
+            rows = {}
+            for part in ("validation", "test"):
+                times, labels = getattr(task, part)
+                found = run(model, network, times, recipe)
+                rows[f"{part}_accuracy"] = (found.logits.argmax(-1) == labels).mean()
+            return rows | {"silent_hidden": 1.0 - is_spike(found.hidden).mean()}
+
+        return map_members(one, networks, chunk=task.chunk)
+
+    states = start(keys)
+    for _ in track(range(epochs), name, console=Console(stderr=True), transient=True):
+        states, _ = advance(states, keys)
+    table = {key: np.asarray(value) for key, value in score(states.network).items()}
+    network = jax.tree.leaves(states.network)
+    return {key: float(value.mean()) for key, value in table.items()} | {
+        "test_accuracy_std": float(table["test_accuracy"].std()),
+        "seeds": [{key: float(table[key][seed]) for key in table} for seed in range(seeds)],
+        "seconds": time.perf_counter() - started,
+        "parameters": sum(leaf[0].size for leaf in network),
+    }
+
+
+def compare(arguments: Arguments) -> dict:
+    """Train all models wanted: JSON values. Raises: InputError for an unknown name."""
+    for name in arguments.models:
+        if name not in MODELS:
+            raise unknown("model", name, MODELS)
+    task = load(arguments.data, arguments.data_dir)
+    rows = {
+        name: train(name, task, epochs=arguments.epochs, seeds=arguments.seeds)
+        for name in arguments.models
+    }
+    return {
+        "benchmark": "solver_training",
+        "dataset": task.name,
+        "epochs": arguments.epochs,
+        "models": rows,
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line; a mistake ends in one line and exit status 2."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.solver_training")
+    compilation_cache.enable()
+    try:
+        result = compare(chosen)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    if chosen.json:
+        print(json.dumps(result))
+        return
+    table = Table("model", "test accuracy", "validation", "silent hidden", "params", "seconds")
+    table.title = f"{result['dataset']}, {result['epochs']} epochs, mean of {chosen.seeds} seeds"
+    for name, row in result["models"].items():
+        table.add_row(
+            name,
+            f"{row['test_accuracy']:.4f} ± {row['test_accuracy_std']:.4f}",
+            f"{row['validation_accuracy']:.4f}",
+            f"{row['silent_hidden']:.3f}",
+            f"{row['parameters']:,}",
+            f"{row['seconds']:.1f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
