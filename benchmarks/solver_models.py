@@ -50,7 +50,8 @@ class Network(NamedTuple):
 class Model:
     """A neuron, where its training starts, and how its output layer is read.
 
-    Initial weights of I inputs have the mean `mean` / I and the deviation `spread` / √I.
+    Initial weights of I inputs have the mean `mean` / I times the drive of the recipe, and the
+    deviation `spread` / √I.
     """
 
     solve: Callable[[jax.Array, Layer], jax.Array]
@@ -142,21 +143,24 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How all models are trained."""
+    """How the models are trained on one data set."""
 
-    epochs: int
+    epochs: int = 300
     batch_size: int = 150
+    rate: float = 1.0
+    """Factor of the learning rates."""
+    drive: float = 1.0
+    """Factor of the initial mean weights; more if many inputs are silent."""
     temperature: float = 0.025
     """Of the first-spike softmax, in units of τ_syn."""
     latest: float = 3.0
-    """The time that silence counts as in the loss."""
+    """The time that silence counts as in the loss, in units of τ_syn."""
     silence: float = 3.0
     """Weight of the term against silent neurons, in both layers."""
     margin: float = 1.5
-    """Weights that a silent neuron is drawn to, in thresholds."""
+    """Sum of weights that a silent neuron is drawn to; 1 is just not enough."""
     gradient_norm: float = 1.0
-    rate: float = 1.0
-    """Factor of all learning rates."""
+    """Longer gradients are scaled down to it."""
     chunk: int | None = None
     """Samples that run at once, see `map_members`."""
 
@@ -178,12 +182,14 @@ class State:
     epoch: jax.Array  # []
 
 
-def initialise(model: Model, key: jax.Array, sizes: tuple[int, int, int]) -> Network:
+def initialise(
+    model: Model, recipe: Recipe, key: jax.Array, sizes: tuple[int, int, int]
+) -> Network:
     """Draw normal weights; biases are 0."""
 
     def layer(key, inputs, outputs):
         noise = jax.random.normal(key, (inputs, outputs))
-        weights = model.mean / inputs + model.spread / inputs**0.5 * noise
+        weights = recipe.drive * model.mean / inputs + model.spread / inputs**0.5 * noise
         return Layer(weights, jnp.zeros(outputs) if model.bias else None)
 
     keys = jax.random.split(key)

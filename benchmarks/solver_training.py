@@ -7,7 +7,7 @@ learning rates in `solver_models` were chosen on validation samples.
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,8 +62,7 @@ class Task(NamedTuple):
     validation: Samples
     test: Samples
     sizes: tuple[int, int, int]
-    rate: float  # learning rates are multiplied by it
-    chunk: int | None  # samples or seeds that run at once, see `map_members`
+    recipe: Recipe
 
 
 def load(name: str, data_dir: Path | None) -> Task:
@@ -71,12 +70,14 @@ def load(name: str, data_dir: Path | None) -> Task:
     if name == "yin-yang":
         points = yin_yang.load()
         parts = [on_device(yin_yang.to_times(part.samples), part.labels) for part in points]
-        return Task(name, *parts, sizes=(4, 30, 3), rate=1.0, chunk=len(parts[0].labels))
+        recipe = Recipe(chunk=len(parts[0].labels))  # tiny networks: all at once
+        return Task(name, *parts, sizes=(4, 30, 3), recipe=recipe)
     if name == "fashion-mnist":
         data = fashion_mnist.load(data_dir=data_dir)
         splits = (data.train, data.validation, data.test)
         parts = [on_device(image_times(part.images), part.labels) for part in splits]
-        return Task(name, *parts, sizes=(784, 400, 10), rate=0.1, chunk=None)
+        recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05, silence=1.0)
+        return Task(name, *parts, sizes=(784, 400, 10), recipe=recipe)
     raise unknown("data set", name, DATA)
 
 
@@ -95,20 +96,20 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
     """Train one model with all seeds and score the last epoch: JSON values."""
     started = time.perf_counter()
     model = MODELS[name]
-    recipe = Recipe(epochs=epochs, chunk=task.chunk, rate=task.rate)
+    recipe = replace(task.recipe, epochs=epochs)
     init, epoch = make_train(model, recipe, samples=len(task.train.labels))
     keys = jax.random.split(jax.random.key(0), seeds)
 
     @jax.jit
     def start(keys):
-        return jax.vmap(lambda key: init(initialise(model, key, task.sizes)))(keys)
+        return jax.vmap(lambda key: init(initialise(model, recipe, key, task.sizes)))(keys)
 
     @jax.jit
     def advance(states, keys):
         def one(state, key):
             return epoch(state, *task.train, key)
 
-        return map_members(one, states, keys, chunk=task.chunk)
+        return map_members(one, states, keys, chunk=recipe.chunk)
 
     @jax.jit
     def score(networks):
@@ -120,7 +121,7 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
                 rows[f"{part}_accuracy"] = (found.logits.argmax(-1) == labels).mean()
             return rows | {"silent_hidden": 1.0 - is_spike(found.hidden).mean()}
 
-        return map_members(one, networks, chunk=task.chunk)
+        return map_members(one, networks, chunk=recipe.chunk)
 
     states = start(keys)
     for _ in track(range(epochs), name, console=Console(stderr=True), transient=True):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ttfs_jax.spike_time.silence import NO_SPIKE
 
-UNROLL = 4  # inputs a turn of the loop; more is hardly faster, and slower to compile
+UNROLL = 2  # inputs a turn of the loop: more is hardly faster, or slower, and costs compile time
 
 
 class State(NamedTuple):
