@@ -62,6 +62,8 @@ class Model:
     spread: float = 1.0
     learning_rate: float = 0.03
     bias: bool = False
+    silence: float = 1.0
+    """Weight of the term against silent neurons; those with a bias train without."""
 
 
 def searched(solver, peak: float, **options) -> Model:
@@ -121,7 +123,7 @@ MODELS = {
     "lif_double": searched(lif_double, _double_peak(2.0, 1.0)),
     "lif": searched(lif, _double_peak(4.0, 1.0), tau_mem=4.0, tau_syn=1.0),
     "linear_psp": searched(linear_psp, 1.0),
-    "linear_threshold": Model(_linear_threshold, _read_linear_threshold, mean=0.3),
+    "linear_threshold": Model(_linear_threshold, _read_linear_threshold, mean=0.3, silence=0.1),
     "exponential_threshold": Model(
         _exponential_threshold,
         _read_exponential_threshold,
@@ -129,6 +131,7 @@ MODELS = {
         spread=2.0,
         learning_rate=0.1,
         bias=True,
+        silence=0.0,
     ),
     "constant_slope": Model(
         _constant_slope,
@@ -137,6 +140,7 @@ MODELS = {
         spread=1.4,
         learning_rate=0.1,
         bias=True,
+        silence=0.0,
     ),
 }
 
@@ -155,8 +159,6 @@ class Recipe:
     """Of the first-spike softmax, in units of τ_syn."""
     latest: float = 3.0
     """The time that silence counts as in the loss, in units of τ_syn."""
-    silence: float = 3.0
-    """Weight of the term against silent neurons, in both layers."""
     margin: float = 1.5
     """Sum of weights that a silent neuron is drawn to; 1 is just not enough."""
     gradient_norm: float = 1.0
@@ -212,15 +214,13 @@ def run(model: Model, network: Network, times: jax.Array, recipe: Recipe) -> Rea
 
 
 def loss(network: Network, model: Model, times, labels, recipe: Recipe) -> jax.Array:
-    """Return the cross-entropy, and for spiking output layers the term against silence."""
+    """Return the cross-entropy, and the term against silence in every layer that spikes."""
     found = run(model, network, times, recipe)
-    error = cross_entropy(found.logits, labels)
-    if model.read is not None:
-        return error
     lost = partial(silence_penalty, margin=recipe.margin)
-    first = lost(times, network.hidden.weights, found.hidden)
-    second = lost(found.hidden, network.output.weights, found.output)
-    return error + recipe.silence * (first + second)
+    silent = lost(times, network.hidden.weights, found.hidden)
+    if model.read is None:
+        silent += lost(found.hidden, network.output.weights, found.output)
+    return cross_entropy(found.logits, labels) + model.silence * silent
 
 
 def make_train(model: Model, recipe: Recipe, *, samples: int):

@@ -76,7 +76,7 @@ def load(name: str, data_dir: Path | None) -> Task:
         data = fashion_mnist.load(data_dir=data_dir)
         splits = (data.train, data.validation, data.test)
         parts = [on_device(image_times(part.images), part.labels) for part in splits]
-        recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05, silence=1.0)
+        recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05)
         return Task(name, *parts, sizes=(784, 400, 10), recipe=recipe)
     raise unknown("data set", name, DATA)
 
@@ -129,7 +129,7 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
     table = {key: np.asarray(value) for key, value in score(states.network).items()}
     network = jax.tree.leaves(states.network)
     return {key: float(value.mean()) for key, value in table.items()} | {
-        "test_accuracy_std": float(table["test_accuracy"].std()),
+        "test_accuracy_std": float(table["test_accuracy"].std(ddof=1)) if seeds > 1 else 0.0,
         "seeds": [{key: float(table[key][seed]) for key in table} for seed in range(seeds)],
         "seconds": time.perf_counter() - started,
         "parameters": sum(leaf[0].size for leaf in network),
