@@ -166,13 +166,14 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.json:
         print(json.dumps(result))
         return
-    table = Table("model", "test accuracy", "validation", "silent hidden", "params", "seconds")
+    table = Table("model", "test %", "valid. %", "silent", "params", "s")
     table.title = f"{result['dataset']}, {result['epochs']} epochs, mean of {chosen.seeds} seeds"
+    table.caption = "silent: share of hidden neurons on test samples"
     for name, row in result["models"].items():
         table.add_row(
             name,
-            f"{row['test_accuracy']:.4f} ± {row['test_accuracy_std']:.4f}",
-            f"{row['validation_accuracy']:.4f}",
+            f"{100 * row['test_accuracy']:.2f} ± {100 * row['test_accuracy_std']:.2f}",
+            f"{100 * row['validation_accuracy']:.2f}",
             f"{row['silent_hidden']:.3f}",
             f"{row['parameters']:,}",
             f"{row['seconds']:.1f}",
