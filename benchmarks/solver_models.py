@@ -16,7 +16,7 @@ from ttfs_jax.spike_time import (
     charge,
     constant_slope,
     exponential_threshold,
-    is_spike,
+    exponential_value,
     lif,
     lif_double,
     lif_equal,
@@ -112,9 +112,7 @@ def _exponential_threshold(times, layer):
 
 
 def _read_exponential_threshold(times, layer):
-    spiking = is_spike(times)
-    values = jnp.where(spiking, jnp.exp(-jnp.where(spiking, times, 0.0)), 0.0)
-    return values @ layer.weights + layer.bias
+    return exponential_value(times) @ layer.weights + layer.bias
 
 
 MODELS = {

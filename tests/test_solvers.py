@@ -257,7 +257,7 @@ def test_an_input_at_the_spike_takes_no_part_in_it(name):
     times = jnp.stack([jnp.zeros(()), alone])
     for weight in (5.0, -5.0):
         weights = jnp.array([[8.0], [weight]])
-        value, gradient = jax.value_and_grad(lambda t: solve(t, weights)[0])(times)  # noqa: B023
+        value, gradient = jax.value_and_grad(lambda t, w=weights: solve(t, w)[0])(times)
         np.testing.assert_allclose(value, alone, rtol=1e-6)
         np.testing.assert_allclose(gradient, [1.0, 0.0], atol=1e-5)
 

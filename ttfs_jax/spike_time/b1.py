@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from ttfs_jax.spike_time.shapes import check_layer
 from ttfs_jax.spike_time.silence import NO_SPIKE, charge, is_spike
 
 
@@ -64,9 +65,5 @@ def constant_slope(
     Raises: ValueError when the shapes do not fit together.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eqs. 2-4 (arXiv:2306.08744).
     """
-    if times.ndim != 1 or weights.ndim != 2 or weights.shape[0] != times.shape[0]:
-        raise ValueError(
-            f"constant_slope needs times [I] and weights [I, O], not {times.shape} and "
-            f"{weights.shape}; add a batch with jax.vmap"
-        )
+    check_layer(times, weights)
     return fire(charge(times, window_in) @ weights + bias, window_out)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ttfs_jax.spike_time.shapes import check_layer
 from ttfs_jax.spike_time.silence import NO_SPIKE
 
 UNROLL = 2  # inputs a turn of the loop: more is hardly faster, or slower, and costs compile time
@@ -178,11 +179,7 @@ def solve(
     Raises: ValueError when the shapes do not fit together or a threshold is not above 0.
     """
     times, weights = jnp.asarray(times), jnp.asarray(weights)
-    if times.ndim != 1 or weights.ndim != 2 or weights.shape[0] != times.shape[0]:
-        raise ValueError(
-            f"a solver needs times [I] and weights [I, O], not {times.shape} and "
-            f"{weights.shape}; add a batch with jax.vmap or jax.lax.map"
-        )
+    check_layer(times, weights)
     # With NumPy: under jit an operation of JAX on a constant is traced too.
     if not isinstance(threshold, jax.core.Tracer) and not (np.asarray(threshold) > 0.0).all():
         raise ValueError(f"threshold must be above 0, not {threshold}")

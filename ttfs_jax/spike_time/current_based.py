@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ttfs_jax.spike_time.causal_search import State, solve
 
-NEWTON_STEPS = 10  # cubic near the solution: 5 suffice in float64, 10 next to a touch
+EULER_STEPS = 10  # cubic near the solution: 5 suffice in float64, 10 next to a touch
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,13 @@ class Leaky:
     tau_mem: float
     tau_syn: float
 
+    def __post_init__(self):
+        """Check the time constants."""
+        if not (self.tau_mem > 0 and self.tau_syn > 0):
+            raise ValueError(
+                f"time constants must be above 0: tau_mem {self.tau_mem}, tau_syn {self.tau_syn}"
+            )
+
     def decay(self, gap):
         """Return e^(−Δ/τ_mem), e^(−Δ/τ_syn), and what a unit of current adds to the potential."""
         slow, fast = jnp.exp(-gap / self.tau_mem), jnp.exp(-gap / self.tau_syn)
@@ -91,15 +98,15 @@ class Leaky:
     def wait(self, state, gap, threshold):
         """Solve V(Δ) = θ between the start and the end or the peak, by Euler's iteration.
 
-        The potential is increasing and concave there, so a parabola through the current point
-        with the slope and the curvature of V is steeper than needed nowhere; it stays good next
-        to a touch, where Newton's method does not.
+        The potential is increasing and concave there. Each step goes to the root of the parabola
+        with its value, slope and curvature, or halves the bracket if that is outside; next to a
+        touch, where Newton's method is slow, the parabola is still good.
         """
         top, _ = self.rest(state)
         low = jnp.zeros_like(threshold)
         high = jnp.minimum(gap, jnp.maximum(top, 0.0))
         time = low
-        for _ in range(NEWTON_STEPS):
+        for _ in range(EULER_STEPS):
             now = self.advance(state, self.decay(time))
             missing = threshold - now.potential
             slope = self.slope(now)
@@ -201,8 +208,6 @@ def lif(
     Raises: ValueError when the shapes do not fit together or a time constant is not above 0.
     Source: Göltz et al. 2021, eqs. 1-3 (arXiv:1912.11443).
     """
-    if not (tau_mem > 0 and tau_syn > 0):
-        raise ValueError(f"time constants must be above 0: tau_mem {tau_mem}, tau_syn {tau_syn}")
     return solve(
         Leaky(float(tau_mem), float(tau_syn)),
         times,
@@ -259,8 +264,6 @@ def lif_double(
     Shapes, no spike, `min_slope`, errors: as for `lif`.
     Source: Göltz et al. 2021, eq. 7 (arXiv:1912.11443).
     """
-    if not tau_syn > 0:
-        raise ValueError(f"tau_syn must be above 0, not {tau_syn}")
     return solve(
         DoubleLeaky(2.0 * tau_syn, float(tau_syn)),
         times,

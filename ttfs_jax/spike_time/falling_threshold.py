@@ -8,6 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from ttfs_jax.spike_time.shapes import check_layer
 from ttfs_jax.spike_time.silence import NO_SPIKE, charge, is_spike
 
 
@@ -62,7 +63,7 @@ def linear_threshold(
     Raises: ValueError when the shapes do not fit together.
     Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public code.
     """
-    _check(times, weights)
+    check_layer(times, weights)
     spiking = is_spike(times)
     own = jnp.where(spiking, 1.0, 0.0).astype(weights.dtype)
     height = charge(times, window) @ weights / threshold
@@ -79,7 +80,7 @@ def linear_threshold_proxy(activations: jax.Array, weights: jax.Array) -> jax.Ar
     A sum Σ_j w_j ≤ −1 gives 0 unless Σ_j w_j x_j ≥ 1.
     Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public code.
     """
-    _check(activations, weights)
+    check_layer(activations, weights)
     own = jnp.where(activations > 0.0, 1.0, 0.0).astype(weights.dtype)
     total, height = own @ weights, activations @ weights
     meets = total > -1.0
@@ -136,7 +137,7 @@ def exponential_threshold(
     Raises: ValueError when the shapes do not fit together.
     Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
     """
-    _check(times, weights)
+    check_layer(times, weights)
     drive = (
         exponential_value(times, tau=tau_in).astype(weights.dtype) @ weights + bias
     ) / threshold
@@ -181,11 +182,3 @@ def convert_to_exponential(
     by T2FSNN, Park et al. 2020 (arXiv:2003.11741).
     """
     return weights * (largest_in / largest_out), bias / largest_out
-
-
-def _check(times, weights):
-    if times.ndim != 1 or weights.ndim != 2 or weights.shape[0] != times.shape[0]:
-        raise ValueError(
-            f"a solver needs times [I] and weights [I, O], not {times.shape} and "
-            f"{weights.shape}; add a batch with jax.vmap"
-        )
