@@ -20,6 +20,11 @@ class SupernetConfig:
     paths: int = 4
     """Architectures sampled uniformly for every step."""
 
+    def __post_init__(self):
+        for name in ("erase", "mixup", "average", "distil"):
+            if getattr(self.train, name):
+                raise ValueError(f"{name} must be 0 in the supernet, which has no such option")
+
 
 @dataclass(frozen=True)
 class EvolutionConfig:

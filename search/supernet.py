@@ -6,10 +6,11 @@ import optax
 
 from search.config import SupernetConfig
 from search.space import Space
+from ttfs_jax.augmentation import augment
 from ttfs_jax.losses import cross_entropy
 from ttfs_jax.network import Network
 from ttfs_jax.population import map_members
-from ttfs_jax.training import Train, TrainState, augment, batch_order, class_weights, make_optimiser
+from ttfs_jax.training import Train, TrainState, batch_order, class_weights, make_optimiser
 
 
 def make_supernet(
