@@ -204,7 +204,7 @@ def run(model: Model, network: Network, times: jax.Array, recipe: Recipe) -> Rea
         read = model.read or model.solve
         return hidden, read(hidden, network.output)
 
-    hidden, output = map_members(one, times, chunk=recipe.chunk)
+    hidden, output = map_members(one, times, lanes=recipe.chunk)
     if model.read is not None:
         return Reading(hidden, output, output)
     logits = first_spike_logits(output, window=recipe.latest, temperature=recipe.temperature)

@@ -109,7 +109,7 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
         def one(state, key):
             return epoch(state, *task.train, key)
 
-        return map_members(one, states, keys, chunk=recipe.chunk)
+        return map_members(one, states, keys, lanes=recipe.chunk)
 
     @jax.jit
     def score(networks):
@@ -121,7 +121,7 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
                 rows[f"{part}_accuracy"] = (found.logits.argmax(-1) == labels).mean()
             return rows | {"silent_hidden": 1.0 - is_spike(found.hidden).mean()}
 
-        return map_members(one, networks, chunk=recipe.chunk)
+        return map_members(one, networks, lanes=recipe.chunk)
 
     states = start(keys)
     for _ in track(range(epochs), name, console=Console(stderr=True), transient=True):

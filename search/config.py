@@ -3,9 +3,11 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
+from search.halving import HalvingConfig
 from ttfs_jax.datasets import EyeConfig
+from ttfs_jax.population import PopulationConfig
 from ttfs_jax.training import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
@@ -64,6 +66,13 @@ class RetrainConfig:
     """Window margin of fine-tuning; shorter windows have finer time steps."""
     calibration_images: int = 4096
     """Training images that norm statistics and windows are estimated on."""
+    teacher: Literal["supernet", "ensemble"] = "ensemble"
+    """Whose probabilities `distil` learns: those of the supernet (all of its channels), or, in
+    fine-tuning, those of all retrained members together."""
+    halving: HalvingConfig = HalvingConfig()
+    """Lets members that are behind on validation data stop early."""
+    population: PopulationConfig = PopulationConfig()
+    """How the members are laid out on the devices."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,11 @@ def preset(data: str, name: str) -> Config:
         evolution=EvolutionConfig(population=population, generations=generations),
         retrain=RetrainConfig(
             top=top,
+            # Short runs spend more on compiling a program than it would save.
+            population=PopulationConfig(
+                lanes=1 if name == "smoke" else None,
+                waste=0.05 if data == "fashion-mnist" or name == "full" else 1.0,
+            ),
             train=train,
             fine_tune=dataclasses.replace(train, learning_rate=3e-4, epochs=fine_epochs),
         ),
@@ -150,24 +164,15 @@ def to_dict(config: Any) -> dict:
 
 def from_dict(values: dict) -> Config:
     """Turn saved JSON values back into a config. Raises TypeError for unknown keys."""
+    config = _build(Config, values)
+    return dataclasses.replace(config, data_dir=Path(config.data_dir) if config.data_dir else None)
 
-    def train(values):
-        return TrainConfig(**values)
 
-    supernet, evolution, retrain = (values[k] for k in ("supernet", "evolution", "retrain"))
-    return Config(
-        **values
-        | {
-            "data_dir": Path(values["data_dir"]) if values["data_dir"] else None,
-            "eye": EyeConfig(**values["eye"]),
-            "supernet": SupernetConfig(**supernet | {"train": train(supernet["train"])}),
-            "evolution": EvolutionConfig(**evolution),
-            "retrain": RetrainConfig(
-                **retrain
-                | {
-                    "train": train(retrain["train"]),
-                    "fine_tune": train(retrain["fine_tune"]),
-                }
-            ),
+def _build(kind: Any, values: dict) -> Any:
+    hints = get_type_hints(kind)
+    return kind(
+        **{
+            name: _build(hints[name], value) if dataclasses.is_dataclass(hints.get(name)) else value
+            for name, value in values.items()
         }
     )

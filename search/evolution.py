@@ -100,7 +100,7 @@ def run(
     name: str,
     algorithm: Algorithm,
     space: Space,
-    evaluate: Callable[[jax.Array], Scores],
+    evaluate: Callable[[np.ndarray], Scores],
     *,
     population: int,
     generations: int,
@@ -143,7 +143,7 @@ def run(
             new = new[: budget - len(archive)]
         if new:
             filled = np.asarray(new + [new[0]] * (population - len(new)), np.int32)
-            scores = jax.tree.map(np.asarray, evaluate(jnp.asarray(filled)))
+            scores = jax.tree.map(np.asarray, evaluate(filled))
             kept = jax.tree.map(itemgetter(slice(len(new))), scores)
             archive.add(filled[: len(new)], generation, kept)
         if budget is None or len(archive) < budget:
@@ -151,7 +151,7 @@ def run(
             state = algorithm.tell(key_tell, state, proposals, jnp.asarray(genotypes), fitness)
         tree = {"state": state, "archive": archive.to_tree()}
         meta = {"generation": generation + 1, "rows": len(archive)}
-        checkpoint.save(path, tree, meta=meta, replace=True)
+        directory.save(path, tree, meta=meta)
         on_generation(archive)
         top = np.nanmax(archive.scores["fitness"], initial=-np.inf)
         bar.advance(len(new), note=f"generation {generation + 1}, best fitness {top:.4f}")

@@ -19,6 +19,7 @@ from search.progress import Reporter
 from search.run_directory import METRICS, RunDirectory
 from search.space import make_space
 from ttfs_jax import compilation_cache, datasets
+from ttfs_jax.devices import use_every_core
 from ttfs_jax.errors import InputError, unknown
 
 SHOWN_PROBLEMS = 5
@@ -61,6 +62,7 @@ def execute(arguments: list[str], console: Console) -> dict:
     config = command.config
     if saved is not None:
         _refuse_changes(saved, config)
+    use_every_core()
     compilation_cache.enable()
     started = time.perf_counter()
     with Reporter(console) as reporter:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from hardware.counts import count
@@ -11,8 +12,8 @@ from search.config import EvolutionConfig
 from search.space import Space
 from ttfs_jax.evaluation import evaluate
 from ttfs_jax.identity import calibrate
-from ttfs_jax.network import Network, Variables
-from ttfs_jax.population import map_members
+from ttfs_jax.network import Code, Network, Variables
+from ttfs_jax.population import PopulationConfig, Program
 
 
 @struct.dataclass
@@ -39,24 +40,26 @@ def make_evaluator(
     space: Space,
     config: EvolutionConfig,
     *,
-    calibration: jax.Array,
-    images: jax.Array,
-    labels: jax.Array,
-    chunk: int | None = None,
-) -> Callable[[Variables, jax.Array], Scores]:
-    """Make the compiled function (variables, genotypes [P, G]) -> scores, each [P].
+    calibration: np.ndarray,
+    images: np.ndarray,
+    labels: np.ndarray,
+    population: PopulationConfig | None = None,
+    code: Code = "ttfs",
+) -> Callable[[Variables, np.ndarray], Scores]:
+    """Make the function (variables, genotypes [P, G]) -> scores, each [P], in one dispatch.
 
     For every candidate the norm statistics and windows are estimated anew on `calibration`
-    training images in the `relu` code; it is then scored on validation images in the `ttfs`
-    code, in the time steps its genes ask for.
+    training images in the `relu` code; it is then scored on validation images in `code`, in the
+    `ttfs` code in the time steps its genes ask for. It compiles in the first call.
 
     Source: statistics re-estimated per candidate, Guo et al. 2020 (arXiv:1904.00420).
     """
 
-    def score(variables, genotype, calibration, images, labels):
+    def score(genotype, shared):
+        variables, calibration, images, labels = shared
         architecture = space.decode(genotype)
         own = calibrate(network, variables, architecture, calibration, margin=config.window_margin)
-        measured = evaluate(network, own, architecture, images, labels)
+        measured = evaluate(network, own, architecture, images, labels, code=code)
         counts = count(network.spec, architecture, measured)
         return Scores(
             fitness=fitness(measured.war, measured.uar, counts.synops, config),
@@ -68,15 +71,14 @@ def make_evaluator(
             clip_rate=measured.clip_rate,
         )
 
-    @jax.jit
-    def population(variables, genotypes, calibration, images, labels):
-        return map_members(
-            lambda genotype: score(variables, genotype, calibration, images, labels),
-            genotypes,
-            chunk=chunk,
-        )
+    data = (calibration, images, labels)
+    programs: list[Program] = []
 
-    # The data are arguments: as constants they would be copied into the program and its cache.
-    return lambda variables, genotypes: population(
-        variables, genotypes, calibration, images, labels
-    )
+    def evaluate_population(variables, genotypes):
+        genotypes = np.asarray(genotypes)
+        shared = (variables, *data)
+        if not programs:
+            programs.append(Program(score, genotypes, shared, config=population))
+        return programs[0](genotypes, shared)
+
+    return evaluate_population

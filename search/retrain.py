@@ -1,62 +1,65 @@
 """Stage 3: the best candidates from scratch, in parallel, converted and fine-tuned as TTFS."""
 
 import dataclasses
-from functools import partial
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from search.config import RetrainConfig
+from search.halving import Rung
 from search.progress import Bar
 from search.run_directory import RunDirectory
 from search.space import Space
 from ttfs_jax import checkpoint
-from ttfs_jax.architecture import Architecture, NetworkSpec
+from ttfs_jax.architecture import Architecture, largest
+from ttfs_jax.bucket_training import BucketTraining
+from ttfs_jax.buckets import draw, make_grid, masked_waste
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.evaluation import Measured, evaluate
+from ttfs_jax.evaluation import Measured, evaluate, in_chunks
 from ttfs_jax.identity import calibrate, fold
-from ttfs_jax.network import Code, Network, Variables, initialise
-from ttfs_jax.population import map_members
+from ttfs_jax.network import Code, Network, Variables
+from ttfs_jax.population import pick, run
 from ttfs_jax.training import TrainConfig, make_train
 
-
-def bucket(spec: NetworkSpec, architectures: Architecture) -> NetworkSpec:
-    """Trim the maximal shape to what the members use: architectures [P] -> their union."""
-    widths = np.asarray(architectures.widths).max(0)
-    return dataclasses.replace(
-        spec,
-        stage_widths=tuple(int(width) for width in widths),
-        head_width=int(np.asarray(architectures.head).max()),
-    )
+Rank = Callable[[Variables, np.ndarray], np.ndarray]
 
 
 class Retraining:
     """The members [P] of one population, from genotypes to measured TTFS networks.
 
-    All members train in one program a pass; a checkpoint is kept after every pass. Source of the
-    recipe (train as ReLU, convert, fine-tune in spike times): Stanojevic et al. 2024
-    (arXiv:2306.08744).
+    Between calls members are stacks [P, ...] in the space's maximal shape; they train in shape
+    buckets, and a checkpoint is kept after every pass. Source of the recipe (train as ReLU,
+    convert, fine-tune in spike times): Stanojevic et al. 2024 (arXiv:2306.08744).
     """
 
     def __init__(
         self, space: Space, genotypes: np.ndarray, config: RetrainConfig, data: Dataset, seed: int
     ):
-        self.architectures = jax.vmap(space.decode)(jnp.asarray(genotypes))
-        self.network = Network(bucket(space.spec, self.architectures))
+        architectures = jax.vmap(space.decode)(jnp.asarray(genotypes))
+        self.genotypes = genotypes
+        self.architectures: Architecture = jax.tree.map(np.asarray, architectures)
+        self.grid = make_grid(space.spec, *space.grid_choices, waste=config.population.waste)
+        self.network = Network(space.spec)
         self.members = len(genotypes)
         self.config, self.seed = config, seed
-        self.images, self.labels = jnp.asarray(data.train.images), jnp.asarray(data.train.labels)
-        self.calibration = self.images[: config.calibration_images]
+        self.images, self.labels = np.asarray(data.train.images), np.asarray(data.train.labels)
         self.augmentation = dataclasses.asdict(data.augmentation)
+
+    @property
+    def waste(self) -> float:
+        """Give the share of multiply-adds that training spends on masked channels."""
+        return masked_waste(self.grid, self.architectures)
 
     def initial(self) -> Variables:
         """Draw fresh variables for every member: [P, ...]."""
 
-        def fresh(seed):
-            return initialise(self.network, jax.random.key(seed))
+        def fresh(member, _):
+            architecture, seed = member
+            return draw(self.network.spec, architecture, jax.random.key(seed))
 
-        return jax.jit(lambda seeds: map_members(fresh, seeds))(self._seeds(0))
+        return run(fresh, (self.architectures, self._seeds(0)), ())
 
     def train(
         self,
@@ -67,79 +70,127 @@ class Retraining:
         code: Code,
         directory: RunDirectory,
         bar: Bar,
-    ) -> Variables:
-        """Train all members in one code; go on where a checkpoint left off."""
-        recipe = make_train(
-            self.network,
-            config,
-            samples=len(self.images),
-            code=code,
-            window_margin=self.config.window_margin,
-            **self.augmentation,
-        )
+        alive: np.ndarray | None = None,
+        teacher: np.ndarray | None = None,
+        rungs: tuple[Rung, ...] = (),
+        rank: Rank | None = None,
+    ) -> tuple[Variables, np.ndarray]:
+        """Train the members `alive` (left out: all) in one code, from a checkpoint if there is one.
 
-        @jax.jit
-        def one_pass(states, architectures, images, labels, seeds):
-            return map_members(
-                lambda state, architecture, seed: recipe.epoch(
-                    state, architecture, images, labels, seed
-                ),
-                states,
-                architectures,
-                seeds,
+        `teacher` are logits [N, K] of the training images, for distillation. After the epoch of
+        a rung only its best members by `rank(variables, members) -> scores` go on, and the last
+        member, which is the control.
+
+        Returns the variables of all members [P, ...], those that stopped early as they were then,
+        and the indices of the members that reached the end.
+        """
+
+        def recipe(network, samples):
+            return make_train(
+                network,
+                config,
+                samples=samples,
+                code=code,
+                window_margin=self.config.window_margin,
+                **self.augmentation,
             )
 
-        states = jax.jit(jax.vmap(recipe.init))(variables)
-        path, first = directory.checkpoint(name), 0
+        training = BucketTraining(
+            self.grid,
+            self.architectures,
+            recipe,
+            batch_size=config.batch_size,
+            name=f"training in {code} code",
+            config=self.config.population,
+        )
+        states, first = training.start(variables), 0
+        alive = np.arange(self.members) if alive is None else alive
+        path = directory.checkpoint(name)
         if checkpoint.exists(path):
             states, meta = checkpoint.restore(path, states)
-            first = meta["epoch"]
+            first, alive = meta["epoch"], np.asarray(meta["alive"])
             bar.advance(first)
+        stops = {rung.epoch: rung.keep for rung in rungs}
+        shared = (self.images, self.labels) + (() if teacher is None else (teacher,))
         seeds = self._seeds(1 if code == "relu" else 2)
         for epoch in range(first, config.epochs):
-            states, losses = one_pass(states, self.architectures, self.images, self.labels, seeds)
-            note = f"loss {float(losses.mean()):.3f}"
-            checkpoint.save(path, states, meta={"epoch": epoch + 1}, replace=True)
+            states, losses = training.epoch(states, alive, seeds, shared)
+            note = f"loss {float(losses[alive].mean()):.3f}"
+            if epoch + 1 in stops and rank is not None:
+                alive = self._best(rank, training.finish(states), alive, stops[epoch + 1])
+                note += f", {len(alive)} go on"
+                directory.log.info("%s epoch %d: members %s go on", name, epoch + 1, alive)
+            meta = {"epoch": epoch + 1, "alive": alive.tolist()}
+            directory.save(path, states, meta=meta)
             bar.advance(1, note)
-            directory.log.info("%s epoch %d: losses %s", name, epoch + 1, np.asarray(losses))
-        return states.variables
+            directory.log.info("%s epoch %d: losses %s", name, epoch + 1, losses)
+        return training.finish(states), alive
 
-    def convert(self, variables: Variables, *, margin: float) -> Variables:
-        """Calibrate statistics and windows and fold the norms, for every member."""
+    def convert(self, variables: Variables, members: np.ndarray, *, margin: float) -> Variables:
+        """Calibrate statistics and windows and fold the norms: stacks [M, ...] of `members`."""
 
-        @jax.jit
-        def convert(variables, architectures, images):
-            return map_members(
-                lambda v, a: fold(calibrate(self.network, v, a, images, margin=margin)),
-                variables,
-                architectures,
-            )
+        def convert(member, shared):
+            variables, architecture = member
+            images, margin = shared
+            return fold(calibrate(self.network, variables, architecture, images, margin=margin))
 
-        return convert(variables, self.architectures, self.calibration)
+        shared = (self.images[: self.config.calibration_images], np.float32(margin))
+        return run(convert, (variables, pick(self.architectures, members)), shared)
 
-    def measure(self, variables: Variables, images, labels, *, code: Code) -> Measured:
-        """Measure all members on a set of images: every field [P, ...]."""
+    def measure(
+        self,
+        variables: Variables,
+        members: np.ndarray,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        code: Code,
+    ) -> Measured:
+        """Measure `members` on a set of images: every field [M, ...]."""
 
-        @partial(jax.jit, static_argnames="code")
-        def measure(variables, architectures, images, labels, code):
-            return map_members(
-                lambda v, a: evaluate(self.network, v, a, images, labels, code=code),
-                variables,
-                architectures,
-            )
+        def measure(member, shared):
+            return evaluate(self.network, *member, *shared, code=code)
 
-        measured = measure(
-            variables, self.architectures, jnp.asarray(images), jnp.asarray(labels), code
-        )
-        return jax.tree.map(np.asarray, measured)
+        shared = (np.asarray(images), np.asarray(labels))
+        return run(measure, (variables, pick(self.architectures, members)), shared)
 
-    def _seeds(self, purpose: int) -> jax.Array:
+    def ensemble_logits(self, variables: Variables, members: np.ndarray) -> np.ndarray:
+        """Return what `members` together say of the training images: [N, K].
+
+        The logarithm of their mean probability, in the `relu` code, for distillation.
+        """
+
+        stack = (variables, pick(self.architectures, members))
+        each = run(self._log_probabilities, stack, self.images)
+        return np.logaddexp.reduce(each, axis=0) - np.float32(np.log(len(each)))
+
+    def supernet_logits(self, shared: Variables) -> np.ndarray:
+        """Return what the largest architecture says with a supernet's weights: [N, K]."""
+        whole = largest(self.network.spec)
+        calibration = jnp.asarray(self.images[: self.config.calibration_images])
+        own = jax.jit(calibrate, static_argnums=0)(self.network, shared, whole, calibration)
+        stack = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (own, whole))
+        return run(self._log_probabilities, stack, self.images)[0]
+
+    def _log_probabilities(self, member, images):
+        variables, architecture = member
+
+        def some(images):
+            out = self.network.apply(variables, images, architecture)
+            return jax.nn.log_softmax(out.logits), ()
+
+        return in_chunks(some, images, 500)[0]
+
+    def _best(self, rank, variables, alive, keep):
+        """Keep the best of the members alive, and the control."""
+        control = self.members - 1
+        rivals = alive[alive != control]
+        scores = np.nan_to_num(rank(pick(variables, rivals), rivals), nan=-np.inf)
+        best = rivals[np.argsort(-scores, kind="stable")[:keep]]
+        return np.sort(np.append(best, control))
+
+    def _seeds(self, purpose: int) -> np.ndarray:
         """Derive one integer seed a member: [P]."""
         key = jax.random.fold_in(jax.random.key(self.seed), purpose)
         keys = jax.vmap(lambda n: jax.random.fold_in(key, n))(jnp.arange(self.members))
-        return jax.vmap(lambda k: jax.random.bits(k, (), jnp.uint32))(keys)
-
-
-def member(tree, index: int):
-    """Take one member out of a population's tree."""
-    return jax.tree.map(lambda leaf: leaf[index], tree)
+        return np.asarray(jax.vmap(lambda k: jax.random.bits(k, (), jnp.uint32))(keys))

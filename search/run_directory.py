@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search.config import Config, from_dict, to_dict
+from ttfs_jax import checkpoint
 from ttfs_jax.errors import InputError
+from ttfs_jax.model import Model, save_model
 
 CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parquet", "seconds.json"
 
@@ -96,6 +98,14 @@ class RunDirectory:
     def write_json(self, name: str, values: dict) -> None:
         """Write a JSON file."""
         _write(self.path / name, json.dumps(values, indent=2))
+
+    def save(self, path: Path, tree: Any, *, meta: dict) -> None:
+        """Replace a checkpoint."""
+        checkpoint.save(path, tree, meta=meta, replace=True)
+
+    def save_model(self, name: str, model: Model) -> None:
+        """Save or replace a trained network."""
+        save_model(self.path / name, model, replace=True)
 
     def checkpoint(self, name: str) -> Path:
         """Say where a stage keeps its checkpoint."""

@@ -41,6 +41,13 @@ class Space:
         """Count the architectures."""
         return math.prod(self.cardinalities)
 
+    @property
+    def grid_choices(self) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
+        """Give the widths offered for every stage, and those for the head."""
+        blocks, stages = self.spec.blocks, len(self.spec.stage_widths)
+        choices = [tuple(int(c) for c in gene.choices) for gene in self.genes[blocks:]]
+        return tuple(choices[:stages]), choices[stages]
+
     def decode(self, genotype: jax.Array) -> Architecture:
         """Turn a genotype [G] of choice indices into an architecture; traceable."""
         blocks, stages = self.spec.blocks, len(self.spec.stage_widths)
@@ -97,7 +104,26 @@ def conv_space(
     return Space("conv", spec, tuple(genes))
 
 
-SPACES = {"conv": conv_space, "conv-small": partial(conv_space, narrow=True)}
+def wide_range_space(image_shape: tuple[int, int, int], classes: int) -> Space:
+    """Build a convolutional space of very different architectures, to compare how well they rank.
+
+    As `conv_space`, with four widths a stage and of the head, the largest eight times the
+    smallest, and 3 to 6 time bits.
+    """
+    like = conv_space(image_shape, classes, narrow=True)
+    widths, heads = ((2, 4, 8, 16), (4, 8, 16, 32)), (8, 16, 32, 64)
+    spec = replace(like.spec, stage_widths=(16, 32), head_width=64)
+    genes = [*like.genes[: spec.blocks]]
+    genes += [Gene(f"width_{n}", tier) for n, tier in enumerate(widths)]
+    genes += [Gene("head", heads), Gene("time_bits", (3, 4, 5, 6))]
+    return Space("conv-wide", spec, tuple(genes))
+
+
+SPACES = {
+    "conv": conv_space,
+    "conv-small": partial(conv_space, narrow=True),
+    "conv-wide": wide_range_space,
+}
 
 
 def make_space(name: str, image_shape: tuple[int, int, int], classes: int) -> Space:

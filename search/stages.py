@@ -14,15 +14,17 @@ from search import evolution
 from search.algorithms import Algorithm, make
 from search.config import Config, to_dict
 from search.fitness import make_evaluator
+from search.halving import rungs
 from search.progress import Reporter
-from search.retrain import Retraining, member
+from search.retrain import Retraining
 from search.run_directory import HISTORY, METRICS, RunDirectory
 from search.space import Space
 from search.supernet import make_supernet
 from ttfs_jax import checkpoint, identity, protocol
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.model import Model, save_model
+from ttfs_jax.model import Model
 from ttfs_jax.network import Network, Variables, initialise
+from ttfs_jax.population import pick
 
 # Each purpose has its own stream of randomness, so that stages can be resumed on their own.
 SUPERNET, EVOLUTION, RANDOM, RETRAIN = range(4)
@@ -66,7 +68,7 @@ def train_supernet(search: Search, network: Network) -> Variables:
         for epoch in range(first, total):
             state, loss = one_pass(state, images, labels, jnp.asarray(seed, jnp.uint32))
             bar.advance(1, f"loss {float(loss):.3f}")
-            checkpoint.save(path, state, meta={"epoch": epoch + 1}, replace=True)
+            search.directory.save(path, state, meta={"epoch": epoch + 1})
             search.directory.log.info("supernet epoch %d: loss %.4f", epoch + 1, float(loss))
     return state.variables
 
@@ -81,9 +83,9 @@ def search_architectures(
         network,
         search.space,
         config,
-        calibration=jnp.asarray(data.train.images[: config.calibration_images]),
-        images=jnp.asarray(data.validation.images[:limit]),
-        labels=jnp.asarray(data.validation.labels[:limit]),
+        calibration=data.train.images[: config.calibration_images],
+        images=data.validation.images[:limit],
+        labels=data.validation.labels[:limit],
     )
     archives: dict[str, evolution.Archive] = {}
 
@@ -123,7 +125,7 @@ def search_architectures(
     return found, control
 
 
-def retrain(search: Search, genotypes: np.ndarray) -> dict[str, Any]:
+def retrain(search: Search, genotypes: np.ndarray, supernet: Variables) -> dict[str, Any]:
     """Stage 3: train, convert, prove, fine-tune and measure; returns the rows of metrics.json.
 
     The last genotype is the best of random search. Models are ranked on validation data; the
@@ -131,50 +133,49 @@ def retrain(search: Search, genotypes: np.ndarray) -> dict[str, Any]:
     """
     config, data, directory = search.config.retrain, search.data, search.directory
     members = Retraining(search.space, genotypes, config, data, search.seed(RETRAIN))
+    everyone = np.arange(len(genotypes))
 
-    def train(name, variables, recipe, code):
+    def train(name, variables, recipe, code, **options):
         with search.reporter.bar(name, recipe.epochs, unit="epochs") as bar:
-            return members.train(name, variables, recipe, code=code, directory=directory, bar=bar)
+            return members.train(
+                name, variables, recipe, code=code, directory=directory, bar=bar, **options
+            )
+
+    def validate(variables, chosen):
+        measured = members.measure(
+            variables, chosen, data.validation.images, data.validation.labels, code="ttfs"
+        )
+        return measured.war + measured.uar
+
+    def rank(twins, chosen):
+        return validate(members.convert(twins, chosen, margin=config.window_margin), chosen)
 
     with directory.stage("retrain"):
-        twins = train("retrain", members.initial(), config.train, "relu")
-    with directory.stage("fine_tune"):
-        shorter = members.convert(twins, margin=config.window_margin)
-        tuned = train("fine_tune", shorter, config.fine_tune, "ttfs")
-        tuned = jax.jit(jax.vmap(identity.fold))(tuned)
-    with directory.stage("test"):
-        exact = members.convert(twins, margin=config.identity_margin)
-        validated = members.measure(
-            tuned, data.validation.images, data.validation.labels, code="ttfs"
+        teacher = members.supernet_logits(supernet) if config.train.distil else None
+        twins, left = train(
+            "retrain",
+            members.initial(),
+            config.train,
+            "relu",
+            teacher=teacher,
+            rungs=rungs(len(genotypes) - 1, config.train.epochs, config.halving),
+            rank=rank,
         )
-        relu = members.measure(exact, data.test.images, data.test.labels, code="relu")
-        ttfs = members.measure(tuned, data.test.images, data.test.labels, code="ttfs")
-        rows = []
-        for n, genotype in enumerate(genotypes):
-            architecture = member(members.architectures, n)
-            report = identity.compare(
-                members.network, member(exact, n), architecture, jnp.asarray(data.test.images)
-            )
-            counts = count(members.network.spec, architecture, member(ttfs, n))
-            rows.append(
-                {
-                    "genotype": genotype.tolist(),
-                    "architecture": search.space.describe(genotype),
-                    "validation": _recalls(member(validated, n)),
-                    "relu": _recalls(member(relu, n)),
-                    "ttfs": _recalls(member(ttfs, n)),
-                    "spikes_per_neuron": float(ttfs.spikes_per_neuron[n]),
-                    "synops": float(counts.synops),
-                    "params": int(counts.params),
-                    "clip_rate": float(ttfs.clip_rate[n]),
-                    "protocol": protocol.score(
-                        ttfs.predictions[n], data.test.labels, data.classes, data.test.columns
-                    ),
-                    "identity": report._asdict(),
-                }
-            )
+    with directory.stage("fine_tune"):
+        exact = members.convert(twins, everyone, margin=config.identity_margin)
+        if config.fine_tune.distil and config.teacher == "ensemble":
+            teacher = members.ensemble_logits(pick(exact, left), left)
+        elif config.fine_tune.distil:
+            teacher = members.supernet_logits(supernet)
+        shorter = members.convert(twins, everyone, margin=config.window_margin)
+        tuned, _ = train(
+            "fine_tune", shorter, config.fine_tune, "ttfs", teacher=teacher, alive=left
+        )
+        tuned = jax.tree.map(np.asarray, jax.jit(jax.vmap(identity.fold))(tuned))
+    with directory.stage("test"):
+        rows = measure_rows(search, members, pick(exact, left), pick(tuned, left), left)
         ranked = sorted(range(len(rows) - 1), key=lambda n: -sum(rows[n]["validation"].values()))
-        for place, n in enumerate(ranked + [len(rows) - 1]):
+        for place, n in enumerate([*ranked, len(rows) - 1]):
             name = f"best/{place}" if n < len(rows) - 1 else "random_search"
             meta = {
                 "dataset": data.name,
@@ -183,15 +184,57 @@ def retrain(search: Search, genotypes: np.ndarray) -> dict[str, Any]:
                 "metrics": rows[n],
                 "config": to_dict(search.config),
             }
-            model = Model(
-                members.network.spec, member(members.architectures, n), member(tuned, n), meta
-            )
-            save_model(directory.path / name, model, replace=True)
+            own = pick(members.architectures, left[n])
+            model = Model(members.network.spec, own, pick(tuned, left[n]), meta)
+            directory.save_model(name, model)
     return {
         "best": [rows[n] for n in ranked],
         "identity": rows[ranked[0]]["identity"],
         "random_search": rows[-1],
+        "retrained": {
+            "members": len(genotypes),
+            "to_the_end": len(left),
+            "masked_waste": members.waste,
+        },
     }
+
+
+def measure_rows(
+    search: Search, members: Retraining, exact: Variables, tuned: Variables, left: np.ndarray
+) -> list[dict[str, Any]]:
+    """Measure the members `left` on validation and test data: a row of metrics.json each."""
+    data = search.data
+
+    def measure(variables, split, code):
+        return members.measure(variables, left, split.images, split.labels, code=code)
+
+    validated = measure(tuned, data.validation, "ttfs")
+    relu, ttfs = measure(exact, data.test, "relu"), measure(tuned, data.test, "ttfs")
+    rows = []
+    for n, index in enumerate(left):
+        genotype, architecture = members.genotypes[index], pick(members.architectures, index)
+        report = identity.compare(
+            members.network, pick(exact, n), architecture, jnp.asarray(data.test.images)
+        )
+        counts = count(members.network.spec, architecture, pick(ttfs, n))
+        rows.append(
+            {
+                "genotype": genotype.tolist(),
+                "architecture": search.space.describe(genotype),
+                "validation": _recalls(pick(validated, n)),
+                "relu": _recalls(pick(relu, n)),
+                "ttfs": _recalls(pick(ttfs, n)),
+                "spikes_per_neuron": float(ttfs.spikes_per_neuron[n]),
+                "synops": float(counts.synops),
+                "params": int(counts.params),
+                "clip_rate": float(ttfs.clip_rate[n]),
+                "protocol": protocol.score(
+                    ttfs.predictions[n], data.test.labels, data.classes, data.test.columns
+                ),
+                "identity": report._asdict(),
+            }
+        )
+    return rows
 
 
 def run(search: Search) -> dict[str, Any]:
@@ -201,7 +244,7 @@ def run(search: Search) -> dict[str, Any]:
         variables = train_supernet(search, network)
     found, control = search_architectures(search, network, variables)
     genotypes = np.concatenate([found.best(search.config.retrain.top), control.best(1)])
-    rows = retrain(search, genotypes)
+    rows = retrain(search, genotypes, variables)
     metrics = {
         "dataset": search.data.name,
         "space": {"name": search.space.name, "size": search.space.size},

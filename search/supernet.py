@@ -1,12 +1,17 @@
 """Stage 1: one ReLU network whose weights are shared by every architecture of a space."""
 
+import math
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import PartitionSpec
 
 from search.config import SupernetConfig
 from search.space import Space
 from ttfs_jax.augmentation import augment
+from ttfs_jax.devices import AXIS, Device, everywhere, population_mesh
 from ttfs_jax.losses import cross_entropy
 from ttfs_jax.network import Network
 from ttfs_jax.population import map_members
@@ -21,11 +26,14 @@ def make_supernet(
     samples: int,
     shift: int = 0,
     flip: bool = False,
+    devices: Sequence[Device] | None = None,
 ) -> Train:
     """Make the pure functions that train shared weights on uniformly sampled paths.
 
     Every step draws `paths` genotypes; each gets its own share of the batch and its own batch
-    statistics, and their gradients are averaged. `epoch(state, images, labels, seed)`.
+    statistics, and their gradients are averaged. `epoch(state, images, labels, seed)`. The paths
+    of a step are shared out to `devices` (left out: all of this process), without a change of the
+    result. Under `vmap` (accelerators) the shared kernels make one larger batch of all paths.
 
     Raises: ValueError when the data do not fill one batch, or it cannot be shared out equally.
     Source: Single Path One-Shot, Guo et al. 2020 (arXiv:1904.00420); several paths a step as in
@@ -39,6 +47,8 @@ def make_supernet(
         )
     steps = recipe.epochs * (samples // recipe.batch_size)
     optimiser = make_optimiser(recipe, steps)
+    devices = jax.local_devices() if devices is None else devices
+    mesh = population_mesh(devices[: math.gcd(config.paths, len(devices))])
 
     def init(variables):
         return TrainState(
@@ -55,6 +65,23 @@ def make_supernet(
             out.logits, labels, smoothing=recipe.label_smoothing, class_weights=weights
         )
 
+    def path_gradients(variables, genotypes, images, labels, weights):
+        """Return loss and gradient of every path on its own share: [paths, ...]."""
+
+        def one(genotype, x, y):
+            return jax.value_and_grad(loss)(variables["params"], variables, genotype, x, y, weights)
+
+        return map_members(one, genotypes, images, labels)
+
+    over, all_of_it = PartitionSpec(AXIS), PartitionSpec()
+    shared_out = jax.shard_map(
+        path_gradients,
+        mesh=mesh,
+        in_specs=(all_of_it, over, over, over, all_of_it),
+        out_specs=over,
+        check_vma=False,
+    )
+
     def epoch(state, images, labels, seed):
         key = jax.random.fold_in(jax.random.key(seed), state.epoch)
         key_order, key_steps = jax.random.split(key)
@@ -68,13 +95,16 @@ def make_supernet(
             batch = augment(images[index], key_augment, shift=shift, flip=flip)
             shares = batch.reshape(config.paths, -1, *batch.shape[1:])
             targets = labels[index].reshape(config.paths, -1)
-            values, gradients = map_members(
-                lambda genotype, x, y: jax.value_and_grad(loss)(
-                    params, state.variables, genotype, x, y, weights
-                ),
+            values, gradients = shared_out(
+                state.variables | {"params": params},
                 space.sample(key_paths, config.paths),
                 shares,
                 targets,
+                weights,
+            )
+            # Gathered first, the sum has the same order on any number of devices.
+            values, gradients = jax.lax.with_sharding_constraint(
+                (values, gradients), everywhere(mesh)
             )
             gradient = jax.tree.map(lambda leaf: leaf.mean(0), gradients)
             updates, moments = optimiser.update(gradient, moments, params)

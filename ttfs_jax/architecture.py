@@ -4,6 +4,7 @@ Dimension letters used throughout: P population, B batch, H and W height and wid
 C channels, K classes, N blocks, S stages, T length of a window.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -12,6 +13,7 @@ from flax import struct
 
 OPERATORS = ("skip", "conv3x3", "conv5x5", "residual")
 SKIP, CONV3, CONV5, RESIDUAL = range(4)
+OPERATOR_AREAS = (0, 9, 25, 18)
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,24 @@ def neurons_by_layer(spec: NetworkSpec, architecture: Architecture) -> dict[str,
             counts[f"block_{block}/second"] = plane * (operator == RESIDUAL)
             block += 1
     return counts | {"head": architecture.head}
+
+
+def multiply_adds(
+    spec: NetworkSpec, areas: Sequence[float], widths: Sequence[int], head: int
+) -> float:
+    """Count the multiply-adds of one forward pass of one image.
+
+    Σ over layers of positions × kernel area × inputs × outputs; `areas` [N] is the summed kernel
+    area of each block's convolutions, see `OPERATOR_AREAS`.
+    """
+    height, width = spec.stage_sizes[0]
+    total = height * width * spec.stem_kernel**2 * spec.image_shape[2] * widths[0]
+    block = 0
+    for stage, blocks in enumerate(spec.stage_blocks):
+        height, width = spec.stage_sizes[stage]
+        if stage:
+            total += height * width * 9 * widths[stage - 1] * widths[stage]
+        total += height * width * widths[stage] ** 2 * sum(areas[block : block + blocks])
+        block += blocks
+    height, width = spec.head_size
+    return total + height * width * widths[-1] * head + head * spec.classes

@@ -1,14 +1,16 @@
-"""Convolution as shifted rows and matrix products: fast inside a scan, lean in memory.
+"""Convolution that is fast inside a compiled loop, on a CPU and on an accelerator.
 
-`lax.conv` inside a compiled loop falls back to a slow path on the CPU. Here the k columns of a
-neighbourhood are laid side by side once, and k matrix products, one for each row, are added up.
-The backward pass keeps the input and the kernel only, never the patches.
+XLA's CPU back end runs a convolution at full speed only in one layout, and inside a loop it does
+not rewrite others into it: so the two backward products are written as convolutions in that layout
+too. Where members bring their own kernels (`vmap`, accelerators), a convolution is one matrix
+product for each row of the kernel. Either way the backward pass keeps input and kernel only.
 """
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 
 
 def _pad_same(x, size):
@@ -23,6 +25,81 @@ def _columns(x, size):
     return jnp.concatenate([padded[:, :, j : j + width] for j in range(size)], -1)
 
 
+def _by_products(x, kernel, size):
+    columns, rows = _columns(x, size), kernel.reshape(size, -1, kernel.shape[-1])
+    height = x.shape[1]
+    return sum(columns[:, i : i + height] @ rows[i] for i in range(size))
+
+
+def _kernel_bar_by_products(x, cotangent, size):
+    columns, height = _columns(x, size), x.shape[1]
+    flat = cotangent.reshape(-1, cotangent.shape[-1])
+    return jnp.concatenate(
+        [columns[:, i : i + height].reshape(flat.shape[0], -1).T @ flat for i in range(size)]
+    )
+
+
+def _in_xla_layout(x, kernel, size):
+    """Convolve [B, H, W, I] by [h, w, I, O] with a border of k // 2: the layout that is fast."""
+    reach = size // 2
+    return jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), [(reach, reach)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def _by_convolution(x, kernel, size):
+    return _in_xla_layout(x, kernel.reshape(size, size, -1, kernel.shape[-1]), size)
+
+
+def _kernel_bar_by_convolution(x, cotangent, size):
+    # Channels take the place of the batch, and the batch that of the channels.
+    images, window = x.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3)
+    square = _in_xla_layout(images, window, size)  # [I, k, k, O]
+    return square.transpose(1, 2, 0, 3).reshape(-1, cotangent.shape[-1])
+
+
+@cache
+def _forward(size):
+    @custom_vmap
+    def convolve(x, kernel):
+        return jax.lax.platform_dependent(
+            x,
+            kernel,
+            cpu=partial(_by_convolution, size=size),
+            default=partial(_by_products, size=size),
+        )
+
+    @convolve.def_vmap
+    def _(members, batched, x, kernel):
+        if batched[1]:
+            each = jax.vmap(partial(_by_products, size=size), (0 if batched[0] else None, 0))
+            return each(x, kernel), True
+        # A shared kernel: the members are one larger batch.
+        joined = convolve(x.reshape(-1, *x.shape[2:]), kernel)
+        return joined.reshape(members, -1, *joined.shape[1:]), True
+
+    return convolve
+
+
+@cache
+def _kernel_bar(size):
+    @custom_vmap
+    def kernel_bar(x, cotangent):
+        return jax.lax.platform_dependent(
+            x,
+            cotangent,
+            cpu=partial(_kernel_bar_by_convolution, size=size),
+            default=partial(_kernel_bar_by_products, size=size),
+        )
+
+    @kernel_bar.def_vmap
+    def _(_, batched, x, cotangent):
+        axes = tuple(0 if mapped else None for mapped in batched)
+        return jax.vmap(partial(_kernel_bar_by_products, size=size), axes)(x, cotangent), True
+
+    return kernel_bar
+
+
 def _flip(kernel, size):
     """Turn the kernel [k k I, O] into the one [k k O, I] that carries gradients back."""
     square = kernel.reshape(size, size, -1, kernel.shape[-1])[::-1, ::-1]
@@ -31,9 +108,7 @@ def _flip(kernel, size):
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve_same(x, kernel, size):
-    columns, rows = _columns(x, size), kernel.reshape(size, -1, kernel.shape[-1])
-    height = x.shape[1]
-    return sum(columns[:, i : i + height] @ rows[i] for i in range(size))
+    return _forward(size)(x, kernel)
 
 
 def _convolve_same_fwd(x, kernel, size):
@@ -42,12 +117,8 @@ def _convolve_same_fwd(x, kernel, size):
 
 def _convolve_same_bwd(size, residuals, cotangent):
     x, kernel = residuals
-    columns, height = _columns(x, size), x.shape[1]
-    flat = cotangent.reshape(-1, cotangent.shape[-1])
-    kernel_bar = jnp.concatenate(
-        [columns[:, i : i + height].reshape(flat.shape[0], -1).T @ flat for i in range(size)]
-    )
-    return _convolve_same(cotangent, _flip(kernel, size), size), kernel_bar
+    x_bar = _convolve_same(cotangent, _flip(kernel, size), size)
+    return x_bar, _kernel_bar(size)(x, cotangent)
 
 
 _convolve_same.defvjp(_convolve_same_fwd, _convolve_same_bwd)

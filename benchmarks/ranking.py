@@ -1,0 +1,158 @@
+"""Ask how well cheap predictors rank architectures: `python -m benchmarks.ranking --json`.
+
+Kendall τ of each predictor with the accuracy after full training, from the table that is kept in
+the repository. `--train DATA --out DIR` makes that data set's part of the table anew (an hour).
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tyro
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import kendalltau
+
+from benchmarks.ranking_study import SEEDS, StudyConfig, study
+from ttfs_jax import compilation_cache
+from ttfs_jax.devices import use_every_core
+from ttfs_jax.errors import InputError
+
+TABLE = Path(__file__).with_name("data") / "ranking.parquet"
+PREDICTORS = {
+    "inherited_relu": "inherited supernet weights, relu code",
+    "inherited_ttfs": "inherited supernet weights, ttfs code",
+    "short_training": "one epoch from scratch",
+    "params": "parameter count",
+    "synops": "SynOps",
+    "multiply_adds": "multiply-adds of the ReLU twin",
+    "random": "random",
+}
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Rank architectures by cheap predictors, and compare with full training."""
+
+    train: Literal["fashion-mnist", "eye"] | None = None
+    """Train the architectures of this data set and replace its part of the table."""
+    out: Path | None = None
+    """Folder of the training run; an interrupted one goes on."""
+    table: Path = TABLE
+    """The table, a parquet file."""
+    json: bool = False
+    """Print one JSON line."""
+    study: StudyConfig = field(default_factory=StudyConfig)
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> dict[str, float]:
+    """Return Kendall's τ_b and its 95 % interval, bootstrapped over architectures.
+
+    Shapes: [n], [n] -> tau, tau_low, tau_high.
+    Source: Kendall 1945, doi:10.1093/biomet/33.3.239; percentile bootstrap, Efron 1979.
+    """
+    draws = np.random.default_rng(seed).integers(0, len(one), (RESAMPLES, len(one)))
+    values = [kendalltau(one[d], other[d]).statistic for d in draws]
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    tau = float(kendalltau(one, other).statistic)
+    return {"tau": tau, "tau_low": float(low), "tau_high": float(high)}
+
+
+def analyse(columns: dict[str, np.ndarray]) -> dict:
+    """Return the τ of every predictor, and the noise ceiling, for one data set.
+
+    Full training is the mean over an architecture's seeds. The ceiling is the τ between the mean
+    of seeds 1, 2, … and seed 0, on the architectures that have them all: no predictor that is
+    compared with one training can be expected above it.
+    """
+    seeds = np.stack([columns[f"full_{n}"] for n in range(SEEDS)])
+    truth = np.nanmean(seeds, 0)
+    repeated = ~np.isnan(seeds).any(0)
+    return {
+        "architectures": len(truth),
+        "full_training": {
+            "lowest": float(truth.min()),
+            "median": float(np.median(truth)),
+            "highest": float(truth.max()),
+            "sd_between_seeds": float(seeds[:, repeated].std(0, ddof=1).mean()),
+        },
+        "noise_ceiling": rank_correlation(seeds[1:, repeated].mean(0), seeds[0, repeated]),
+        "predictors": {name: rank_correlation(columns[name], truth) for name in PREDICTORS},
+    }
+
+
+def read(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Read the table: data set -> columns. Raises: InputError if there is none."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: make it by --train")
+    try:
+        table = pq.read_table(path).to_pydict()
+        names = np.asarray(table.pop("data"))
+        columns = {name: np.asarray(values) for name, values in table.items()}
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise InputError(f"{path} is damaged: get it again from the repository") from error
+    return {
+        str(name): {c: values[names == name] for c, values in columns.items()}
+        for name in dict.fromkeys(names.tolist())
+    }
+
+
+def write(path: Path, tables: dict[str, dict[str, np.ndarray]]) -> None:
+    """Write all data sets into one table."""
+    names = np.concatenate([[n] * len(next(iter(c.values()))) for n, c in tables.items()])
+    first = next(iter(tables.values()))
+    joined = {c: np.concatenate([t[c] for t in tables.values()]) for c in first}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"data": names, **joined}), path)
+
+
+def show(results: dict[str, dict], console: Console) -> None:
+    """Print one table a data set."""
+    for data, result in results.items():
+        ceiling = result["noise_ceiling"]
+        table = Table("predictor", "Kendall τ", "95 % interval")
+        table.title = f"{data}: {result['architectures']} architectures"
+        for name, words in PREDICTORS.items():
+            row = result["predictors"][name]
+            table.add_row(
+                words, f"{row['tau']:.2f}", f"{row['tau_low']:.2f} … {row['tau_high']:.2f}"
+            )
+        table.add_row(
+            "noise ceiling (mean of two seeds, third)",
+            f"{ceiling['tau']:.2f}",
+            f"{ceiling['tau_low']:.2f} … {ceiling['tau_high']:.2f}",
+            style="bold",
+        )
+        console.print(table)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table, after training if that is asked for."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.ranking")
+    console = Console()
+    try:
+        if chosen.train is not None:
+            if chosen.out is None:
+                raise InputError("--train needs --out: a folder for the training run")
+            use_every_core()
+            compilation_cache.enable()
+            tables = read(chosen.table) if chosen.table.exists() else {}
+            tables[chosen.train] = study(chosen.train, chosen.study, chosen.out, console)
+            write(chosen.table, tables)
+        tables = read(chosen.table)
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from error
+    results = {data: analyse(columns) for data, columns in tables.items()}
+    if chosen.json:
+        print(json.dumps({"benchmark": "ranking", **results}))
+    else:
+        show(results, console)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Train a sample of architectures to the end, and score them by all that might predict it.
+
+One row an architecture; see `benchmarks.ranking` for what is made of it.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from hardware.counts import count
+from search import algorithms, stages
+from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig
+from search.fitness import Scores, make_evaluator
+from search.progress import Reporter
+from search.retrain import Retraining
+from search.run_directory import RunDirectory
+from search.space import Space, make_space
+from ttfs_jax import datasets
+from ttfs_jax.architecture import OPERATOR_AREAS, multiply_adds
+from ttfs_jax.datasets import Dataset, EyeConfig, Split
+from ttfs_jax.evaluation import Measured
+from ttfs_jax.network import Network, Variables
+from ttfs_jax.population import PopulationConfig
+from ttfs_jax.training import TrainConfig
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """How large the study is."""
+
+    architectures: int = 200
+    """Architectures, sampled uniformly, each once."""
+    repeated: int = 40
+    """How many of them are trained from three seeds."""
+    seed: int = 0
+    """Seed of everything random."""
+
+
+SEEDS = 3
+
+
+def run_config(data: str, study: StudyConfig) -> Config:
+    """Return how the networks of a data set are trained; shorter than for the best result."""
+    fashion = data == "fashion-mnist"
+    batch = 128 if fashion else 64
+    train = TrainConfig(
+        epochs=5 if fashion else 16, batch_size=batch, activity_penalty=0.1, learning_rate=4e-3
+    )
+    return Config(
+        data="fashion-mnist" if fashion else "eye",
+        space="conv-wide",
+        seed=study.seed,
+        eye=EyeConfig(),
+        supernet=SupernetConfig(
+            train=TrainConfig(epochs=8 if fashion else 24, batch_size=256), paths=4
+        ),
+        evolution=EvolutionConfig(population=study.architectures, generations=1),
+        retrain=RetrainConfig(
+            top=study.architectures,
+            train=train,
+            fine_tune=dataclasses.replace(train, epochs=1 if fashion else 3, learning_rate=5e-4),
+            population=PopulationConfig(lanes=1, waste=0.15),
+        ),
+    )
+
+
+def shortened(data: Dataset, images: int) -> Dataset:
+    """Keep the first training images only; they come shuffled."""
+    train = Split(data.train.images[:images], data.train.labels[:images])
+    return dataclasses.replace(data, train=train)
+
+
+def sample(space: Space, count: int, seed: int) -> np.ndarray:
+    """Draw distinct genotypes uniformly: [count, G]."""
+    drawn = np.asarray(space.sample(jax.random.key(seed), 2 * count)).tolist()
+    distinct = np.asarray(list(dict.fromkeys(map(tuple, drawn))), np.int32)
+    return distinct[:count]
+
+
+class Study:
+    """The steps of one study, each resumed from the run directory."""
+
+    def __init__(self, config: Config, study: StudyConfig, data: Dataset, folder: Path):
+        self.study, self.config = study, config
+        self.data = shortened(data, 20_000) if data.name == "fashion-mnist" else data
+        self.space = make_space(config.space, data.image_shape, len(data.classes))
+        self.genotypes = sample(self.space, study.architectures, study.seed)
+        if (folder / "config.json").exists():
+            self.directory = RunDirectory(folder)
+        else:
+            self.directory = RunDirectory.create(folder, config)
+
+    def run(self, console: Console) -> dict[str, np.ndarray]:
+        """Do all steps and return the table's columns, each [architectures]."""
+        network = Network(self.space.spec)
+        with Reporter(console) as reporter:
+            algorithm = algorithms.make("random", self.space, population=4)
+            search = stages.Search(
+                self.config, self.data, self.space, algorithm, self.directory, reporter
+            )
+            with self.directory.stage("supernet"):
+                shared = stages.train_supernet(search, network)
+            with self.directory.stage("inherited"):
+                relu, ttfs = (self._inherited(network, shared, code) for code in ("relu", "ttfs"))
+            every = np.arange(len(self.genotypes))
+            with self.directory.stage("short"):
+                short, _ = self._trained("short", every, 1, reporter)
+            repeated = every[: self.study.repeated]
+            members = np.concatenate([every, *[repeated] * (SEEDS - 1)])
+            with self.directory.stage("full"):
+                full, scored = self._trained(
+                    "full", members, self.config.retrain.train.epochs, reporter
+                )
+        seeds = np.full((SEEDS, len(every)), np.nan)
+        seeds[0] = full[: len(every)]
+        for n in range(1, SEEDS):
+            start = len(every) + (n - 1) * len(repeated)
+            seeds[n, repeated] = full[start : start + len(repeated)]
+        areas = [[OPERATOR_AREAS[o] for o in genotype[:4]] for genotype in self.genotypes]
+        described = [self.space.describe(genotype) for genotype in self.genotypes]
+        return {
+            **{g.name: np.asarray([str(d[g.name]) for d in described]) for g in self.space.genes},
+            **{f"full_{n}": seeds[n] for n in range(SEEDS)},
+            "inherited_relu": np.asarray(relu.war),
+            "inherited_ttfs": np.asarray(ttfs.war),
+            "short_training": short,
+            "params": np.asarray(ttfs.params),
+            "synops": np.asarray(ttfs.synops),
+            "multiply_adds": np.asarray(
+                [
+                    multiply_adds(self.space.spec, a, (d["width_0"], d["width_1"]), d["head"])
+                    for a, d in zip(areas, described, strict=True)
+                ]
+            ),
+            "trained_synops": scored[: len(every)],
+            "random": np.random.default_rng(self.study.seed).random(len(every)),
+        }
+
+    def _inherited(self, network: Network, shared: Variables, code) -> Scores:
+        validation = self.data.validation
+        score = make_evaluator(
+            network,
+            self.space,
+            self.config.evolution,
+            calibration=self.data.train.images[: self.config.evolution.calibration_images],
+            images=validation.images,
+            labels=validation.labels,
+            code=code,
+        )
+        return score(shared, self.genotypes)
+
+    def _trained(self, name: str, members: np.ndarray, epochs: int, reporter: Reporter):
+        """Train from scratch and return validation accuracy and SynOps of the TTFS networks."""
+        recipe = self.config.retrain
+        train = dataclasses.replace(recipe.train, epochs=epochs)
+        population = Retraining(
+            self.space, self.genotypes[members], recipe, self.data, self.study.seed
+        )
+        stacks, everyone = population.initial(), np.arange(len(members))
+        with reporter.bar(name, epochs, unit="epochs") as bar:
+            stacks, _ = population.train(
+                name, stacks, train, code="relu", directory=self.directory, bar=bar
+            )
+        stacks = population.convert(stacks, everyone, margin=recipe.window_margin)
+        tuned = recipe.fine_tune if name == "full" else dataclasses.replace(train, epochs=0)
+        with reporter.bar(f"{name}, fine", tuned.epochs, unit="epochs") as bar:
+            if tuned.epochs:
+                stacks, _ = population.train(
+                    f"{name}_fine", stacks, tuned, code="ttfs", directory=self.directory, bar=bar
+                )
+        images, labels = self.data.validation.images, self.data.validation.labels
+        measured = population.measure(stacks, everyone, images, labels, code="ttfs")
+        return measured.war, self._synops(population, measured)
+
+    def _synops(self, population: Retraining, measured: Measured) -> np.ndarray:
+        spec = self.space.spec
+        counts = jax.jit(jax.vmap(lambda a, m: count(spec, a, m).synops))
+        return np.asarray(counts(population.architectures, measured))
+
+
+def study(data: str, config: StudyConfig, folder: Path, console: Console) -> dict[str, np.ndarray]:
+    """Run, or go on with, the study of one data set in a folder."""
+    run = run_config(data, config)
+    loaded = datasets.load(run.data, split_seed=run.split_seed, eye=run.eye)
+    return Study(run, config, loaded, folder).run(console)

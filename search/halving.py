@@ -1,0 +1,40 @@
+"""Successive halving: members that are behind stop early."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HalvingConfig:
+    """When members of a population stop early."""
+
+    factor: int = 1
+    """One in so many members goes on at every rung; 1 = all train to the end."""
+    first: int = 1
+    """Epochs before the first rung; every later rung is `factor` times as far."""
+
+    def __post_init__(self):
+        for name in ("factor", "first"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"halving {name} must be ≥ 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """After so many epochs the best `keep` go on."""
+
+    epoch: int
+    keep: int
+
+
+def rungs(members: int, epochs: int, config: HalvingConfig) -> tuple[Rung, ...]:
+    """Plan the rungs: after first · factorⁱ epochs the best ⌈P / factorⁱ⁺¹⌉ go on, at least one.
+
+    Source: successive halving, Jamieson & Talwalkar 2016 (arXiv:1502.07943), with the rungs of
+    ASHA, Li et al. 2020 (arXiv:1810.05934), synchronous.
+    """
+    planned, epoch, left = [], config.first, members
+    while config.factor > 1 and epoch < epochs and left > 1:
+        left = -(-left // config.factor)
+        planned.append(Rung(epoch, left))
+        epoch *= config.factor
+    return tuple(planned)
