@@ -41,6 +41,7 @@ class StudyConfig:
 
 
 SEEDS = 3
+FASHION_IMAGES = 12_000
 
 
 def run_config(data: str, study: StudyConfig) -> Config:
@@ -48,7 +49,7 @@ def run_config(data: str, study: StudyConfig) -> Config:
     fashion = data == "fashion-mnist"
     batch = 128 if fashion else 64
     train = TrainConfig(
-        epochs=5 if fashion else 16, batch_size=batch, activity_penalty=0.1, learning_rate=4e-3
+        epochs=4 if fashion else 6, batch_size=batch, activity_penalty=0.1, learning_rate=4e-3
     )
     return Config(
         data="fashion-mnist" if fashion else "eye",
@@ -56,13 +57,13 @@ def run_config(data: str, study: StudyConfig) -> Config:
         seed=study.seed,
         eye=EyeConfig(),
         supernet=SupernetConfig(
-            train=TrainConfig(epochs=8 if fashion else 24, batch_size=256), paths=4
+            train=TrainConfig(epochs=40, batch_size=256), paths=4
         ),
         evolution=EvolutionConfig(population=study.architectures, generations=1),
         retrain=RetrainConfig(
             top=study.architectures,
             train=train,
-            fine_tune=dataclasses.replace(train, epochs=1 if fashion else 3, learning_rate=5e-4),
+            fine_tune=dataclasses.replace(train, epochs=1, learning_rate=5e-4),
             population=PopulationConfig(lanes=1, waste=0.15),
         ),
     )
@@ -86,7 +87,7 @@ class Study:
 
     def __init__(self, config: Config, study: StudyConfig, data: Dataset, folder: Path):
         self.study, self.config = study, config
-        self.data = shortened(data, 20_000) if data.name == "fashion-mnist" else data
+        self.data = shortened(data, FASHION_IMAGES) if data.name == "fashion-mnist" else data
         self.space = make_space(config.space, data.image_shape, len(data.classes))
         self.genotypes = sample(self.space, study.architectures, study.seed)
         if (folder / "config.json").exists():
