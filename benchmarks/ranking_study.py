@@ -56,9 +56,7 @@ def run_config(data: str, study: StudyConfig) -> Config:
         space="conv-wide",
         seed=study.seed,
         eye=EyeConfig(),
-        supernet=SupernetConfig(
-            train=TrainConfig(epochs=40, batch_size=256), paths=4
-        ),
+        supernet=SupernetConfig(train=TrainConfig(epochs=40, batch_size=256), paths=4),
         evolution=EvolutionConfig(population=study.architectures, generations=1),
         retrain=RetrainConfig(
             top=study.architectures,

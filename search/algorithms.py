@@ -5,9 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
 
-from search.genetic import CategoricalGA
 from search.space import Space
 from ttfs_jax.errors import InputError, unknown
 
@@ -124,6 +122,11 @@ def make(name: str, space: Space, *, population: int) -> Algorithm:
 
     Raises: InputError for an unknown name or a population below 4.
     """
+    # Importing evosax starts JAX's back end, after which devices and processes are settled.
+    from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
+
+    from search.genetic import CategoricalGA
+
     if population < 4:
         raise InputError(f"--evolution.population {population} is too small: use at least 4")
     if name == "random":

@@ -13,7 +13,6 @@ from search.fitness import Scores
 from search.progress import Bar
 from search.run_directory import RunDirectory
 from search.space import Space
-from ttfs_jax import checkpoint
 
 
 class Archive:
@@ -121,10 +120,12 @@ def run(
     key = jax.random.key(seed)
     state = algorithm.init(jax.random.fold_in(key, 0))
     archive, first = Archive(len(space.genes)), 0
-    if checkpoint.exists(path):
-        meta = checkpoint.read_meta(path)
-        template = {"state": state, "archive": Archive.template(len(space.genes), meta["rows"])}
-        tree, meta = checkpoint.restore(path, template)
+
+    def template(meta):
+        return {"state": state, "archive": Archive.template(len(space.genes), meta["rows"])}
+
+    if found := directory.restore(path, template):
+        tree, meta = found
         state, first = tree["state"], meta["generation"]
         archive = Archive.from_tree(jax.tree.map(np.asarray, tree["archive"]))
         bar.advance(len(archive))

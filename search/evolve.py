@@ -18,7 +18,7 @@ from search.config import PRESETS, Config, preset
 from search.progress import Reporter
 from search.run_directory import METRICS, RunDirectory
 from search.space import make_space
-from ttfs_jax import compilation_cache, datasets
+from ttfs_jax import compilation_cache, datasets, distributed
 from ttfs_jax.devices import use_every_core
 from ttfs_jax.errors import InputError, unknown
 
@@ -41,6 +41,16 @@ class Command:
     """New or empty folder for the results (default: runs/<data>-<time>)."""
     resume: Path | None = None
     """Folder of an interrupted run to go on with, by its own config."""
+    distributed: bool = False
+    """Share the members of every population among several processes, each started by this command
+    with the same options and a run directory they all reach. Where the job's manager (SLURM, Open
+    MPI, Kubernetes) does not tell, the next three options do."""
+    coordinator: str | None = None
+    """Address HOST:PORT of process 0."""
+    processes: int | None = None
+    """Number of processes."""
+    process: int | None = None
+    """Number of this process, from 0."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -63,6 +73,11 @@ def execute(arguments: list[str], console: Console) -> dict:
     if saved is not None:
         _refuse_changes(saved, config)
     use_every_core()
+    if command.distributed:
+        distributed.start(
+            coordinator=command.coordinator, processes=command.processes, process=command.process
+        )
+        console.quiet = not distributed.is_primary()
     compilation_cache.enable()
     started = time.perf_counter()
     with Reporter(console) as reporter:
@@ -92,14 +107,17 @@ def execute(arguments: list[str], console: Console) -> dict:
         f"Space {space.name}: {space.size:,} architectures. Results: {directory.path}"
     )
     finished = directory.path / METRICS
-    if finished.exists():
+    done = finished.exists()
+    distributed.barrier("start")
+    if done:
         metrics = json.loads(finished.read_text())
     else:
         with Reporter(console) as reporter:
             search = stages.Search(config, data, space, algorithm, directory, reporter)
             metrics = stages.run(search)
-    report.write_raster(directory.path, data.test.images, data.name)
-    report.write(directory.path)
+    if directory.writes:
+        report.write_raster(directory.path, data.test.images, data.name)
+        report.write(directory.path)
     console.print(table(metrics))
     return metrics
 
@@ -139,6 +157,10 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
     )
     if command.resume and command.run_dir:
         raise InputError("--resume goes on in its own folder: leave out --run-dir")
+    if command.distributed and not (command.resume or command.run_dir):
+        raise InputError("--distributed needs --run-dir: the processes have to agree on a folder")
+    if not command.distributed and command.coordinator:
+        raise InputError("--coordinator is for several processes: add --distributed")
     return command, saved
 
 

@@ -12,7 +12,6 @@ from search.halving import Rung
 from search.progress import Bar
 from search.run_directory import RunDirectory
 from search.space import Space
-from ttfs_jax import checkpoint
 from ttfs_jax.architecture import Architecture, largest
 from ttfs_jax.bucket_training import BucketTraining
 from ttfs_jax.buckets import draw, make_grid, masked_waste
@@ -106,8 +105,8 @@ class Retraining:
         states, first = training.start(variables), 0
         alive = np.arange(self.members) if alive is None else alive
         path = directory.checkpoint(name)
-        if checkpoint.exists(path):
-            states, meta = checkpoint.restore(path, states)
+        if found := directory.restore(path, lambda _: states):
+            states, meta = found
             first, alive = meta["epoch"], np.asarray(meta["alive"])
             bar.advance(first)
         stops = {rung.epoch: rung.keep for rung in rungs}

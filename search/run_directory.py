@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from search.config import Config, from_dict, to_dict
 from ttfs_jax import checkpoint
+from ttfs_jax.distributed import barrier, is_primary
 from ttfs_jax.errors import InputError
 from ttfs_jax.model import Model, save_model
 
@@ -21,15 +22,21 @@ CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parque
 
 
 class RunDirectory:
-    """One run: config, checkpoints, history, metrics, log. Files are replaced atomically."""
+    """One run: config, checkpoints, history, metrics, log. Files are replaced atomically.
+
+    Of several processes only the first writes; all of them read.
+    """
 
     def __init__(self, path: Path):
         self.path = path
+        self.writes = is_primary()
         self.seconds: dict[str, float] = {}
         if (path / TIMES).exists():
             self.seconds = json.loads((path / TIMES).read_text())
         self.log = logging.getLogger(f"ttfs-jax.{path}")
-        if not self.log.handlers:
+        if not self.writes:
+            self.log.disabled = True
+        elif not self.log.handlers:
             handler = logging.FileHandler(path / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             self.log.addHandler(handler)
@@ -38,10 +45,13 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, config: Config) -> "RunDirectory":
-        """Start a run in a new or empty folder.
+        """Start a run in a new or empty folder; the processes that do not write wait for it.
 
         Raises: InputError if something is there already; nothing is overwritten.
         """
+        if not is_primary():
+            barrier("run directory")
+            return cls(path)
         if (path / CONFIG).exists():
             raise InputError(
                 f"{path} already holds a run: go on with it by --resume {path}, or choose "
@@ -56,6 +66,7 @@ class RunDirectory:
                 f"cannot make the folder {path} ({error.strerror}): choose another --run-dir"
             ) from error
         _write(path / CONFIG, json.dumps(to_dict(config), indent=2))
+        barrier("run directory")
         return cls(path)
 
     @staticmethod
@@ -86,26 +97,44 @@ class RunDirectory:
     def add_seconds(self, name: str, spent: float) -> None:
         """Count time spent on a stage."""
         self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
-        _write(self.path / TIMES, json.dumps(self.seconds, indent=2))
+        self.write_json(TIMES, self.seconds)
         self.log.info("%s: %.1f s", name, spent)
 
     def write_history(self, columns: dict[str, Any]) -> None:
         """Write every evaluated candidate, one row each, without wall times."""
+        if not self.writes:
+            return
         temporary = self.path / f".{HISTORY}.tmp"
         pq.write_table(pa.table(columns), temporary)
         os.replace(temporary, self.path / HISTORY)
 
     def write_json(self, name: str, values: dict) -> None:
         """Write a JSON file."""
-        _write(self.path / name, json.dumps(values, indent=2))
+        if self.writes:
+            _write(self.path / name, json.dumps(values, indent=2))
 
     def save(self, path: Path, tree: Any, *, meta: dict) -> None:
         """Replace a checkpoint."""
-        checkpoint.save(path, tree, meta=meta, replace=True)
+        if self.writes:
+            checkpoint.save(path, tree, meta=meta, replace=True)
 
     def save_model(self, name: str, model: Model) -> None:
         """Save or replace a trained network."""
-        save_model(self.path / name, model, replace=True)
+        if self.writes:
+            save_model(self.path / name, model, replace=True)
+
+    def restore(self, path: Path, template: Callable[[dict], Any]) -> tuple[Any, dict] | None:
+        """Return (tree, meta) of a checkpoint, or None if there is none yet.
+
+        `template(meta)` gives the tree's structure and shapes. No process goes on, and so none
+        replaces the checkpoint, before all have read it.
+        """
+        barrier(f"before reading {path.name}")
+        found = None
+        if checkpoint.exists(path):
+            found = checkpoint.restore(path, template(checkpoint.read_meta(path)))
+        barrier(f"after reading {path.name}")
+        return found
 
     def checkpoint(self, name: str) -> Path:
         """Say where a stage keeps its checkpoint."""

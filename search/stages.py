@@ -20,7 +20,7 @@ from search.retrain import Retraining
 from search.run_directory import HISTORY, METRICS, RunDirectory
 from search.space import Space
 from search.supernet import make_supernet
-from ttfs_jax import checkpoint, identity, protocol
+from ttfs_jax import identity, protocol
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.model import Model
 from ttfs_jax.network import Network, Variables, initialise
@@ -59,8 +59,8 @@ def train_supernet(search: Search, network: Network) -> Variables:
     seed = search.seed(SUPERNET)
     state = recipe.init(jax.jit(initialise, static_argnums=0)(network, jax.random.key(seed)))
     path, first = search.directory.checkpoint("supernet"), 0
-    if checkpoint.exists(path):
-        state, meta = checkpoint.restore(path, state)
+    if found := search.directory.restore(path, lambda _: state):
+        state, meta = found
         first = meta["epoch"]
     one_pass = jax.jit(recipe.epoch)
     total = config.train.epochs

@@ -30,7 +30,7 @@ def save(path: Path, tree: Any, *, meta: dict, replace: bool = False) -> None:
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh.mkdir(parents=True)
-    with ocp.StandardCheckpointer() as checkpointer:
+    with _checkpointer() as checkpointer:
         checkpointer.save(fresh / TREE, jax.tree.map(np.asarray, tree))
     values = {"format": FORMAT, "files": _digests(fresh), "meta": meta}
     (fresh / META).write_text(json.dumps(values, indent=1), encoding="utf-8")
@@ -78,12 +78,22 @@ def restore(path: Path, template: Any) -> tuple[Any, dict]:
     meta = read_meta(path)
     like = jax.tree.map(np.asarray, template)
     try:
-        with ocp.StandardCheckpointer() as checkpointer:
+        with _checkpointer() as checkpointer:
             tree = checkpointer.restore(path / TREE, like)
     except (ValueError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0][:120]
         raise InputError(f"{path} does not fit the network expected: {reason}") from error
     return tree, meta
+
+
+def _checkpointer():
+    """Each of several processes reads and writes on its own, without waiting for the others."""
+    own = jax.process_index()
+    return ocp.StandardCheckpointer(
+        multiprocessing_options=ocp.options.MultiprocessingOptions(
+            primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}"
+        )
+    )
 
 
 def _digests(folder: Path) -> dict[str, str]:
