@@ -151,10 +151,10 @@ def test_chunks_of_a_population_give_the_same_results():
         return scale * jax.random.normal(jax.random.key(seed), (3,))
 
     seeds, scales = jnp.arange(5), jnp.arange(5.0)
-    together = map_members(member, seeds, scales, chunk=5)
-    for chunk in (1, 2, None):
+    together = map_members(member, seeds, scales, lanes=5)
+    for lanes in (1, 2, None):
         np.testing.assert_allclose(
-            map_members(member, seeds, scales, chunk=chunk), together, rtol=1e-6
+            map_members(member, seeds, scales, lanes=lanes), together, rtol=1e-6
         )
     np.testing.assert_array_equal(mask(jnp.array(2), 3), [True, True, False])
 

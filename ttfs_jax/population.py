@@ -97,8 +97,7 @@ class Program:
     grows with the chunk, not with P. Buffers that a result can take over are donated.
 
     On a CPU a member's result is the same bits whatever its neighbours, its chunk and the number
-    of devices used; with several lanes, or on an accelerator, equal up to rounding (1e-5 relative
-    after a few steps).
+    of devices used; with several lanes, or on an accelerator, equal up to the rounding of float32.
 
     Fields: `chunk` members a dispatch; `lanes` side by side on a device; `member_bytes` that one
     more member of a chunk costs a device, `fixed_bytes` what a device needs whatever the chunk
