@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from test_run import TINY, cache, finished, results, start  # noqa: F401
+from runs import TINY, results, start
 
 from search import evolve
 
@@ -25,7 +25,7 @@ def start_both(*options, cache):
     return [start(*shared, "--process", n, cache=cache) for n in range(2)]
 
 
-def test_a_process_is_killed_and_both_go_on_to_the_same_end(finished, tmp_path, cache):  # noqa: F811
+def test_a_process_is_killed_and_both_go_on_to_the_same_end(finished, tmp_path, cache):
     folder = tmp_path / "two"
     first, second = start_both(*TINY, "--run-dir", folder, cache=cache)
     log = folder / "log.txt"

@@ -3,12 +3,9 @@
 import dataclasses
 import gzip
 import json
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from runs import TINY, results, start
 
 import ttfs_jax
 from search import evolve
@@ -24,45 +22,6 @@ from ttfs_jax.datasets import digits
 from ttfs_jax.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("run")
-ROOT = Path(__file__).parents[1]
-TINY = (
-    "--data=digits --preset=smoke --supernet.train.epochs=2 --evolution.population=4"
-    " --evolution.generations=3 --retrain.top=1 --retrain.train.epochs=2"
-    " --retrain.fine-tune.epochs=1"
-).split()
-
-
-def start(*options, cache):
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache), "COLUMNS": "200"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "search.evolve", *map(str, options)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, cache):
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    process = start(*TINY, "--run-dir", folder, cache=cache)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    assert "test results" in output
-    return folder
-
-
-def results(folder):
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics.pop("seconds")
-    return metrics
 
 
 def test_metrics_hold_what_readers_rely_on(finished):
