@@ -131,7 +131,9 @@ def useful_multiply_adds(space: Space, genotypes: np.ndarray) -> np.ndarray:
     for n in range(len(genotypes)):
         own = pick(architectures, n)
         areas = [OPERATOR_AREAS[operator] for operator in own.operators]
-        counts.append(PASSES * BATCH * multiply_adds(space.spec, areas, own.widths, int(own.head)))
+        counts.append(
+            PASSES * BATCH * multiply_adds(space.spec, areas, own.widths.tolist(), int(own.head))
+        )
     return np.asarray(counts, float)
 
 

@@ -1,0 +1,204 @@
+"""Measure what each piece of the retrain recipe brings: `python -m benchmarks.ablation --json`.
+
+One architecture, trained with the recipe and with one piece changed at a time, several seeds of
+each side by side; validation accuracy of the quantised spiking network. Test data are not read.
+"""
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.ranking_study import shortened
+from search import algorithms, stages
+from search.config import Config, RetrainConfig, SupernetConfig
+from search.progress import Reporter
+from search.retrain import Retraining
+from search.run_directory import RunDirectory
+from search.space import make_space
+from ttfs_jax import compilation_cache, datasets
+from ttfs_jax.datasets import Augmentation, Dataset
+from ttfs_jax.devices import use_every_core
+from ttfs_jax.errors import InputError
+from ttfs_jax.network import Network
+from ttfs_jax.population import PopulationConfig
+from ttfs_jax.training import TrainConfig
+
+# 3 × 3, residual, 3 × 3, residual; widths 16 and 32, head 64, 4 time bits.
+GENOTYPE = (1, 3, 1, 3, 3, 3, 3, 1)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Measure the pieces of the recipe on Fashion-MNIST."""
+
+    images: int = 12_000
+    """Training images."""
+    epochs: int = 6
+    """Epochs of the ReLU twin; one more in spike times."""
+    seeds: int = 4
+    """Networks of each kind."""
+    only: tuple[str, ...] = ()
+    """Names of the variants to measure; left out, all."""
+    out: Path | None = None
+    """Folder of the runs, to go on with later; left out, one that is removed."""
+    json: bool = False
+    """Print one JSON line."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change of the recipe."""
+
+    words: str
+    train: dict = dataclasses.field(default_factory=dict)
+    fine_tune: dict = dataclasses.field(default_factory=dict)
+    retrain: dict = dataclasses.field(default_factory=dict)
+    data: Callable[[Dataset], Dataset] = lambda data: data
+
+
+def plain(data: Dataset) -> Dataset:
+    """Leave the training images as they are."""
+    return dataclasses.replace(data, augmentation=Augmentation())
+
+
+VARIANTS = {
+    "base": Variant("the recipe: shift and mirror, cosine, smoothing 0.05, 4-bit fine-tuning"),
+    "no-augmentation": Variant("without shift and mirror", data=plain),
+    "erase": Variant("random erasing, up to 0.3", train={"erase": 0.3}),
+    "mixup": Variant("mixup, α = 0.2", train={"mixup": 0.2}),
+    "linear": Variant("one cycle, linear", train={"schedule": "one-cycle-linear"}),
+    "no-smoothing": Variant("without label smoothing", train={"label_smoothing": 0.0}),
+    "average": Variant("weights averaged, decay 0.99 a step", train={"average": 0.99}),
+    "supernet-teacher": Variant(
+        "distilled from the supernet", train={"distil": 0.5}, retrain={"teacher": "supernet"}
+    ),
+    "ensemble-teacher": Variant(
+        "fine-tuned by the ensemble of all seeds", fine_tune={"distil": 0.5}
+    ),
+    "continuous": Variant("fine-tuned in continuous time", fine_tune={"quantised": False}),
+    "fixed-windows": Variant("windows do not grow", fine_tune={"grow_windows": False}),
+    "no-fine-tuning": Variant("converted, not fine-tuned", fine_tune={"epochs": 0}),
+    "no-penalty": Variant("without the activity penalty", train={"activity_penalty": 0.0}),
+}
+
+
+def base(arguments: Arguments) -> RetrainConfig:
+    """Return the recipe that the variants change."""
+    train = TrainConfig(epochs=arguments.epochs, batch_size=128, activity_penalty=0.1)
+    return RetrainConfig(
+        top=arguments.seeds,
+        train=train,
+        fine_tune=dataclasses.replace(train, epochs=1, learning_rate=5e-4),
+        population=PopulationConfig(lanes=1, waste=0.0),
+    )
+
+
+def measure(
+    variant: Variant, arguments: Arguments, data: Dataset, folder: Path, reporter: Reporter
+) -> dict:
+    """Train all seeds of one variant: JSON values."""
+    recipe = base(arguments)
+    recipe = dataclasses.replace(
+        recipe,
+        train=dataclasses.replace(recipe.train, **variant.train),
+        fine_tune=dataclasses.replace(recipe.fine_tune, **variant.fine_tune),
+        **variant.retrain,
+    )
+    data = variant.data(data)
+    space = make_space("conv-wide", data.image_shape, len(data.classes))
+    config = Config(
+        data="fashion-mnist",
+        space=space.name,
+        retrain=recipe,
+        supernet=SupernetConfig(train=TrainConfig(epochs=30, batch_size=256)),
+    )
+    known = (folder / "config.json").exists()
+    directory = RunDirectory(folder) if known else RunDirectory.create(folder, config)
+    everyone = np.arange(arguments.seeds)
+    members = Retraining(space, np.tile(GENOTYPE, (arguments.seeds, 1)), recipe, data, seed=0)
+    teacher = None
+    if recipe.train.distil:
+        algorithm = algorithms.make("random", space, population=4)
+        search = stages.Search(config, data, space, algorithm, directory, reporter)
+        teacher = members.supernet_logits(stages.train_supernet(search, Network(space.spec)))
+
+    def train(name, variables, own, code, teacher):
+        with reporter.bar(name, own.epochs, unit="epochs") as bar:
+            return members.train(
+                name, variables, own, code=code, directory=directory, bar=bar, teacher=teacher
+            )[0]
+
+    def score(variables):
+        return members.measure(
+            variables, everyone, data.validation.images, data.validation.labels, code="ttfs"
+        )
+
+    twins = train("retrain", members.initial(), recipe.train, "relu", teacher)
+    converted = members.convert(twins, everyone, margin=recipe.window_margin)
+    if recipe.fine_tune.distil:
+        teacher = members.ensemble_logits(converted, everyone)
+    tuned = converted
+    if recipe.fine_tune.epochs:
+        tuned = train("fine_tune", converted, recipe.fine_tune, "ttfs", teacher)
+    scored = score(tuned)
+    return {
+        "words": variant.words,
+        "accuracy": float(scored.war.mean()),
+        "sd": float(scored.war.std(ddof=1)),
+        "spikes_per_neuron": float(scored.spikes_per_neuron.mean()),
+        "each": [float(war) for war in scored.war],
+    }
+
+
+def run(arguments: Arguments, console: Console) -> dict:
+    """Measure all variants, differences to the recipe paired by seed: JSON values."""
+    unknown = set(arguments.only) - set(VARIANTS)
+    if unknown:
+        raise InputError(f"--only {', '.join(unknown)}: choose from {', '.join(VARIANTS)}")
+    data = shortened(datasets.load("fashion-mnist"), arguments.images)
+    names = ["base", *(n for n in arguments.only or VARIANTS if n != "base")]
+    rows = {}
+    with tempfile.TemporaryDirectory() as scratch, Reporter(console) as reporter:
+        for name in names:
+            folder = (arguments.out or Path(scratch)) / name
+            rows[name] = measure(VARIANTS[name], arguments, data, folder, reporter)
+    for row in rows.values():
+        gains = np.subtract(row["each"], rows["base"]["each"])
+        row["gain"] = float(gains.mean())
+        row["gain_se"] = float(gains.std(ddof=1) / np.sqrt(len(gains)))
+    return {"benchmark": "ablation", **dataclasses.asdict(arguments), "variants": rows}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.ablation")
+    use_every_core()
+    compilation_cache.enable()
+    try:
+        result = run(chosen, Console(stderr=True))
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from error
+    if chosen.json:
+        print(json.dumps(result, default=str))
+        return
+    table = Table("change", "validation accuracy", "gain ± s.e.", "spikes/neuron")
+    for row in result["variants"].values():
+        table.add_row(
+            row["words"],
+            f"{row['accuracy']:.4f} ± {row['sd']:.4f}",
+            f"{row['gain']:+.4f} ± {row['gain_se']:.4f}",
+            f"{row['spikes_per_neuron']:.3f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
