@@ -1,0 +1,66 @@
+"""Members that are behind stop early, the control never does, and a resumed run agrees."""
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmarks.ranking_study import shortened
+from search.config import Config, RetrainConfig
+from search.halving import HalvingConfig, rungs
+from search.progress import Reporter
+from search.retrain import Retraining
+from search.run_directory import RunDirectory
+from search.space import make_space
+from ttfs_jax.datasets import digits
+from ttfs_jax.population import PopulationConfig
+from ttfs_jax.training import TrainConfig
+
+RECIPE = TrainConfig(epochs=3, batch_size=16)
+MEMBERS = 5
+# The fourth is best, then the first; the control, the last, is worst of all.
+QUALITY = np.array([0.8, 0.2, 0.1, 0.9, 0.0])
+
+
+@pytest.fixture(scope="module")
+def members():
+    data = shortened(digits.load(split_seed=0), 32)
+    space = make_space("conv-wide", data.image_shape, len(data.classes))
+    genotypes = np.tile([1, 0, 2, 0, 0, 0, 0, 0], (MEMBERS, 1)).astype(np.int32)
+    config = RetrainConfig(population=PopulationConfig(lanes=1), calibration_images=16)
+    return Retraining(space, genotypes, config, data, seed=0)
+
+
+def train(members, folder, asked):
+    def rank(variables, chosen):
+        assert len(jax.tree.leaves(variables)[0]) == len(chosen)
+        asked.append(chosen.tolist())
+        return QUALITY[chosen]
+
+    known = (folder / "config.json").exists()
+    directory = RunDirectory(folder) if known else RunDirectory.create(folder, Config())
+    with Reporter(Console(quiet=True)) as reporter, reporter.bar("x", 3, unit="epochs") as bar:
+        return members.train(
+            "retrain",
+            members.initial(),
+            RECIPE,
+            code="relu",
+            directory=directory,
+            bar=bar,
+            rungs=rungs(MEMBERS - 1, RECIPE.epochs, HalvingConfig(factor=2)),
+            rank=rank,
+        )
+
+
+def test_halving_keeps_the_best_and_the_control_and_resumes(members, tmp_path):
+    asked = []
+    variables, left = train(members, tmp_path / "whole", asked)
+    assert asked == [[0, 1, 2, 3], [0, 3]]
+    assert left.tolist() == [3, 4]
+    again = []
+    once_more, still = train(members, tmp_path / "whole", again)
+    assert not again
+    assert still.tolist() == [3, 4]
+    jax.tree.map(np.testing.assert_array_equal, once_more, variables)
+    log = (tmp_path / "whole" / "log.txt").read_text()
+    assert log.count("nan") >= 3 + 2  # losses of members that no longer train
