@@ -2,7 +2,7 @@
 
 import jax
 import pytest
-from runs import TINY, start
+from command import TINY, start
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)

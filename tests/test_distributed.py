@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from runs import TINY, results, start
+from command import TINY, results, start
 
 from search import evolve
 

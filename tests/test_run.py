@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from runs import TINY, results, start
+from command import TINY, results, start
 
 import ttfs_jax
 from search import evolve
