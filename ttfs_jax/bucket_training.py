@@ -1,5 +1,6 @@
 """Train a population in shape buckets: members of any sizes, a program a bucket, all in flight."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -108,7 +109,7 @@ class BucketTraining:
         rows = np.arange(4 * jax.local_device_count()) % len(members)
         inputs = (pick(states[0], rows), *self._constants(members[rows], seeds))
         lanes = fastest_lanes(run, inputs, few, name=self._name)
-        return PopulationConfig(lanes, self.config.chunk, self.config.memory_gib, self.config.waste)
+        return dataclasses.replace(self.config, lanes=lanes)
 
 
 def one_pass(recipe: Train) -> Callable[[Any, tuple], tuple[TrainState, jax.Array]]:

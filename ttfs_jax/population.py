@@ -153,24 +153,24 @@ class Program:
         share = -(-count // processes)
         mine = np.arange(share) + jax.process_index() * share
         mine = mine[mine < count]
-        shared, results = self.place(shared), []
         chunks = [mine[n : n + self.chunk] for n in range(0, len(mine), self.chunk)]
-        for last, index in ((n == len(chunks) - 1, part) for n, part in enumerate(chunks)):
-            results.append((index, self._dispatch(members, index, shared)))
-            if not last:
-                results[-1] = (index, jax.tree.map(np.asarray, results[-1][1]))
+        shared, results = self.place(shared), []
+        for index in chunks:
+            if results:
+                results[-1] = jax.tree.map(np.asarray, results[-1])
+            results.append(self._dispatch(members, index, shared))
 
         def wait():
-            joined = jax.tree.map(
-                lambda leaf: np.zeros((share, *leaf.shape[1:]), leaf.dtype), self._result
+            own = [
+                pick(result, self._places[: len(index)])
+                for result, index in zip(results, chunks, strict=True)
+            ]
+            # Every process gives as many rows.
+            missing = jax.tree.map(
+                lambda leaf: np.zeros((share - len(mine), *leaf.shape[1:]), leaf.dtype),
+                self._result,
             )
-            for start, (index, result) in zip(range(0, share, self.chunk), results, strict=False):
-                at = self._places[: len(index)]
-
-                def put(whole, part, start=start, at=at):
-                    whole[start : start + len(at)] = np.asarray(part)[at]
-
-                jax.tree.map(put, joined, result)
+            joined = jax.tree.map(lambda *parts: np.concatenate(parts), *own, missing)
             if processes > 1:
                 gathered = multihost_utils.process_allgather(joined)
                 joined = jax.tree.map(
