@@ -61,6 +61,15 @@ def test_table_comes_back_and_bad_ones_are_named(tmp_path, capsys):
         ranking.main(["--train", "eye", "--table", str(path)])
 
 
+def test_the_table_kept_in_the_repository_is_whole():
+    for table in ranking.read(ranking.TABLE).values():
+        assert len(table["full_0"]) >= 200
+        assert (~np.isnan(table["full_2"])).sum() >= 40
+        genes = ["block_0", "block_1", "block_2", "block_3", "width_0", "width_1", "head"]
+        rows = list(zip(*(table[gene] for gene in [*genes, "time_bits"]), strict=True))
+        assert len(set(rows)) == len(rows)
+
+
 def test_sampled_genotypes_are_distinct_and_uniform():
     config = run_config("eye", StudyConfig())
     space = make_space(config.space, (24, 24, 4), 7)
