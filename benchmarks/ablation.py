@@ -120,8 +120,7 @@ def measure(
         retrain=recipe,
         supernet=SupernetConfig(train=TrainConfig(epochs=30, batch_size=256)),
     )
-    known = (folder / "config.json").exists()
-    directory = RunDirectory(folder) if known else RunDirectory.create(folder, config)
+    directory = RunDirectory.resume_or_create(folder, config)
     everyone = np.arange(arguments.seeds)
     members = Retraining(space, np.tile(GENOTYPE, (arguments.seeds, 1)), recipe, data, seed=0)
     teacher = None

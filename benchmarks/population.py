@@ -27,12 +27,11 @@ from rich.table import Table
 from benchmarks import population_naive, population_time_stepped, population_torch
 from benchmarks.population_torch import Timing, native, random_images
 from search.space import Space, make_space
-from ttfs_jax.architecture import OPERATOR_AREAS, multiply_adds
 from ttfs_jax.bucket_training import BucketTraining
-from ttfs_jax.buckets import draw, make_grid, masked_waste
+from ttfs_jax.buckets import draw, make_grid, masked_waste, useful_multiply_adds
 from ttfs_jax.devices import use_every_core
 from ttfs_jax.errors import InputError
-from ttfs_jax.population import PopulationConfig, pick, run
+from ttfs_jax.population import PopulationConfig, run
 from ttfs_jax.training import TrainConfig, make_train
 
 BATCH = 128
@@ -124,19 +123,6 @@ def product_rate(size: int = 1024, turns: int = 20) -> float:
     return size**3 / min(taken)
 
 
-def useful_multiply_adds(space: Space, genotypes: np.ndarray) -> np.ndarray:
-    """Count the multiply-adds that one training step of each member needs: [P]."""
-    architectures = jax.vmap(space.decode)(jnp.asarray(genotypes))
-    counts = []
-    for n in range(len(genotypes)):
-        own = pick(architectures, n)
-        areas = [OPERATOR_AREAS[operator] for operator in own.operators]
-        counts.append(
-            PASSES * BATCH * multiply_adds(space.spec, areas, own.widths.tolist(), int(own.head))
-        )
-    return np.asarray(counts, float)
-
-
 def compare(arguments: Arguments) -> dict:
     """Measure all sides in this process: JSON values."""
     space = make_space("conv", (28, 28, 1), 10)
@@ -166,7 +152,8 @@ def compare(arguments: Arguments) -> dict:
     naive = population_naive.seconds_per_member_step(
         space, genotypes[: arguments.naive], batch=BATCH, steps=1, repeats=2
     )
-    floor = useful_multiply_adds(space, genotypes).mean() / max(rates)
+    useful = useful_multiply_adds(space.spec, ours.training.architectures).mean()
+    floor = PASSES * BATCH * useful / max(rates)
     whole = step + ours.compile_seconds / (arguments.search_steps * arguments.architectures)
     result = {
         "benchmark": "population",

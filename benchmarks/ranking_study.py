@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
@@ -20,7 +21,7 @@ from search.retrain import Retraining
 from search.run_directory import RunDirectory
 from search.space import Space, make_space
 from ttfs_jax import datasets
-from ttfs_jax.architecture import OPERATOR_AREAS, multiply_adds
+from ttfs_jax.buckets import useful_multiply_adds
 from ttfs_jax.datasets import Dataset, EyeConfig, Split
 from ttfs_jax.evaluation import Measured
 from ttfs_jax.network import Network, Variables
@@ -88,10 +89,7 @@ class Study:
         self.data = shortened(data, FASHION_IMAGES) if data.name == "fashion-mnist" else data
         self.space = make_space(config.space, data.image_shape, len(data.classes))
         self.genotypes = sample(self.space, study.architectures, study.seed)
-        if (folder / "config.json").exists():
-            self.directory = RunDirectory(folder)
-        else:
-            self.directory = RunDirectory.create(folder, config)
+        self.directory = RunDirectory.resume_or_create(folder, config)
 
     def run(self, console: Console) -> dict[str, np.ndarray]:
         """Do all steps and return the table's columns, each [architectures]."""
@@ -119,7 +117,6 @@ class Study:
         for n in range(1, SEEDS):
             start = len(every) + (n - 1) * len(repeated)
             seeds[n, repeated] = full[start : start + len(repeated)]
-        areas = [[OPERATOR_AREAS[o] for o in genotype[:4]] for genotype in self.genotypes]
         described = [self.space.describe(genotype) for genotype in self.genotypes]
         return {
             **{g.name: np.asarray([str(d[g.name]) for d in described]) for g in self.space.genes},
@@ -129,11 +126,8 @@ class Study:
             "short_training": short,
             "params": np.asarray(ttfs.params),
             "synops": np.asarray(ttfs.synops),
-            "multiply_adds": np.asarray(
-                [
-                    multiply_adds(self.space.spec, a, (d["width_0"], d["width_1"]), d["head"])
-                    for a, d in zip(areas, described, strict=True)
-                ]
+            "multiply_adds": useful_multiply_adds(
+                self.space.spec, jax.vmap(self.space.decode)(jnp.asarray(self.genotypes))
             ),
             "trained_synops": scored[: len(every)],
             "random": np.random.default_rng(self.study.seed).random(len(every)),

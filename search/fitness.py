@@ -13,7 +13,7 @@ from search.space import Space
 from ttfs_jax.evaluation import evaluate
 from ttfs_jax.identity import calibrate
 from ttfs_jax.network import Code, Network, Variables
-from ttfs_jax.population import PopulationConfig, Program
+from ttfs_jax.population import Program
 
 
 @struct.dataclass
@@ -43,7 +43,6 @@ def make_evaluator(
     calibration: np.ndarray,
     images: np.ndarray,
     labels: np.ndarray,
-    population: PopulationConfig | None = None,
     code: Code = "ttfs",
 ) -> Callable[[Variables, np.ndarray], Scores]:
     """Make the function (variables, genotypes [P, G]) -> scores, each [P], in one dispatch.
@@ -78,7 +77,7 @@ def make_evaluator(
         genotypes = np.asarray(genotypes)
         shared = (variables, *data)
         if not programs:
-            programs.append(Program(score, genotypes, shared, config=population))
+            programs.append(Program(score, genotypes, shared))
         return programs[0](genotypes, shared)
 
     return evaluate_population

@@ -69,6 +69,11 @@ class RunDirectory:
         barrier("run directory")
         return cls(path)
 
+    @classmethod
+    def resume_or_create(cls, path: Path, config: Config) -> "RunDirectory":
+        """Go on with the run of a folder, or start one in it; see `create`."""
+        return cls(path) if (path / CONFIG).exists() else cls.create(path, config)
+
     @staticmethod
     def read_config(path: Path) -> Config:
         """Read the config of an existing run.

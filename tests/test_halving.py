@@ -37,8 +37,7 @@ def train(members, folder, asked):
         asked.append(chosen.tolist())
         return QUALITY[chosen]
 
-    known = (folder / "config.json").exists()
-    directory = RunDirectory(folder) if known else RunDirectory.create(folder, Config())
+    directory = RunDirectory.resume_or_create(folder, Config())
     with Reporter(Console(quiet=True)) as reporter, reporter.bar("x", 3, unit="epochs") as bar:
         return members.train(
             "retrain",

@@ -123,6 +123,8 @@ def multiply_adds(
     Σ over layers of positions × kernel area × inputs × outputs; `areas` [N] is the summed kernel
     area of each block's convolutions, see `OPERATOR_AREAS`.
     """
+    # NumPy's 32-bit integers would overflow in what is made of the count.
+    widths, head = [int(channels) for channels in widths], int(head)
     height, width = spec.stage_sizes[0]
     total = height * width * spec.stem_kernel**2 * spec.image_shape[2] * widths[0]
     block = 0

@@ -91,6 +91,18 @@ def group(grid: ShapeGrid, architectures: Architecture) -> dict[NetworkSpec, np.
     return {spec: np.asarray(members) for spec, members in buckets.items()}
 
 
+def useful_multiply_adds(spec: NetworkSpec, architectures: Architecture) -> np.ndarray:
+    """Count the multiply-adds of every member in its own size, one image: [P] -> [P]."""
+    members = (architectures.operators, architectures.widths, architectures.head)
+    return np.asarray(
+        [
+            multiply_adds(spec, [OPERATOR_AREAS[operator] for operator in operators], widths, head)
+            for operators, widths, head in zip(*map(np.asarray, members), strict=True)
+        ],
+        float,
+    )
+
+
 def masked_waste(
     grid: ShapeGrid, architectures: Architecture, *, every_operator: bool = False
 ) -> float:
