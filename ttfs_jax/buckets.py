@@ -110,19 +110,18 @@ def masked_waste(
 
     With `every_operator` all operators of a block are computed and one is kept, as under `vmap`.
     """
-    useful = done = 0.0
+    done = 0.0
     for operators, widths, head in zip(
         *(np.asarray(a) for a in (architectures.operators, architectures.widths)),
         np.asarray(architectures.head),
         strict=True,
     ):
         areas = [OPERATOR_AREAS[operator] for operator in operators]
-        useful += multiply_adds(grid.spec, areas, widths, head)
         shape = grid.shape(widths, head)
         if every_operator:
             areas = [sum(OPERATOR_AREAS)] * len(areas)
         done += multiply_adds(grid.spec, areas, shape.stage_widths, shape.head_width)
-    return 1 - useful / done
+    return 1 - useful_multiply_adds(grid.spec, architectures).sum() / done
 
 
 def _fan_ins(spec: NetworkSpec) -> dict[str, tuple[int, int]]:
