@@ -1,0 +1,1 @@
+"""The Xylo family of neuromorphic chips: integer core, limits, mappings, cycles and energy."""

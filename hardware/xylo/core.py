@@ -1,0 +1,257 @@
+"""The chip's integer core as a pure function, equal to the vendor's simulator bit for bit.
+
+One step of a hidden neuron: the spikes that arrive are added to the synaptic currents, currents
+decay, the potential decays, V ← V + Σ I + bias, n = min(31, ⌊V / θ⌋) spikes, V ← V − n θ. States
+saturate at 16 bits. Inputs act in the same step, spikes of hidden neurons one step later. States
+are integers held exactly by float32, so that one can train through the core.
+
+Letters: T steps, I inputs, N hidden neurons, S synapses, O outputs.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hardware.xylo.network import STATE_MAX, STATE_MIN, ChipNetwork
+from ttfs_jax.errors import InputError
+
+MAX_SPIKES = 31
+MAX_EVENTS = 15  # input events a channel and step
+SURROGATE_SLOPE = 4.0  # steepness of the spike's stand-in derivative
+
+
+class Trace(NamedTuple):
+    """Everything that happened, step by step."""
+
+    current: jax.Array  # [T, N, S] after decay
+    potential: jax.Array  # [T, N] after the spikes
+    spikes: jax.Array  # [T, N] number of spikes, 0 … 31
+    current_out: jax.Array  # [T, O]
+    potential_out: jax.Array  # [T, O]
+    spikes_out: jax.Array  # [T, O] 0 or 1
+    suspect: jax.Array  # [] a sum may have saturated on its way: the order of events matters
+
+
+@jax.custom_vjp
+def _decay(state, dash):
+    lost = jnp.floor(state * jnp.exp2(-dash))
+    return state - jnp.where(lost == 0, jnp.sign(state), lost)
+
+
+def _decay_fwd(state, dash):
+    return _decay(state, dash), dash
+
+
+def _decay_bwd(dash, cotangent):
+    return cotangent * (1.0 - jnp.exp2(-dash)), jnp.zeros_like(dash)
+
+
+_decay.defvjp(_decay_fwd, _decay_bwd)
+
+
+def decay(state: jax.Array, dash: jax.Array) -> jax.Array:
+    """Decay by bit shift: x ← x − (x >> d), and by one toward zero if that changes nothing.
+
+    d = 0 clears the state; d = 15 still loses one unit a step. Shapes broadcast alike [...]. The
+    gradient is that of x (1 − 2^−d).
+
+    Source: black-box probing of xylosim 0.1.3.
+    """
+    return _decay(state, dash)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _count(potential, threshold, most):
+    # Exact: integers below 2^15 are further apart, relatively, than float32 rounds.
+    return jnp.clip(jnp.floor(potential / threshold), 0, most)
+
+
+def _count_fwd(potential, threshold, most):
+    return _count(potential, threshold, most), (potential, threshold)
+
+
+def _count_bwd(most, residuals, cotangent):
+    potential, threshold = residuals
+    distance = jnp.abs(potential / threshold - 1.0)
+    slope = cotangent / (threshold * (1.0 + SURROGATE_SLOPE * distance) ** 2)
+    return slope, -slope * potential / threshold
+
+
+_count.defvjp(_count_fwd, _count_bwd)
+
+
+def count_spikes(potential: jax.Array, threshold: jax.Array, *, most: int) -> jax.Array:
+    """Count the spikes of one step: n = min(most, ⌊V / θ⌋), 0 below the threshold.
+
+    Shapes: [N], [N] -> [N]. The gradient is a surrogate, 1 / θ (1 + s |V / θ − 1|)², that of a
+    fast sigmoid about the first spike.
+
+    Source: fast sigmoid, Zenke & Ganguli 2018 (arXiv:1705.11146).
+    """
+    return _count(potential, threshold, most)
+
+
+def _saturate(state):
+    return jnp.clip(state, STATE_MIN, STATE_MAX)
+
+
+def _add_in_order(state, events, weights):
+    """Add what arrives one source after another, saturating each time: [N, S], [J], [J, N, S]."""
+
+    def add(total, source):
+        count, weight = source
+        return _saturate(total + count * weight), None
+
+    return jax.lax.scan(add, state, (events, weights))[0]
+
+
+def _receive(state, arriving, *, ordered):
+    """Add several (events [J], weights [J, N, S], sum over J) to the currents [N, S].
+
+    Returns the currents, and whether a sum might have saturated before it was complete.
+    """
+    if ordered:
+        for events, weights, _ in arriving:
+            state = _add_in_order(state, events, weights)
+        return state, jnp.zeros((), bool)
+    reach = jnp.abs(state)
+    total = state
+    for events, weights, drive in arriving:
+        total = total + drive
+        reach = reach + jnp.max(events, initial=0) * jnp.abs(weights).sum(0)
+    return _saturate(total), (reach > STATE_MAX).any()
+
+
+def _propagation(alias):
+    """Say how often a spike of each neuron counts for each other: [N] -> [N, N].
+
+    Neurons are handled by ascending id, so an alias of an alias counts if its id is higher.
+    """
+    size = alias.shape[0]
+
+    def hand_on(matrix, number):
+        target = alias[number]
+        handed = jnp.where(target >= 0, matrix[:, number], 0.0)
+        return matrix.at[:, target].add(handed), None
+
+    return jax.lax.scan(hand_on, jnp.eye(size), jnp.arange(size))[0]
+
+
+def run(network: ChipNetwork, events: jax.Array, *, ordered: bool = False) -> Trace:
+    """Run the core from rest.
+
+    Shapes: events [T, I] (0 … 15 a channel and step) -> `Trace`. A neuron without a spike counts
+    0. Pure and unbatched: vmap over events, networks or both. Where `suspect` is set, currents
+    came near the 16-bit limit and only `ordered=True`, which adds event by event as the chip
+    does and is many times slower, is exact; `simulate` takes care of that.
+
+    Source: arithmetic and order of operations probed from xylosim 0.1.3, which reproduces a board
+    trace of Xylo-Audio 3 in Rockpool's history.
+    """
+    net = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), network)
+    events = jnp.clip(events.astype(jnp.float32), 0, MAX_EVENTS)
+    steps = events.shape[0]
+    _, hidden, outputs, synapses = network.sizes
+    scale_in, scale_rec, scale_out = map(jnp.exp2, (net.shift_in, net.shift_rec, net.shift_out))
+    weights_in = net.weights_in * scale_in
+    weights_rec = net.weights_rec * scale_rec
+    weights_out = (net.weights_out * scale_out)[..., None]
+    flat = net.weights_rec.reshape(hidden, -1)
+    drive_in = (events @ net.weights_in.reshape(events.shape[1], -1)) * scale_in
+    spread = None if network.alias is None else _propagation(network.alias)
+
+    def step(carry, arriving):
+        current, potential, spikes = carry
+        counts, drive = arriving
+        recurrent = (spikes @ flat * scale_rec).reshape(hidden, synapses)
+        current, suspect = _receive(
+            current,
+            (
+                (counts, weights_in, drive.reshape(hidden, synapses)),
+                (spikes, weights_rec, recurrent),
+            ),
+            ordered=ordered,
+        )
+        current = decay(current, net.dash_syn)
+        potential = decay(potential, net.dash_mem)
+        potential = _saturate(potential + current.sum(1) + net.bias)
+        spikes = count_spikes(potential, net.threshold, most=MAX_SPIKES)
+        potential = potential - spikes * net.threshold
+        if spread is not None:
+            spikes = spikes @ spread
+        return (current, potential, spikes), (current, potential, spikes, suspect)
+
+    rest = (jnp.zeros((hidden, synapses)), jnp.zeros(hidden), jnp.zeros(hidden))
+    _, (current, potential, spikes, suspect) = jax.lax.scan(step, rest, (events, drive_in))
+    earlier = jnp.concatenate([jnp.zeros((1, hidden)), spikes[:-1]])
+
+    def step_out(carry, arriving):
+        current, potential = carry
+        counts, drive = arriving
+        current, suspect = _receive(
+            current, ((counts, weights_out, drive[:, None]),), ordered=ordered
+        )
+        current = decay(current, net.dash_syn_out[:, None])
+        potential = decay(potential, net.dash_mem_out)
+        potential = _saturate(potential + current[:, 0] + net.bias_out)
+        fired = count_spikes(potential, net.threshold_out, most=1)
+        potential = potential - fired * net.threshold_out
+        return (current, potential), (current[:, 0], potential, fired, suspect)
+
+    rest = (jnp.zeros((outputs, 1)), jnp.zeros(outputs))
+    drive_out = (earlier @ net.weights_out) * scale_out
+    _, (current_out, potential_out, fired, suspect_out) = jax.lax.scan(
+        step_out, rest, (earlier, drive_out), length=steps
+    )
+    return Trace(
+        current,
+        potential,
+        spikes,
+        current_out,
+        potential_out,
+        fired,
+        suspect.any() | suspect_out.any(),
+    )
+
+
+@partial(jax.jit, static_argnames="ordered")
+def _run_batch(network, events, ordered):
+    return jax.vmap(lambda one: run(network, one, ordered=ordered))(events)
+
+
+def check_events(events: np.ndarray, channels: int) -> np.ndarray:
+    """Check input events [B, T, I]. Raises: InputError for another shape, NaN or other counts."""
+    events = np.asarray(events)
+    if events.ndim != 3 or events.shape[2] != channels:
+        raise InputError(f"events must be [B, T, {channels}], not {events.shape}")
+    if not np.isfinite(events).all() or (events != np.round(events)).any():
+        raise InputError("events must be whole numbers: NaN or fractions cannot enter the chip")
+    if events.size and (events.min() < 0 or events.max() > MAX_EVENTS):
+        raise InputError(
+            f"events must be 0 … {MAX_EVENTS} a channel and step, but span {events.min():g} … "
+            f"{events.max():g}: use longer windows or scale the input"
+        )
+    return events.astype(np.float32)
+
+
+def simulate(network: ChipNetwork, events: np.ndarray) -> Trace:
+    """Run a batch from rest, exact in every case: events [B, T, I] -> `Trace`, each [B, ...].
+
+    Samples whose currents came near saturation are computed again event by event.
+
+    Raises: InputError for events that the chip cannot take.
+    """
+    events = check_events(events, network.sizes[0])
+    trace = jax.tree.map(np.array, _run_batch(network, events, False))
+    again = np.flatnonzero(trace.suspect)
+    if len(again):
+        # Filled up to a power of two, so that few programs are compiled.
+        size = 1 << (len(again) - 1).bit_length()
+        rows = np.resize(again, size)
+        exact = _run_batch(network, events[rows], True)
+        for whole, part in zip(trace[:-1], exact[:-1], strict=True):
+            whole[again] = np.asarray(part)[: len(again)]
+    return trace

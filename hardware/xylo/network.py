@@ -1,0 +1,117 @@
+"""A network as the chip holds it: integer weights, bit-shift decays, thresholds.
+
+Letters: I input channels, N hidden neurons, S synapses of a hidden neuron (1 or 2), O output
+neurons.
+"""
+
+import dataclasses
+
+import jax
+import numpy as np
+from flax import struct
+
+from ttfs_jax.errors import InputError
+
+STATE_MIN, STATE_MAX = -32768, 32767
+# Smallest and largest value of every field; width of the chip's registers (xylosim/tools.py).
+RANGES = {
+    "weights_in": (-128, 127),
+    "weights_rec": (-128, 127),
+    "weights_out": (-128, 127),
+    "dash_syn": (1, 15),
+    "dash_mem": (0, 15),
+    "dash_syn_out": (1, 15),
+    "dash_mem_out": (0, 15),
+    "threshold": (1, STATE_MAX),
+    "threshold_out": (1, STATE_MAX),
+    "bias": (-128, 127),
+    "bias_out": (-128, 127),
+    "shift_in": (0, 15),
+    "shift_rec": (0, 15),
+    "shift_out": (0, 15),
+}
+
+
+@struct.dataclass
+class ChipNetwork:
+    """Everything the core computes with. Values are integers, of any dtype that holds them."""
+
+    weights_in: jax.Array  # [I, N, S] int8 range
+    weights_rec: jax.Array  # [N, N, S] from, to; int8 range
+    weights_out: jax.Array  # [N, O] int8 range
+    dash_syn: jax.Array  # [N, S] decay of the synaptic currents, in bits
+    dash_mem: jax.Array  # [N] decay of the membrane potential, in bits
+    threshold: jax.Array  # [N]
+    bias: jax.Array  # [N] added to the membrane potential in every step
+    dash_syn_out: jax.Array  # [O]
+    dash_mem_out: jax.Array  # [O]
+    threshold_out: jax.Array  # [O]
+    bias_out: jax.Array  # [O]
+    shift_in: jax.Array  # [] left shift of weights_in, in bits
+    shift_rec: jax.Array  # []
+    shift_out: jax.Array  # []
+    alias: jax.Array | None = None  # [N] neuron that spikes along, or −1; None: no aliases at all
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Count input channels, hidden neurons, outputs and synapses a hidden neuron."""
+        channels, hidden, synapses = self.weights_in.shape
+        return channels, hidden, self.weights_out.shape[1], synapses
+
+
+def shapes(network: ChipNetwork) -> dict[str, tuple[int, ...]]:
+    """Say which shape every field must have, given the shapes of the weights."""
+    channels, hidden, outputs, synapses = network.sizes
+    of_outputs = dict.fromkeys(
+        ("dash_syn_out", "dash_mem_out", "threshold_out", "bias_out"), (outputs,)
+    )
+    return {
+        "weights_in": (channels, hidden, synapses),
+        "weights_rec": (hidden, hidden, synapses),
+        "weights_out": (hidden, outputs),
+        "dash_syn": (hidden, synapses),
+        **dict.fromkeys(("dash_mem", "threshold", "bias"), (hidden,)),
+        **of_outputs,
+        **dict.fromkeys(("shift_in", "shift_rec", "shift_out"), ()),
+    }
+
+
+def check(network: ChipNetwork) -> ChipNetwork:
+    """Check shapes, finiteness, integers and bit ranges; return the network as int32 arrays.
+
+    Raises: InputError that names the field and what is wrong with it.
+    """
+    if np.ndim(network.weights_in) != 3 or np.ndim(network.weights_out) != 2:
+        raise InputError("weights_in must be [I, N, S] and weights_out [N, O]")
+    if network.sizes[3] not in (1, 2):
+        raise InputError(f"a hidden neuron has 1 or 2 synapses, not {network.sizes[3]}")
+    checked = {}
+    for name, shape in shapes(network).items():
+        values = np.asarray(getattr(network, name))
+        if values.shape != shape:
+            raise InputError(f"{name} must have shape {shape}, not {values.shape}")
+        if not np.isfinite(values).all():
+            raise InputError(f"{name} holds NaN or infinity: train again with a lower rate")
+        if (values != np.round(values)).any():
+            raise InputError(f"{name} must hold integers: quantise the network first")
+        low, high = RANGES[name]
+        if values.size and (values.min() < low or values.max() > high):
+            hint = " (a decay of 0 bits kills the synapse)" if name.startswith("dash_syn") else ""
+            raise InputError(
+                f"{name} must be within {low} … {high}, but spans {values.min():g} … "
+                f"{values.max():g}{hint}"
+            )
+        checked[name] = values.astype(np.int32)
+    if network.alias is not None:
+        checked["alias"] = _check_alias(np.asarray(network.alias), network.sizes[1])
+    return dataclasses.replace(network, **checked)
+
+
+def _check_alias(alias: np.ndarray, hidden: int) -> np.ndarray:
+    if alias.shape != (hidden,) or (alias != np.round(alias)).any():
+        raise InputError(f"alias must be [{hidden}] integers, one target (or −1) a neuron")
+    if alias.size and (alias.min() < -1 or alias.max() >= hidden):
+        raise InputError(f"alias targets must be −1 or ids below {hidden}")
+    if (alias == np.arange(hidden)).any():
+        raise InputError("a neuron cannot be its own alias")
+    return alias.astype(np.int32)

@@ -1,0 +1,105 @@
+"""The vendor's simulator as a referee, from the extra `[xylo]`; never imported at start."""
+
+from typing import Any
+
+import numpy as np
+
+from hardware.xylo.core import Trace, check_events
+from hardware.xylo.network import ChipNetwork, check
+from ttfs_jax.errors import InputError
+
+
+def _simulator() -> Any:
+    try:
+        from xylosim import v2
+    except ImportError as error:
+        raise InputError(
+            "the cross-check needs XyloSim: pip install 'ttfs-jax[xylo]' (a C++ compiler is needed)"
+        ) from error
+    return v2
+
+
+class Referee:
+    """XyloSim with one network. Built once, reset for every sample, as each one built leaks."""
+
+    def __init__(self, network: ChipNetwork):
+        v2 = _simulator()
+        net = check(network)
+        _, hidden, outputs, _ = net.sizes
+
+        def synapses(weights):
+            """List the synapses of every source: [J, N, S] -> J lists."""
+            return [
+                [
+                    v2.XyloSynapse(int(to), int(port), int(matrix[to, port]))
+                    for port in range(matrix.shape[1])
+                    for to in np.flatnonzero(matrix[:, port])
+                ]
+                for matrix in np.asarray(weights)
+            ]
+
+        # The layer keeps raw pointers to these lists, so they must live as long as it does.
+        self._synapses = [
+            synapses(net.weights_in),
+            synapses(net.weights_rec),
+            synapses(np.asarray(net.weights_out)[..., None]),
+        ]
+        self._channels = net.sizes[0]
+        second = np.full(hidden, 0) if net.sizes[3] == 1 else np.asarray(net.dash_syn)[:, 1]
+        alias = np.full(hidden, -1) if net.alias is None else np.asarray(net.alias)
+        biases = np.concatenate([net.bias, net.bias_out])
+        self._layer = v2.XyloLayer(
+            synapses_in=self._synapses[0],
+            synapses_rec=self._synapses[1],
+            synapses_out=self._synapses[2],
+            aliases=[[int(target)] if target >= 0 else [] for target in alias],
+            threshold=np.asarray(net.threshold).tolist(),
+            threshold_out=np.asarray(net.threshold_out).tolist(),
+            has_bias=bool(biases.any()),
+            bias=np.asarray(net.bias).tolist(),
+            bias_out=np.asarray(net.bias_out).tolist(),
+            weight_shift_inp=int(net.shift_in),
+            weight_shift_rec=int(net.shift_rec),
+            weight_shift_out=int(net.shift_out),
+            dash_mem=np.asarray(net.dash_mem).tolist(),
+            dash_mem_out=np.asarray(net.dash_mem_out).tolist(),
+            dash_syns=np.stack([np.asarray(net.dash_syn)[:, 0], second], 1).tolist(),
+            dash_syns_out=np.asarray(net.dash_syn_out)[:, None].tolist(),
+            name="referee",
+        )
+        self._two = net.sizes[3] == 2
+
+    def __call__(self, events: np.ndarray) -> Trace:
+        """Run one sample from rest: events [T, I] -> `Trace` (never suspect).
+
+        Raises: InputError for events that the chip cannot take.
+        """
+        events = check_events(np.asarray(events)[None], self._channels)[0]
+        layer = self._layer
+        layer.reset_all()
+        fired = np.asarray(layer.evolve(events.astype(int).tolist()))
+        currents = [layer.rec_i_syn, layer.rec_i_syn2][: 1 + self._two]
+        return Trace(
+            current=np.stack([np.asarray(current).T for current in currents], -1),
+            potential=np.asarray(layer.rec_v_mem).T,
+            spikes=np.asarray(layer.rec_recurrent_spikes),
+            current_out=np.asarray(layer.rec_i_syn_out).T,
+            potential_out=np.asarray(layer.rec_v_mem_out).T,
+            spikes_out=fired,
+            suspect=np.zeros((), bool),
+        )
+
+
+def mismatches(network: ChipNetwork, events: np.ndarray, trace: Trace) -> dict[str, int]:
+    """Count where a trace [B, ...] of events [B, T, I] differs from XyloSim, quantity by quantity.
+
+    All zero means equal at every step, bit for bit.
+    """
+    referee = Referee(network)
+    totals = dict.fromkeys(Trace._fields[:-1], 0)
+    for number, sample in enumerate(events):
+        expected = referee(sample)
+        for name in totals:
+            differs = np.asarray(getattr(trace, name))[number] != getattr(expected, name)
+            totals[name] += int(differs.sum())
+    return totals
