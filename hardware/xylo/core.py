@@ -35,9 +35,14 @@ class Trace(NamedTuple):
     suspect: jax.Array  # [] a sum may have saturated on its way: the order of events matters
 
 
+def _power(exponent):
+    # jnp.exp2 is not exact for whole numbers.
+    return jnp.ldexp(jnp.ones_like(exponent), exponent.astype(jnp.int32))
+
+
 @jax.custom_vjp
 def _decay(state, dash):
-    lost = jnp.floor(state * jnp.exp2(-dash))
+    lost = jnp.floor(state * _power(-dash))
     return state - jnp.where(lost == 0, jnp.sign(state), lost)
 
 
@@ -46,7 +51,7 @@ def _decay_fwd(state, dash):
 
 
 def _decay_bwd(dash, cotangent):
-    return cotangent * (1.0 - jnp.exp2(-dash)), jnp.zeros_like(dash)
+    return cotangent * (1.0 - _power(-dash)), jnp.zeros_like(dash)
 
 
 _decay.defvjp(_decay_fwd, _decay_bwd)
@@ -96,6 +101,12 @@ def count_spikes(potential: jax.Array, threshold: jax.Array, *, most: int) -> ja
 
 def _saturate(state):
     return jnp.clip(state, STATE_MIN, STATE_MAX)
+
+
+def _integrate(potential, current, dash, bias):
+    """Move the potential by a change that saturates on its own, before and after the bias."""
+    change = _saturate(current + (decay(potential, dash) - potential))
+    return _saturate(potential + _saturate(change + bias))
 
 
 def _add_in_order(state, events, weights):
@@ -155,7 +166,9 @@ def run(network: ChipNetwork, events: jax.Array, *, ordered: bool = False) -> Tr
     events = jnp.clip(events.astype(jnp.float32), 0, MAX_EVENTS)
     steps = events.shape[0]
     _, hidden, outputs, synapses = network.sizes
-    scale_in, scale_rec, scale_out = map(jnp.exp2, (net.shift_in, net.shift_rec, net.shift_out))
+    scale_in, scale_rec, scale_out = map(
+        _power, (net.shift_in, net.shift_rec, net.shift_out)
+    )
     weights_in = net.weights_in * scale_in
     weights_rec = net.weights_rec * scale_rec
     weights_out = (net.weights_out * scale_out)[..., None]
@@ -176,8 +189,7 @@ def run(network: ChipNetwork, events: jax.Array, *, ordered: bool = False) -> Tr
             ordered=ordered,
         )
         current = decay(current, net.dash_syn)
-        potential = decay(potential, net.dash_mem)
-        potential = _saturate(potential + current.sum(1) + net.bias)
+        potential = _integrate(potential, current.sum(1), net.dash_mem, net.bias)
         spikes = count_spikes(potential, net.threshold, most=MAX_SPIKES)
         potential = potential - spikes * net.threshold
         if spread is not None:
@@ -195,8 +207,7 @@ def run(network: ChipNetwork, events: jax.Array, *, ordered: bool = False) -> Tr
             current, ((counts, weights_out, drive[:, None]),), ordered=ordered
         )
         current = decay(current, net.dash_syn_out[:, None])
-        potential = decay(potential, net.dash_mem_out)
-        potential = _saturate(potential + current[:, 0] + net.bias_out)
+        potential = _integrate(potential, current[:, 0], net.dash_mem_out, net.bias_out)
         fired = count_spikes(potential, net.threshold_out, most=1)
         potential = potential - fired * net.threshold_out
         return (current, potential), (current[:, 0], potential, fired, suspect)
