@@ -1,8 +1,8 @@
 """The chip's integer core as a pure function, equal to the vendor's simulator bit for bit.
 
-One step of a hidden neuron: the spikes that arrive are added to the synaptic currents, currents
-decay, the potential decays, V ← V + Σ I + bias, n = min(31, ⌊V / θ⌋) spikes, V ← V − n θ. States
-saturate at 16 bits. Inputs act in the same step, spikes of hidden neurons one step later. States
+One step of a hidden neuron: the spikes that arrive are added to the synaptic currents, inputs
+first, then hidden neurons by id; currents decay; the potential changes by the currents, its decay
+and the bias; n = min(31, ⌊V / θ⌋) spikes, V ← V − n θ. Every sum saturates at 16 bits. Inputs act in the same step, spikes of hidden neurons one step later. States
 are integers held exactly by float32, so that one can train through the core.
 
 Letters: T steps, I inputs, N hidden neurons, S synapses, O outputs.
@@ -70,8 +70,8 @@ def decay(state: jax.Array, dash: jax.Array) -> jax.Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _count(potential, threshold, most):
-    # Exact: integers below 2^15 are further apart, relatively, than float32 rounds.
-    return jnp.clip(jnp.floor(potential / threshold), 0, most)
+    # Half a unit keeps the quotient away from whole numbers, where its rounding would matter.
+    return jnp.clip(jnp.floor((potential + 0.5) / threshold), 0, most)
 
 
 def _count_fwd(potential, threshold, most):
@@ -136,19 +136,25 @@ def _receive(state, arriving, *, ordered):
     return _saturate(total), (reach > STATE_MAX).any()
 
 
-def _propagation(alias):
-    """Say how often a spike of each neuron counts for each other: [N] -> [N, N].
+def _hand_on(own, alias):
+    """Let aliases spike along: own spikes [N], targets [N] -> own spikes kept [N], all spikes [N].
 
-    Neurons are handled by ascending id, so an alias of an alias counts if its id is higher.
+    Neurons are handled by ascending id. A neuron's own spikes and those handed to it so far are
+    at most 31 together; own spikes beyond are not fired.
     """
-    size = alias.shape[0]
 
-    def hand_on(matrix, number):
+    def handle(carry, number):
+        kept, total = carry
+        fired = jnp.minimum(own[number], MAX_SPIKES - total[number])
+        kept, total = kept.at[number].set(fired), total.at[number].add(fired)
         target = alias[number]
-        handed = jnp.where(target >= 0, matrix[:, number], 0.0)
-        return matrix.at[:, target].add(handed), None
+        handed = jnp.where(target >= 0, total[number], 0.0)
+        handed = jnp.minimum(total[target] + handed, MAX_SPIKES)
+        return (kept, total.at[target].set(handed)), None
 
-    return jax.lax.scan(hand_on, jnp.eye(size), jnp.arange(size))[0]
+    nothing = jnp.zeros_like(own)
+    (kept, total), _ = jax.lax.scan(handle, (nothing, nothing), jnp.arange(own.shape[0]))
+    return kept, total
 
 
 def run(network: ChipNetwork, events: jax.Array, *, ordered: bool = False) -> Trace:
@@ -174,7 +180,6 @@ def run(network: ChipNetwork, events: jax.Array, *, ordered: bool = False) -> Tr
     weights_out = (net.weights_out * scale_out)[..., None]
     flat = net.weights_rec.reshape(hidden, -1)
     drive_in = (events @ net.weights_in.reshape(events.shape[1], -1)) * scale_in
-    spread = None if network.alias is None else _propagation(network.alias)
 
     def step(carry, arriving):
         current, potential, spikes = carry
@@ -190,10 +195,10 @@ def run(network: ChipNetwork, events: jax.Array, *, ordered: bool = False) -> Tr
         )
         current = decay(current, net.dash_syn)
         potential = _integrate(potential, current.sum(1), net.dash_mem, net.bias)
-        spikes = count_spikes(potential, net.threshold, most=MAX_SPIKES)
-        potential = potential - spikes * net.threshold
-        if spread is not None:
-            spikes = spikes @ spread
+        own = spikes = count_spikes(potential, net.threshold, most=MAX_SPIKES)
+        if network.alias is not None:
+            own, spikes = _hand_on(own, network.alias)
+        potential = potential - own * net.threshold
         return (current, potential, spikes), (current, potential, spikes, suspect)
 
     rest = (jnp.zeros((hidden, synapses)), jnp.zeros(hidden), jnp.zeros(hidden))

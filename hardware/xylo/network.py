@@ -102,6 +102,13 @@ def check(network: ChipNetwork) -> ChipNetwork:
                 f"{values.max():g}{hint}"
             )
         checked[name] = values.astype(np.int32)
+    for part in ("in", "rec", "out"):
+        reach = int(np.abs(checked[f"weights_{part}"]).max(initial=0)) << checked[f"shift_{part}"]
+        if reach > -STATE_MIN:
+            raise InputError(
+                f"weights_{part} shifted left by {checked[f'shift_{part}']} bits leave the 16 bits "
+                "of the synaptic current: use a smaller shift"
+            )
     if network.alias is not None:
         checked["alias"] = _check_alias(np.asarray(network.alias), network.sizes[1])
     return dataclasses.replace(network, **checked)
