@@ -2,8 +2,9 @@
 
 One step of a hidden neuron: the spikes that arrive are added to the synaptic currents, inputs
 first, then hidden neurons by id; currents decay; the potential changes by the currents, its decay
-and the bias; n = min(31, ⌊V / θ⌋) spikes, V ← V − n θ. Every sum saturates at 16 bits. Inputs act in the same step, spikes of hidden neurons one step later. States
-are integers held exactly by float32, so that one can train through the core.
+and the bias; n = min(31, ⌊V / θ⌋) spikes, V ← V − n θ. Every sum saturates at 16 bits. Inputs act
+in the same step, spikes of hidden neurons one step later. States are integers held exactly by
+float32, so that one can train through the core.
 
 Letters: T steps, I inputs, N hidden neurons, S synapses, O outputs.
 """
@@ -41,17 +42,17 @@ def _power(exponent):
 
 
 @jax.custom_vjp
-def _decay(state, dash):
-    lost = jnp.floor(state * _power(-dash))
-    return state - jnp.where(lost == 0, jnp.sign(state), lost)
+def _decay(state, rate):
+    # The shifted value, but 1 where a positive state would lose nothing; below 0 it never is 0.
+    return state - jnp.maximum(jnp.floor(state * rate), jnp.minimum(state, 1.0))
 
 
-def _decay_fwd(state, dash):
-    return _decay(state, dash), dash
+def _decay_fwd(state, rate):
+    return _decay(state, rate), rate
 
 
-def _decay_bwd(dash, cotangent):
-    return cotangent * (1.0 - _power(-dash)), jnp.zeros_like(dash)
+def _decay_bwd(rate, cotangent):
+    return cotangent * (1.0 - rate), jnp.zeros_like(rate)
 
 
 _decay.defvjp(_decay_fwd, _decay_bwd)
@@ -65,13 +66,13 @@ def decay(state: jax.Array, dash: jax.Array) -> jax.Array:
 
     Source: black-box probing of xylosim 0.1.3.
     """
-    return _decay(state, dash)
+    return _decay(state, _power(-dash))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _count(potential, threshold, most):
     # Half a unit keeps the quotient away from whole numbers, where its rounding would matter.
-    return jnp.clip(jnp.floor((potential + 0.5) / threshold), 0, most)
+    return jnp.clip(jnp.floor((potential + 0.5) * (1.0 / threshold)), 0, most)
 
 
 def _count_fwd(potential, threshold, most):
@@ -103,14 +104,14 @@ def _saturate(state):
     return jnp.clip(state, STATE_MIN, STATE_MAX)
 
 
-def _integrate(potential, current, dash, bias):
+def _integrate(potential, current, rate, bias):
     """Move the potential by a change that saturates on its own, before and after the bias."""
-    change = _saturate(current + (decay(potential, dash) - potential))
+    change = _saturate(current + (_decay(potential, rate) - potential))
     return _saturate(potential + _saturate(change + bias))
 
 
 def _add_in_order(state, events, weights):
-    """Add what arrives one source after another, saturating each time: [N, S], [J], [J, N, S]."""
+    """Add what arrives one source after another, saturating each time: [S, N], [J], [J, S, N]."""
 
     def add(total, source):
         count, weight = source
@@ -120,20 +121,27 @@ def _add_in_order(state, events, weights):
 
 
 def _receive(state, arriving, *, ordered):
-    """Add several (events [J], weights [J, N, S], sum over J) to the currents [N, S].
-
-    Returns the currents, and whether a sum might have saturated before it was complete.
-    """
+    """Add several (events [J], weights [J, S, N], their sum over J) to the currents [S, N]."""
     if ordered:
         for events, weights, _ in arriving:
             state = _add_in_order(state, events, weights)
-        return state, jnp.zeros((), bool)
-    reach = jnp.abs(state)
-    total = state
-    for events, weights, drive in arriving:
-        total = total + drive
-        reach = reach + jnp.max(events, initial=0) * jnp.abs(weights).sum(0)
-    return _saturate(total), (reach > STATE_MAX).any()
+        return state
+    return _saturate(state + sum(drive for _, _, drive in arriving))
+
+
+def _may_saturate(largest, arriving):
+    """Tell whether a sum could leave 16 bits before it is complete.
+
+    Bounds |I| + Σ_j |w_j| n_j by the largest value of each term in the whole run: largest [S, N],
+    arriving pairs of events [T, J] and weights [J, S, N].
+    """
+    for events, weights in arriving:
+        largest = largest + jnp.tensordot(events.max(0), jnp.abs(weights), 1)
+    return largest.max() > STATE_MAX
+
+
+def _one_later(values):
+    return jnp.concatenate([jnp.zeros_like(values[:1]), values[:-1]])
 
 
 def _hand_on(own, alias):
@@ -170,66 +178,67 @@ def run(network: ChipNetwork, events: jax.Array, *, ordered: bool = False) -> Tr
     """
     net = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), network)
     events = jnp.clip(events.astype(jnp.float32), 0, MAX_EVENTS)
-    steps = events.shape[0]
-    _, hidden, outputs, synapses = network.sizes
-    scale_in, scale_rec, scale_out = map(
-        _power, (net.shift_in, net.shift_rec, net.shift_out)
+    channels, hidden, outputs, synapses = network.sizes
+    scale_in, scale_rec, scale_out = map(_power, (net.shift_in, net.shift_rec, net.shift_out))
+    # Neurons last, so that a step is a few products and operations along neurons.
+    weights_in = jnp.swapaxes(net.weights_in, 1, 2) * scale_in
+    weights_rec = jnp.swapaxes(net.weights_rec, 1, 2) * scale_rec
+    weights_out = (net.weights_out * scale_out)[:, None]
+    rate_syn, rate_mem, rate_syn_out, rate_mem_out = (
+        _power(-dash) for dash in (net.dash_syn.T, net.dash_mem, net.dash_syn_out, net.dash_mem_out)
     )
-    weights_in = net.weights_in * scale_in
-    weights_rec = net.weights_rec * scale_rec
-    weights_out = (net.weights_out * scale_out)[..., None]
-    flat = net.weights_rec.reshape(hidden, -1)
-    drive_in = (events @ net.weights_in.reshape(events.shape[1], -1)) * scale_in
+    drive_in = (events @ weights_in.reshape(channels, -1)).reshape(-1, synapses, hidden)
+    flat = weights_rec.reshape(hidden, -1)
 
     def step(carry, arriving):
-        current, potential, spikes = carry
+        current, potential, spikes, largest = carry
         counts, drive = arriving
-        recurrent = (spikes @ flat * scale_rec).reshape(hidden, synapses)
-        current, suspect = _receive(
+        recurrent = (spikes @ flat).reshape(synapses, hidden)
+        current = _receive(
             current,
-            (
-                (counts, weights_in, drive.reshape(hidden, synapses)),
-                (spikes, weights_rec, recurrent),
-            ),
+            ((counts, weights_in, drive), (spikes, weights_rec, recurrent)),
             ordered=ordered,
         )
-        current = decay(current, net.dash_syn)
-        potential = _integrate(potential, current.sum(1), net.dash_mem, net.bias)
+        current = _decay(current, rate_syn)
+        potential = _integrate(potential, current.sum(0), rate_mem, net.bias)
         own = spikes = count_spikes(potential, net.threshold, most=MAX_SPIKES)
         if network.alias is not None:
             own, spikes = _hand_on(own, network.alias)
         potential = potential - own * net.threshold
-        return (current, potential, spikes), (current, potential, spikes, suspect)
+        largest = jnp.maximum(largest, jnp.abs(current))
+        return (current, potential, spikes, largest), (current, potential, spikes)
 
-    rest = (jnp.zeros((hidden, synapses)), jnp.zeros(hidden), jnp.zeros(hidden))
-    _, (current, potential, spikes, suspect) = jax.lax.scan(step, rest, (events, drive_in))
-    earlier = jnp.concatenate([jnp.zeros((1, hidden)), spikes[:-1]])
+    nothing = jnp.zeros((synapses, hidden))
+    (*_, largest), (current, potential, spikes) = jax.lax.scan(
+        step, (nothing, nothing[0], nothing[0], nothing), (events, drive_in)
+    )
 
     def step_out(carry, arriving):
-        current, potential = carry
+        current, potential, largest = carry
         counts, drive = arriving
-        current, suspect = _receive(
-            current, ((counts, weights_out, drive[:, None]),), ordered=ordered
-        )
-        current = decay(current, net.dash_syn_out[:, None])
-        potential = _integrate(potential, current[:, 0], net.dash_mem_out, net.bias_out)
+        current = _receive(current, ((counts, weights_out, drive),), ordered=ordered)
+        current = _decay(current, rate_syn_out)
+        potential = _integrate(potential, current[0], rate_mem_out, net.bias_out)
         fired = count_spikes(potential, net.threshold_out, most=1)
         potential = potential - fired * net.threshold_out
-        return (current, potential), (current[:, 0], potential, fired, suspect)
+        largest = jnp.maximum(largest, jnp.abs(current))
+        return (current, potential, largest), (current[0], potential, fired)
 
-    rest = (jnp.zeros((outputs, 1)), jnp.zeros(outputs))
-    drive_out = (earlier @ net.weights_out) * scale_out
-    _, (current_out, potential_out, fired, suspect_out) = jax.lax.scan(
-        step_out, rest, (earlier, drive_out), length=steps
+    nothing = jnp.zeros((1, outputs))
+    drive_out = (spikes @ weights_out[:, 0])[:, None]
+    (*_, largest_out), (current_out, potential_out, fired) = jax.lax.scan(
+        step_out, (nothing, nothing[0], nothing), (_one_later(spikes), _one_later(drive_out))
     )
+    suspect = _may_saturate(largest, ((events, weights_in), (spikes, weights_rec)))
+    suspect |= _may_saturate(largest_out, ((spikes, weights_out),))
     return Trace(
-        current,
-        potential,
-        spikes,
-        current_out,
-        potential_out,
-        fired,
-        suspect.any() | suspect_out.any(),
+        current=jnp.swapaxes(current, 1, 2),
+        potential=potential,
+        spikes=spikes,
+        current_out=current_out,
+        potential_out=potential_out,
+        spikes_out=fired,
+        suspect=suspect & (not ordered),
     )
 
 

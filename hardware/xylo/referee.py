@@ -69,15 +69,19 @@ class Referee:
         )
         self._two = net.sizes[3] == 2
 
+    def evolve(self, events: list[list[int]]) -> list[list[int]]:
+        """Run one sample from rest and return output spikes only: lists [T, I] -> [T, O]."""
+        self._layer.reset_all()
+        return self._layer.evolve(events)
+
     def __call__(self, events: np.ndarray) -> Trace:
         """Run one sample from rest: events [T, I] -> `Trace` (never suspect).
 
         Raises: InputError for events that the chip cannot take.
         """
         events = check_events(np.asarray(events)[None], self._channels)[0]
+        fired = np.asarray(self.evolve(events.astype(int).tolist()))
         layer = self._layer
-        layer.reset_all()
-        fired = np.asarray(layer.evolve(events.astype(int).tolist()))
         currents = [layer.rec_i_syn, layer.rec_i_syn2][: 1 + self._two]
         return Trace(
             current=np.stack([np.asarray(current).T for current in currents], -1),

@@ -1,0 +1,190 @@
+"""Compare the integer core with XyloSim, bit for bit and in speed: `python -m benchmarks.xylo`.
+
+Random networks of all three families, with every edge case: saturation, decays of 1 to 15 bits,
+self-connections, many spikes a step, one and two synapses, aliases, biases, shifts. Currents,
+potentials and spikes are compared at every step. Needs the extra `[xylo]`.
+"""
+
+import json
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+
+from hardware.xylo.core import run, simulate
+from hardware.xylo.network import ChipNetwork
+from hardware.xylo.referee import Referee, mismatches
+from ttfs_jax.devices import over_members, population_mesh, use_every_core
+
+# Synapses of a hidden neuron in each family.
+FAMILIES = {"xylo-a2": 2, "xylo-a3": 2, "xylo-imu": 1}
+STEPS = 40
+# Each case changes how networks are drawn; see `draw_network`.
+CASES: dict[str, dict] = {
+    "plain": {},
+    "weak": {"weight": 20, "threshold": (500, 3000)},
+    "biased": {"bias": 127},
+    "many spikes": {"threshold": (1, 20)},
+    "aliases": {"alias": True},
+    "saturating": {"shift": 8, "threshold": (1000, 32767), "bias": 127},
+    "saturating, slow, aliases": {
+        "shift": 8,
+        "threshold": (20000, 32767),
+        "bias": 127,
+        "dash": (8, 15),
+        "alias": True,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Compare the integer core with XyloSim."""
+
+    networks: int = 210
+    """Random networks."""
+    samples: int = 50
+    """Random inputs of each."""
+    seed: int = 0
+    """Seed of networks and inputs."""
+    batch: int = 256
+    """Samples at a time in the comparison of speed."""
+    repeats: int = 5
+    """Timings, the fastest of which counts."""
+    quick: bool = False
+    """24 networks times 10 inputs only."""
+    json: bool = False
+    """Print one JSON line."""
+
+
+def draw_network(
+    rng: np.random.Generator,
+    *,
+    sizes: tuple[int, int, int, int],
+    weight: int = 127,
+    shift: int = 0,
+    threshold: tuple[int, int] = (1, 3000),
+    bias: int = 0,
+    dash: tuple[int, int] = (1, 15),
+    alias: bool = False,
+    density: float = 0.5,
+) -> ChipNetwork:
+    """Draw a network of the given sizes (I, N, O, S), self-connections included."""
+    channels, hidden, outputs, synapses = sizes
+
+    def weights(*shape):
+        return rng.integers(-weight - 1, weight + 1, shape) * (rng.random(shape) < density)
+
+    def within(limits, *shape):
+        return rng.integers(*limits, shape, endpoint=True)
+
+    targets = None
+    if alias:
+        # Any neuron but itself.
+        targets = (np.arange(hidden) + rng.integers(1, hidden, hidden)) % hidden
+        targets = np.where(rng.random(hidden) < 0.4, targets, -1)
+    return ChipNetwork(
+        weights_in=weights(channels, hidden, synapses),
+        weights_rec=weights(hidden, hidden, synapses),
+        weights_out=weights(hidden, outputs),
+        dash_syn=within(dash, hidden, synapses),
+        dash_mem=within(dash, hidden),
+        threshold=within(threshold, hidden),
+        bias=within((-bias, bias), hidden),
+        dash_syn_out=within(dash, outputs),
+        dash_mem_out=within(dash, outputs),
+        threshold_out=within(threshold, outputs),
+        bias_out=within((-bias, bias), outputs),
+        shift_in=within((0, shift)),
+        shift_rec=within((0, shift)),
+        shift_out=within((0, shift)),
+        alias=targets,
+    )
+
+
+def draw_events(rng: np.random.Generator, samples: int, steps: int, channels: int) -> np.ndarray:
+    """Draw input events [B, T, I]: silent samples, sparse and busy ones, 0 … 15 events each."""
+    shape = (samples, steps, channels)
+    rates = rng.choice([0.0, 0.05, 0.3, 1.0], (samples, 1, 1))
+    return rng.integers(0, 16, shape) * (rng.random(shape) < rates)
+
+
+def compare(networks: int, samples: int, seed: int) -> dict:
+    """Count mismatches by quantity over random networks and inputs: JSON values."""
+    rng = np.random.default_rng(seed)
+    totals, suspects = Counter(), 0
+    families, cases = list(FAMILIES.items()), list(CASES.values())
+    for number in range(networks):
+        _, synapses = families[number % len(families)]
+        case = cases[number // len(families) % len(cases)]
+        network = draw_network(rng, sizes=(16, 24, 6, synapses), **case)
+        events = draw_events(rng, samples, STEPS, 16)
+        trace = simulate(network, events)
+        totals.update(mismatches(network, events, trace))
+        suspects += int(trace.suspect.sum())
+    return {
+        "networks": networks,
+        "samples": samples,
+        "mismatches": sum(totals.values()),
+        "mismatches_by_quantity": dict(totals),
+        "share_added_event_by_event": suspects / (networks * samples),
+    }
+
+
+def time_both(batch: int, repeats: int, seed: int) -> dict:
+    """Time a feed-forward 16-60-40-10 network for 100 steps: samples a second of both."""
+    rng = np.random.default_rng(seed)
+    drawn = draw_network(rng, sizes=(16, 100, 10, 1), weight=40, dash=(3, 5), threshold=(300, 900))
+    weights_in, weights_rec = np.array(drawn.weights_in), np.array(drawn.weights_rec)
+    weights_out = np.array(drawn.weights_out)
+    weights_in[:, 60:], weights_out[:60] = 0, 0
+    weights_rec[60:], weights_rec[:, :60] = 0, 0
+    network = drawn.replace(weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out)
+    shape = (batch, 100, 16)
+    events = (rng.random(shape) < 0.1).astype(np.float32)
+    outputs = jax.jit(jax.vmap(lambda one: run(network, one)[5:]))
+    # Samples are dealt out to the cores.
+    events = jax.device_put(events, over_members(population_mesh()))
+    fired, suspect = map(np.asarray, outputs(events))
+    listed = np.asarray(events, int).tolist()
+    referee = Referee(network)
+    ours, theirs = [], []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        jax.block_until_ready(outputs(events))
+        ours.append(batch / (time.perf_counter() - started))
+        started = time.perf_counter()
+        expected = [referee.evolve(sample) for sample in listed]
+        theirs.append(batch / (time.perf_counter() - started))
+    return {
+        "core_samples_per_s": max(ours),
+        "xylosim_samples_per_s": max(theirs),
+        "speedup_vs_xylosim": max(ours) / max(theirs),
+        "timed_equal": bool((fired == np.stack(expected)).all()) and not suspect.any(),
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the result, as words or as a JSON line."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.xylo")
+    use_every_core()
+    networks, samples = (24, 10) if chosen.quick else (chosen.networks, chosen.samples)
+    result = {
+        "benchmark": "xylo",
+        "cpus": os.cpu_count(),
+        **compare(networks, samples, chosen.seed),
+        **time_both(chosen.batch, chosen.repeats, chosen.seed),
+    }
+    if chosen.json:
+        print(json.dumps(result))
+    else:
+        Console().print(result)
+
+
+if __name__ == "__main__":
+    main()
