@@ -16,7 +16,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from hardware.xylo.core import run, simulate
+from hardware.xylo.core import find_layers, run, simulate
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.referee import Referee, mismatches
 from ttfs_jax.devices import over_members, population_mesh, use_every_core
@@ -29,6 +29,7 @@ CASES: dict[str, dict] = {
     "plain": {},
     "weak": {"weight": 20, "threshold": (500, 3000)},
     "biased": {"bias": 127},
+    "layers": {"feed_forward": True, "bias": 20},
     "many spikes": {"threshold": (1, 20)},
     "aliases": {"alias": True},
     "saturating": {"shift": 8, "threshold": (1000, 32767), "bias": 127},
@@ -72,6 +73,7 @@ def draw_network(
     bias: int = 0,
     dash: tuple[int, int] = (1, 15),
     alias: bool = False,
+    feed_forward: bool = False,
     density: float = 0.5,
 ) -> ChipNetwork:
     """Draw a network of the given sizes (I, N, O, S), self-connections included."""
@@ -83,6 +85,9 @@ def draw_network(
     def within(limits, *shape):
         return rng.integers(*limits, shape, endpoint=True)
 
+    recurrent = weights(hidden, hidden, synapses)
+    if feed_forward:
+        recurrent *= np.triu(np.ones((hidden, hidden), int))[..., None]
     targets = None
     if alias:
         # Any neuron but itself.
@@ -90,7 +95,7 @@ def draw_network(
         targets = np.where(rng.random(hidden) < 0.4, targets, -1)
     return ChipNetwork(
         weights_in=weights(channels, hidden, synapses),
-        weights_rec=weights(hidden, hidden, synapses),
+        weights_rec=recurrent,
         weights_out=weights(hidden, outputs),
         dash_syn=within(dash, hidden, synapses),
         dash_mem=within(dash, hidden),
@@ -145,9 +150,10 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     weights_in[:, 60:], weights_out[:60] = 0, 0
     weights_rec[60:], weights_rec[:, :60] = 0, 0
     network = drawn.replace(weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out)
+    layers = find_layers(network)
     shape = (batch, 100, 16)
     events = (rng.random(shape) < 0.1).astype(np.float32)
-    outputs = jax.jit(jax.vmap(lambda one: run(network, one)[5:]))
+    outputs = jax.jit(jax.vmap(lambda one: run(network, one, layers=layers)[5:]))
     # Samples are dealt out to the cores.
     events = jax.device_put(events, over_members(population_mesh()))
     fired, suspect = map(np.asarray, outputs(events))
