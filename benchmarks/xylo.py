@@ -16,7 +16,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from hardware.xylo.core import find_layers, run, simulate
+from hardware.xylo.core import run, simulate
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.referee import Referee, mismatches
 from ttfs_jax.devices import over_members, population_mesh, use_every_core
@@ -83,7 +83,8 @@ def draw_network(
         return rng.integers(-weight - 1, weight + 1, shape) * (rng.random(shape) < density)
 
     def within(limits, *shape):
-        return rng.integers(*limits, shape, endpoint=True)
+        low, high = limits
+        return rng.integers(low, high, shape, endpoint=True)
 
     recurrent = weights(hidden, hidden, synapses)
     if feed_forward:
@@ -150,10 +151,9 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     weights_in[:, 60:], weights_out[:60] = 0, 0
     weights_rec[60:], weights_rec[:, :60] = 0, 0
     network = drawn.replace(weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out)
-    layers = find_layers(network)
     shape = (batch, 100, 16)
     events = (rng.random(shape) < 0.1).astype(np.float32)
-    outputs = jax.jit(jax.vmap(lambda one: run(network, one, layers=layers)[5:]))
+    outputs = jax.jit(jax.vmap(lambda one: run(network, one)[5:]))
     # Samples are dealt out to the cores.
     events = jax.device_put(events, over_members(population_mesh()))
     fired, suspect = map(np.asarray, outputs(events))

@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo.network import STATE_MAX, STATE_MIN, ChipNetwork
+from hardware.xylo.arithmetic import count_spikes, decay, integrate, power, saturate
+from hardware.xylo.network import STATE_MAX, ChipNetwork
 from ttfs_jax.errors import InputError
 
 MAX_SPIKES = 31
 MAX_EVENTS = 15  # input events a channel and step
-SURROGATE_SLOPE = 4.0  # steepness of the spike's stand-in derivative
 
 
 class Trace(NamedTuple):
@@ -36,86 +36,12 @@ class Trace(NamedTuple):
     suspect: jax.Array  # [] a sum may have saturated on its way: the order of events matters
 
 
-def _power(exponent):
-    # jnp.exp2 is not exact for whole numbers.
-    return jnp.ldexp(jnp.ones_like(exponent), exponent.astype(jnp.int32))
-
-
-@jax.custom_vjp
-def _decay(state, rate):
-    # The shifted value, but 1 where a positive state would lose nothing; below 0 it never is 0.
-    return state - jnp.maximum(jnp.floor(state * rate), jnp.minimum(state, 1.0))
-
-
-def _decay_fwd(state, rate):
-    return _decay(state, rate), rate
-
-
-def _decay_bwd(rate, cotangent):
-    return cotangent * (1.0 - rate), jnp.zeros_like(rate)
-
-
-_decay.defvjp(_decay_fwd, _decay_bwd)
-
-
-def decay(state: jax.Array, dash: jax.Array) -> jax.Array:
-    """Decay by bit shift: x ← x − (x >> d), and by one toward zero if that changes nothing.
-
-    d = 0 clears the state; d = 15 still loses one unit a step. Shapes broadcast alike [...]. The
-    gradient is that of x (1 − 2^−d).
-
-    Source: black-box probing of xylosim 0.1.3.
-    """
-    return _decay(state, _power(-dash))
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _count(potential, threshold, most):
-    # Half a unit keeps the quotient away from whole numbers, where its rounding would matter.
-    return jnp.clip(jnp.floor((potential + 0.5) * (1.0 / threshold)), 0, most)
-
-
-def _count_fwd(potential, threshold, most):
-    return _count(potential, threshold, most), (potential, threshold)
-
-
-def _count_bwd(most, residuals, cotangent):
-    potential, threshold = residuals
-    distance = jnp.abs(potential / threshold - 1.0)
-    slope = cotangent / (threshold * (1.0 + SURROGATE_SLOPE * distance) ** 2)
-    return slope, -slope * potential / threshold
-
-
-_count.defvjp(_count_fwd, _count_bwd)
-
-
-def count_spikes(potential: jax.Array, threshold: jax.Array, *, most: int) -> jax.Array:
-    """Count the spikes of one step: n = min(most, ⌊V / θ⌋), 0 below the threshold.
-
-    Shapes: [N], [N] -> [N]. The gradient is a surrogate, 1 / θ (1 + s |V / θ − 1|)², that of a
-    fast sigmoid about the first spike.
-
-    Source: fast sigmoid, Zenke & Ganguli 2018 (arXiv:1705.11146).
-    """
-    return _count(potential, threshold, most)
-
-
-def _saturate(state):
-    return jnp.clip(state, STATE_MIN, STATE_MAX)
-
-
-def _integrate(potential, current, rate, bias):
-    """Move the potential by a change that saturates on its own, before and after the bias."""
-    change = _saturate(current + (_decay(potential, rate) - potential))
-    return _saturate(potential + _saturate(change + bias))
-
-
 def _add_in_order(state, events, weights):
     """Add what arrives one source after another, saturating each time: [S, N], [J], [J, S, N]."""
 
     def add(total, source):
         count, weight = source
-        return _saturate(total + count * weight), None
+        return saturate(total + count * weight), None
 
     return jax.lax.scan(add, state, (events, weights))[0]
 
@@ -126,7 +52,7 @@ def _receive(state, arriving, *, ordered):
         for events, weights, _ in arriving:
             state = _add_in_order(state, events, weights)
         return state
-    return _saturate(state + sum(drive for _, _, drive in arriving))
+    return saturate(state + sum(drive for _, _, drive in arriving))
 
 
 def _may_saturate(largest, arriving):
@@ -181,8 +107,8 @@ def _evolve(neurons, arriving, receive, *, most, alias=None):
 
     def step(carry, now):
         current, potential, spikes, largest = carry
-        current = _decay(receive(current, spikes, now), neurons.rate_syn)
-        potential = _integrate(potential, current.sum(0), neurons.rate_mem, neurons.bias)
+        current = decay(receive(current, spikes, now), neurons.rate_syn)
+        potential = integrate(potential, current.sum(0), neurons.rate_mem, neurons.bias)
         own = spikes = count_spikes(potential, neurons.threshold, most=most)
         if alias is not None:
             own, spikes = _hand_on(own, alias)
@@ -202,60 +128,18 @@ def _drive(events, weights):
     return (events @ weights.reshape(weights.shape[0], -1)).reshape(-1, *weights.shape[1:])
 
 
-def _evolve_layers(neurons, drive_in, weights, layers):
-    """Step one layer after another; inside a layer a neuron reaches itself only."""
-    parts, begin = [], 0
-    for size in layers:
-        chosen = slice(begin, begin + size)
-        drive = drive_in[..., chosen]
-        if parts:
-            earlier = jnp.concatenate([spikes for _, (_, _, spikes) in parts], 1)
-            drive = drive + _drive(_one_later(earlier), weights[:begin, :, chosen])
-        itself = jnp.diagonal(weights[chosen, :, chosen], axis1=0, axis2=2)
-
-        def receive(current, spikes, drive, itself=itself):
-            return _saturate(current + (drive + spikes * itself))
-
-        own = _Neurons(*(values[..., chosen] for values in neurons))
-        parts.append(_evolve(own, drive, receive, most=MAX_SPIKES))
-        begin += size
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, -1), *parts)
-
-
-def find_layers(network: ChipNetwork) -> tuple[int, ...] | None:
-    """Cut hidden neurons into layers by id, so that within one no neuron reaches another.
-
-    Returns the sizes of the layers, or None where spikes go back to a lower id, or an alias is in
-    use: the network is recurrent then. A neuron may reach itself.
-    """
-    if network.alias is not None:
-        return None
-    reaches = np.asarray(network.weights_rec).any(-1)
-    np.fill_diagonal(reaches, False)
-    if np.tril(reaches).any():
-        return None
-    cuts = [0]
-    for neuron in range(len(reaches)):
-        if reaches[cuts[-1] : neuron, neuron].any():
-            cuts.append(neuron)
-    return tuple(np.diff([*cuts, len(reaches)]).tolist())
-
-
 def run(
     network: ChipNetwork,
     events: jax.Array,
     *,
-    layers: tuple[int, ...] | None = None,
     ordered: bool = False,
 ) -> Trace:
     """Run the core from rest.
 
     Shapes: events [T, I] (0 … 15 a channel and step) -> `Trace`. A neuron without a spike counts
-    0. Pure and unbatched: vmap over events, networks or both. With `layers`, sizes as `find_layers`
-    gives them, layers are computed one after another, several times as fast; connections that go
-    back or stay inside a layer are then left out. Where `suspect` is set, currents may have come
-    near the 16-bit limit and only `ordered=True`, which adds event by event as the chip does and
-    is many times slower, is exact; `simulate` takes care of both.
+    0. Pure and unbatched: vmap over events, networks or both. Where `suspect` is set, currents may
+    have come near the 16-bit limit and only `ordered=True`, which adds event by event as the chip
+    does and is many times slower, is exact; `simulate` takes care of that.
 
     Source: arithmetic and order of operations probed from xylosim 0.1.3, which reproduces a board
     trace of Xylo-Audio 3 in Rockpool's history.
@@ -263,12 +147,12 @@ def run(
     net = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), network)
     events = jnp.clip(events.astype(jnp.float32), 0, MAX_EVENTS)
     # Neurons last, so that a step is a few products and operations along neurons.
-    weights_in = jnp.swapaxes(net.weights_in, 1, 2) * _power(net.shift_in)
-    weights_rec = jnp.swapaxes(net.weights_rec, 1, 2) * _power(net.shift_rec)
-    weights_out = (net.weights_out * _power(net.shift_out))[:, None]
-    hidden = _Neurons(_power(-net.dash_syn.T), _power(-net.dash_mem), net.threshold, net.bias)
+    weights_in = jnp.swapaxes(net.weights_in, 1, 2) * power(net.shift_in)
+    weights_rec = jnp.swapaxes(net.weights_rec, 1, 2) * power(net.shift_rec)
+    weights_out = (net.weights_out * power(net.shift_out))[:, None]
+    hidden = _Neurons(power(-net.dash_syn.T), power(-net.dash_mem), net.threshold, net.bias)
     output = _Neurons(
-        _power(-net.dash_syn_out)[None], _power(-net.dash_mem_out), net.threshold_out, net.bias_out
+        power(-net.dash_syn_out)[None], power(-net.dash_mem_out), net.threshold_out, net.bias_out
     )
     drive_in = _drive(events, weights_in)
 
@@ -282,14 +166,9 @@ def run(
         counts, drive = now
         return _receive(current, ((counts, weights_out, drive),), ordered=ordered)
 
-    if layers is None or ordered:
-        largest, (current, potential, spikes) = _evolve(
-            hidden, (events, drive_in), receive, most=MAX_SPIKES, alias=network.alias
-        )
-    else:
-        largest, (current, potential, spikes) = _evolve_layers(
-            hidden, drive_in, weights_rec, layers
-        )
+    largest, (current, potential, spikes) = _evolve(
+        hidden, (events, drive_in), receive, most=MAX_SPIKES, alias=network.alias
+    )
     arriving = _one_later(spikes), _one_later(_drive(spikes, weights_out))
     largest_out, (current_out, potential_out, fired) = _evolve(
         output, arriving, receive_out, most=1
@@ -307,9 +186,9 @@ def run(
     )
 
 
-@partial(jax.jit, static_argnames=("layers", "ordered"))
-def _run_batch(network, events, *, layers=None, ordered=False):
-    return jax.vmap(lambda one: run(network, one, layers=layers, ordered=ordered))(events)
+@partial(jax.jit, static_argnames="ordered")
+def _run_batch(network, events, *, ordered):
+    return jax.vmap(lambda one: run(network, one, ordered=ordered))(events)
 
 
 def check_events(events: np.ndarray, channels: int) -> np.ndarray:
@@ -335,7 +214,7 @@ def simulate(network: ChipNetwork, events: np.ndarray) -> Trace:
     Raises: InputError for events that the chip cannot take.
     """
     events = check_events(events, network.sizes[0])
-    trace = jax.tree.map(np.array, _run_batch(network, events, layers=find_layers(network)))
+    trace = jax.tree.map(np.array, _run_batch(network, events, ordered=False))
     again = np.flatnonzero(trace.suspect)
     if len(again):
         # Filled up to a power of two, so that few programs are compiled.
