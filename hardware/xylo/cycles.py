@@ -1,0 +1,67 @@
+"""Clock cycles of one step of the chip, by the vendor's model."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from hardware.xylo.core import Trace
+from hardware.xylo.network import ChipNetwork
+
+
+class Activity(NamedTuple):
+    """Mean share of channels or neurons that spike at least once in a step."""
+
+    inputs: jax.Array  # []
+    hidden: jax.Array  # []
+
+
+# Every channel and neuron spikes in every step.
+WORST = Activity(jnp.ones(()), jnp.ones(()))
+
+
+def activity(events: jax.Array, trace: Trace) -> Activity:
+    """Measure activity: events [..., T, I], spikes [..., T, N] of any number of samples."""
+    return Activity((jnp.asarray(events) > 0).mean(), (jnp.asarray(trace.spikes) > 0).mean())
+
+
+def cycles_per_step(
+    network: ChipNetwork, active: Activity = WORST, *, full_matrices: bool = False
+) -> jax.Array:
+    """Count the mean clock cycles of one step: [].
+
+    C = I (3.5 p_in N_ien + 1) + N (7 p_h F + 3) + N_oen p_h (1 + 8 O) + N (19 + 3 p_h) + 12 O, with
+    p the shares of `active`, N_ien hidden neurons that inputs reach, N_oen those that reach outputs
+    and F the mean fan-out among hidden neurons. A second synapse costs no cycles; several spikes in
+    a step cost as much as one. With aliases, of which a share s of neurons is a source and t a
+    target (sources may share one), 19 + 3 p_h becomes
+    19 + 2 max(p_h, s t) + 3 max(p_h t, s t) + p_h + max(p_h, t) s.
+    `full_matrices`: N_ien = N_oen = N, as on Audio 2.
+
+    Source: Rockpool 3.1.0, power_cycles_model.py of syns63300 (IMU, Audio 3) and syns61201 (Audio
+    2), https://github.com/synsense/rockpool.
+    """
+    channels, hidden, outputs, _ = network.sizes
+    reached = (jnp.asarray(network.weights_in) != 0).any((0, 2)).sum()
+    reaching = (jnp.asarray(network.weights_out) != 0).any(1).sum()
+    if full_matrices:
+        reached = reaching = hidden
+    fan_out = (jnp.asarray(network.weights_rec) != 0).any(2).sum() / hidden
+    sources = targets = jnp.zeros(())
+    if network.alias is not None:
+        sources = targets = (jnp.asarray(network.alias) >= 0).mean()
+    share = active.hidden
+    update = (
+        19
+        + 2 * jnp.maximum(share, sources * targets)
+        + 3 * jnp.maximum(share * targets, sources * targets)
+        + share
+        + jnp.maximum(share, targets) * sources
+    )
+    return (
+        channels * (3.5 * active.inputs * reached + 1)
+        + hidden * (7 * share * fan_out + 3)
+        + reaching * share * (1 + 8 * outputs)
+        + hidden * update
+        + 12 * outputs
+    )
