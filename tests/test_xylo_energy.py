@@ -3,39 +3,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from chips import dense
 
 from hardware.target import DISCLAIMER, Estimate, Range
 from hardware.xylo.core import simulate
 from hardware.xylo.cycles import Activity, activity, cycles_per_step
 from hardware.xylo.energy import CONSTANTS, estimate, idle_power, running_power
-from hardware.xylo.network import ChipNetwork
 from ttfs_jax.errors import InputError
-
-
-def dense(channels, first, second, outputs, *, alias=None):
-    """A network 16-60-40-7 and the like: layers in a row, all connected."""
-    hidden = first + second
-    weights_in, weights_rec = np.zeros((channels, hidden, 1)), np.zeros((hidden, hidden, 1))
-    weights_out = np.zeros((hidden, outputs))
-    weights_in[:, :first], weights_rec[:first, first:], weights_out[first:] = 1, 1, 1
-    many, few = np.ones(hidden), np.ones(outputs)
-    return ChipNetwork(
-        weights_in=weights_in,
-        weights_rec=weights_rec,
-        weights_out=weights_out,
-        dash_syn=np.ones((hidden, 1)),
-        dash_mem=many,
-        threshold=many,
-        bias=0 * many,
-        dash_syn_out=few,
-        dash_mem_out=few,
-        threshold_out=few,
-        bias_out=0 * few,
-        shift_in=np.int32(0),
-        shift_rec=np.int32(0),
-        shift_out=np.int32(0),
-        alias=alias,
-    )
 
 
 def test_worst_case_cycles_by_hand():

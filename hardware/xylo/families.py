@@ -1,0 +1,112 @@
+"""What each chip of the family can hold, and where a network goes beyond it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hardware.xylo.network import ChipNetwork, check
+from ttfs_jax.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class Family:
+    """The limits of one chip.
+
+    Sources: docs/devices/xylo-overview.ipynb, the mappers' defaults and syns65302/ram.py of
+    Rockpool 3.1.0.
+    """
+
+    name: str
+    module: str
+    """Rockpool's module of the chip."""
+    hidden: int
+    """Hidden neurons."""
+    outputs: int
+    """Output neurons."""
+    from_inputs: int
+    """Inputs reach hidden neurons with ids below this only."""
+    to_outputs: int
+    """This many last hidden ids reach outputs."""
+    synapses: int
+    """Synapses of a hidden neuron."""
+    fan_out: int
+    """Hidden neurons that one hidden neuron reaches."""
+    memory: int
+    """Connections among hidden neurons; both synapses of a pair share one entry."""
+    inputs: int = 16
+    """Input channels."""
+
+
+FAMILIES = {
+    "xylo-a2": Family("Xylo-Audio 2", "syns61201", 1000, 8, 1000, 1000, 2, 64, 32_000),
+    "xylo-a3": Family("Xylo-Audio 3", "syns65302", 992, 32, 128, 128, 2, 1024, 31_744),
+    "xylo-imu": Family("Xylo-IMU", "syns63300", 496, 16, 128, 128, 1, 512, 31_744),
+}
+
+
+def family(name: str) -> Family:
+    """Look up a chip. Raises: InputError for an unknown one."""
+    if name not in FAMILIES:
+        raise unknown("chip", name, FAMILIES)
+    return FAMILIES[name]
+
+
+def violations(network: ChipNetwork, chip: Family) -> tuple[str, ...]:
+    """List every limit of the chip that the network exceeds, by how much, and what would fit.
+
+    Empty if it fits. Raises: InputError for a network that no chip could hold, see `check`.
+    """
+    net = check(network)
+    channels, hidden, outputs, synapses = net.sizes
+    reached = np.flatnonzero(np.asarray(net.weights_in).any((0, 2)))
+    reaching = np.flatnonzero(np.asarray(net.weights_out).any(1))
+    connected = np.asarray(net.weights_rec).any(2)
+    fan_out, entries = connected.sum(1), int(connected.sum())
+    found = [
+        f"{used} {what}, {chip.name} has {limit}: {change}"
+        for used, limit, what, change in (
+            (channels, chip.inputs, "input channels", "pool the input"),
+            (hidden, chip.hidden, "hidden neurons", f"take out {hidden - chip.hidden}"),
+            (outputs, chip.outputs, "output neurons", f"take out {outputs - chip.outputs}"),
+            (synapses, chip.synapses, "synapses a hidden neuron", "use one"),
+            (
+                entries,
+                chip.memory,
+                "connections among hidden neurons",
+                f"prune {entries - chip.memory}",
+            ),
+            (
+                int(fan_out.max(initial=0)),
+                chip.fan_out,
+                f"hidden neurons reached from neuron {fan_out.argmax() if hidden else 0}",
+                "split it into several neurons with the same input",
+            ),
+        )
+        if used > limit
+    ]
+    if len(reached) and reached[-1] >= chip.from_inputs:
+        late = int((reached >= chip.from_inputs).sum())
+        found.append(
+            f"inputs reach hidden neuron {reached[-1]}, {chip.name} allows ids below "
+            f"{chip.from_inputs}: {_move(late, len(reached), chip.from_inputs)}"
+        )
+    first = max(hidden - chip.to_outputs, 0)
+    if len(reaching) and reaching[0] < first:
+        early = int((reaching < first).sum())
+        found.append(
+            f"hidden neuron {reaching[0]} reaches outputs, {chip.name} allows the last "
+            f"{chip.to_outputs} of {hidden} only: {_move(early, len(reaching), chip.to_outputs)}"
+        )
+    return tuple(found)
+
+
+def _move(wrong: int, used: int, allowed: int) -> str:
+    if used <= allowed:
+        return f"give {wrong} neurons other ids"
+    return f"{used} neurons need one, take out {used - allowed}"
+
+
+def require(network: ChipNetwork, chip: Family) -> None:
+    """Refuse a network that does not fit. Raises: InputError with every violated limit."""
+    if found := violations(network, chip):
+        raise InputError(f"the network does not fit {chip.name}: {'; '.join(found)}")
