@@ -17,12 +17,11 @@ import tyro
 from rich.console import Console
 
 from hardware.xylo.core import run, simulate
+from hardware.xylo.families import FAMILIES
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.referee import Referee, mismatches
 from ttfs_jax.devices import over_members, population_mesh, use_every_core
 
-# Synapses of a hidden neuron in each family.
-FAMILIES = {"xylo-a2": 2, "xylo-a3": 2, "xylo-imu": 1}
 STEPS = 40
 # Each case changes how networks are drawn; see `draw_network`.
 CASES: dict[str, dict] = {
@@ -124,10 +123,10 @@ def compare(networks: int, samples: int, seed: int) -> dict:
     """Count mismatches by quantity over random networks and inputs: JSON values."""
     rng = np.random.default_rng(seed)
     totals, suspects = Counter(), 0
-    families, cases = list(FAMILIES.items()), list(CASES.values())
+    chips, cases = list(FAMILIES.values()), list(CASES.values())
     for number in range(networks):
-        _, synapses = families[number % len(families)]
-        case = cases[number // len(families) % len(cases)]
+        synapses = chips[number % len(chips)].synapses
+        case = cases[number // len(chips) % len(cases)]
         network = draw_network(rng, sizes=(16, 24, 6, synapses), **case)
         events = draw_events(rng, samples, STEPS, 16)
         trace = simulate(network, events)

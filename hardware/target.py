@@ -3,6 +3,7 @@
 All figures are estimated, not measured: a network was not run on the hardware.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +32,11 @@ class Range:
 
     def __mul__(self, factor: float) -> "Range":
         return Range(self.low * factor, self.nominal * factor, self.high * factor)
+
+
+def total(parts: Mapping[str, Range]) -> Range:
+    """Add up itemised values."""
+    return sum(parts.values(), Range(0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Estimate:
     @property
     def energy(self) -> Range:
         """Add up the energy of all terms in J."""
-        return sum(self.terms.values(), Range(0.0, 0.0, 0.0))
+        return total(self.terms)
 
     @property
     def power(self) -> Range:

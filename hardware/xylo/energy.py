@@ -4,7 +4,7 @@ Estimated, not measured: the constants are fits to published readings of the cor
 input and output pads, host, sensor and loading of spikes are not included.
 """
 
-from hardware.target import Constant, Estimate, Range
+from hardware.target import Constant, Estimate, Range, total
 from ttfs_jax.errors import InputError
 
 CLOCKS_MHZ = (6.25, 12.5, 25.0, 50.0)
@@ -41,13 +41,18 @@ CONSTANTS = {
 }
 
 
+def _idle(clock_mhz: float, *, mapped: bool) -> dict[str, Range]:
+    """Itemise the idle power of the core in W."""
+    value = {name: constant.value for name, constant in CONSTANTS.items()}
+    static, clock = value["static"], value["clock"]
+    if mapped:
+        static, clock = static + value["mapped"], clock + value["mapped_clock"]
+    return {"static": static, "clock": clock * (clock_mhz * 1e6)}
+
+
 def idle_power(clock_mhz: float, *, mapped: bool) -> Range:
     """Return the idle power of the core in W: P = P₀ + e_clk f, plus the mapped network's share."""
-    value = {name: constant.value for name, constant in CONSTANTS.items()}
-    power = value["static"] + value["clock"] * (clock_mhz * 1e6)
-    if mapped:
-        power = power + value["mapped"] + value["mapped_clock"] * (clock_mhz * 1e6)
-    return power
+    return total(_idle(clock_mhz, mapped=mapped))
 
 
 def running_power(clock_mhz: float, cycles_per_second: float) -> Range:
@@ -80,10 +85,7 @@ def estimate(
             f"a step takes {cycles:,.0f} cycles, but {step_seconds:g} s at {clock_mhz:g} MHz are "
             f"{step_seconds * frequency:,.0f}: use a faster clock or longer steps"
         )
-    value = {name: constant.value for name, constant in CONSTANTS.items()}
-    terms = {
-        "static": (value["static"] + value["mapped"]) * latency,
-        "clock": (value["clock"] + value["mapped_clock"]) * (frequency * latency),
-        "activity": value["activity"] * busy,
-    }
+    idle = _idle(clock_mhz, mapped=True)
+    terms = {name: power * latency for name, power in idle.items()}
+    terms["activity"] = CONSTANTS["activity"].value * busy
     return Estimate("xylo-a3", terms, latency, reasons, CONSTANTS)

@@ -58,6 +58,13 @@ class ChipNetwork:
         channels, hidden, synapses = self.weights_in.shape
         return channels, hidden, self.weights_out.shape[1], synapses
 
+    @property
+    def alias_lists(self) -> list[list[int]]:
+        """List the targets of every hidden neuron, as Rockpool and XyloSim take them."""
+        if self.alias is None:
+            return [[] for _ in range(self.sizes[1])]
+        return [[int(target)] if target >= 0 else [] for target in np.asarray(self.alias)]
+
 
 def shapes(network: ChipNetwork) -> dict[str, tuple[int, ...]]:
     """Say which shape every field must have, given the shapes of the weights."""

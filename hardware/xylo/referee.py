@@ -25,7 +25,8 @@ class Referee:
     def __init__(self, network: ChipNetwork):
         v2 = _simulator()
         net = check(network)
-        _, hidden, outputs, _ = net.sizes
+        channels, hidden, _, count = net.sizes
+        self._two = count == 2
 
         def synapses(weights):
             """List the synapses of every source: [J, N, S] -> J lists."""
@@ -44,15 +45,14 @@ class Referee:
             synapses(net.weights_rec),
             synapses(np.asarray(net.weights_out)[..., None]),
         ]
-        self._channels = net.sizes[0]
-        second = np.full(hidden, 0) if net.sizes[3] == 1 else np.asarray(net.dash_syn)[:, 1]
-        alias = np.full(hidden, -1) if net.alias is None else np.asarray(net.alias)
+        self._channels = channels
+        second = np.asarray(net.dash_syn)[:, 1] if self._two else np.zeros(hidden, int)
         biases = np.concatenate([net.bias, net.bias_out])
         self._layer = v2.XyloLayer(
             synapses_in=self._synapses[0],
             synapses_rec=self._synapses[1],
             synapses_out=self._synapses[2],
-            aliases=[[int(target)] if target >= 0 else [] for target in alias],
+            aliases=net.alias_lists,
             threshold=np.asarray(net.threshold).tolist(),
             threshold_out=np.asarray(net.threshold_out).tolist(),
             has_bias=bool(biases.any()),
@@ -67,7 +67,6 @@ class Referee:
             dash_syns_out=np.asarray(net.dash_syn_out)[:, None].tolist(),
             name="referee",
         )
-        self._two = net.sizes[3] == 2
 
     def evolve(self, events: list[list[int]]) -> list[list[int]]:
         """Run one sample from rest and return output spikes only: lists [T, I] -> [T, O]."""

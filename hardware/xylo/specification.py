@@ -37,13 +37,20 @@ def specify(network: ChipNetwork) -> dict[str, Any]:
 
     Raises: InputError for a network that no chip could hold, see `check`.
     """
+    values = _arrays(network)
+    if network.alias is not None:
+        values["aliases"] = network.alias_lists
+    return values
+
+
+def _arrays(network: ChipNetwork) -> dict[str, Any]:
     net = check(network)
     values: dict[str, Any] = {name: getattr(net, field) for name, field in PLAIN.items()}
     values["dash_syn"] = net.dash_syn[:, 0]
     if net.sizes[3] == 2:
         values["dash_syn_2"] = net.dash_syn[:, 1]
     if net.alias is not None:
-        values["aliases"] = [[int(to)] if to >= 0 else [] for to in np.asarray(net.alias)]
+        values["aliases"] = net.alias
     return values
 
 
@@ -56,12 +63,9 @@ def save(path: Path, network: ChipNetwork, *, chip: str) -> None:
     require(network, family(chip))
     if path.exists():
         raise InputError(f"{path} exists: choose another file")
-    values = specify(network)
-    if network.alias is not None:
-        values["aliases"] = np.asarray(network.alias)
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as file:
-        np.savez_compressed(file, format=FORMAT, chip=chip, **values)
+        np.savez_compressed(file, format=FORMAT, chip=chip, **_arrays(network))
     os.replace(temporary, path)
 
 
