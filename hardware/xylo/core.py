@@ -66,7 +66,7 @@ def _may_saturate(largest, arriving):
     return largest.max() > STATE_MAX
 
 
-def _one_later(values):
+def one_later(values):
     return jnp.concatenate([jnp.zeros_like(values[:1]), values[:-1]])
 
 
@@ -91,14 +91,14 @@ def _hand_on(own, alias):
     return kept, total
 
 
-class _Neurons(NamedTuple):
+class Neurons(NamedTuple):
     rate_syn: jax.Array  # [S, N] share of the current lost in a step
     rate_mem: jax.Array  # [N]
     threshold: jax.Array  # [N]
     bias: jax.Array  # [N]
 
 
-def _evolve(neurons, arriving, receive, *, most, alias=None):
+def evolve(neurons, arriving, receive, *, most, alias=None):
     """Step neurons from rest through what arrives, each leaf [T, ...].
 
     `receive(current [S, N], spikes [N] of the step before, arriving)` gives the new current.
@@ -123,7 +123,7 @@ def _evolve(neurons, arriving, receive, *, most, alias=None):
     return largest, recorded
 
 
-def _drive(events, weights):
+def drive_of(events, weights):
     """Sum what arrives in every step: [T, J], [J, S, N] -> [T, S, N]."""
     return (events @ weights.reshape(weights.shape[0], -1)).reshape(-1, *weights.shape[1:])
 
@@ -150,11 +150,11 @@ def run(
     weights_in = jnp.swapaxes(net.weights_in, 1, 2) * power(net.shift_in)
     weights_rec = jnp.swapaxes(net.weights_rec, 1, 2) * power(net.shift_rec)
     weights_out = (net.weights_out * power(net.shift_out))[:, None]
-    hidden = _Neurons(power(-net.dash_syn.T), power(-net.dash_mem), net.threshold, net.bias)
-    output = _Neurons(
+    hidden = Neurons(power(-net.dash_syn.T), power(-net.dash_mem), net.threshold, net.bias)
+    output = Neurons(
         power(-net.dash_syn_out)[None], power(-net.dash_mem_out), net.threshold_out, net.bias_out
     )
-    drive_in = _drive(events, weights_in)
+    drive_in = drive_of(events, weights_in)
 
     def receive(current, spikes, now):
         counts, drive = now
@@ -166,11 +166,11 @@ def run(
         counts, drive = now
         return _receive(current, ((counts, weights_out, drive),), ordered=ordered)
 
-    largest, (current, potential, spikes) = _evolve(
+    largest, (current, potential, spikes) = evolve(
         hidden, (events, drive_in), receive, most=MAX_SPIKES, alias=network.alias
     )
-    arriving = _one_later(spikes), _one_later(_drive(spikes, weights_out))
-    largest_out, (current_out, potential_out, fired) = _evolve(
+    arriving = one_later(spikes), one_later(drive_of(spikes, weights_out))
+    largest_out, (current_out, potential_out, fired) = evolve(
         output, arriving, receive_out, most=1
     )
     suspect = _may_saturate(largest, ((events, weights_in), (spikes, weights_rec)))

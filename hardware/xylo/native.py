@@ -1,0 +1,162 @@
+"""Networks made for the chip: layers of neurons trained through its own integer dynamics.
+
+No biases, so that the states die away in silence and the next sample needs no reset; a strong
+self-connection against second spikes; short windows. Inputs are spike times: one event a channel,
+the earlier the larger the value. A layer is computed for all steps at once, which is faster than
+the general core and gives the same numbers.
+
+Letters: T steps, I inputs, J and N neurons of two layers that follow each other, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hardware.xylo.arithmetic import power, saturate
+from hardware.xylo.core import Neurons, drive_of, evolve, one_later
+from hardware.xylo.network import STATE_MAX, ChipNetwork
+
+SELF_WEIGHT = -128  # the strongest there is
+WEIGHT_MIN, WEIGHT_MAX = -128, 127
+
+
+class Dynamics(NamedTuple):
+    """What is the same in all neurons."""
+
+    window: jax.Array  # [] steps in which inputs spike
+    dash_syn: jax.Array  # [] decay of the synaptic currents, in bits
+    dash_mem: jax.Array  # [] decay of the membrane potentials, in bits
+
+
+class Layer(NamedTuple):
+    """One layer; values are rounded to the chip's integers whenever they are used."""
+
+    kernel: jax.Array  # [J, N] in units of the weights' least significant bit
+    threshold: jax.Array  # [N] in units of the potential's; of no use in the last layer
+
+
+class Run(NamedTuple):
+    """What one sample did in a stack of layers."""
+
+    spikes: tuple[jax.Array, ...]  # hidden layers, each [T, N]
+    potential: jax.Array  # [T, K] of the outputs, which do not spike here
+
+
+def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Layer, ...]:
+    """Draw a stack that is active at first: sizes are those of inputs, hidden layers, classes.
+
+    Weights are normal with a standard deviation of 32 √(16 / J); the threshold is what a single
+    spike of weight 32 makes of the potential in the long run, 32 · 2^d_syn / 2.
+    """
+    keys = jax.random.split(key, len(sizes) - 1)
+    reach = 16.0 * power(jnp.asarray(dynamics.dash_syn, jnp.float32))
+    return tuple(
+        Layer(32.0 * (16.0 / j) ** 0.5 * jax.random.normal(k, (j, n)), jnp.full(n, reach))
+        for k, j, n in zip(keys, sizes[:-1], sizes[1:], strict=True)
+    )
+
+
+def encode(values: jax.Array, window: jax.Array, *, steps: int) -> jax.Array:
+    """Turn values into events, one a channel: k = round(W (1 − a)), silent from k = W on.
+
+    Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1.
+    """
+    step = jnp.round(window * (1.0 - values))
+    fired = (jnp.arange(steps)[:, None] == step[None]) & (step < window)[None]
+    return fired.astype(jnp.float32)
+
+
+def rounded(values: jax.Array, low: float, high: float) -> jax.Array:
+    """Round to integers within limits, with the gradient of the limits alone.
+
+    Source: straight-through estimator, Bengio et al. 2013 (arXiv:1308.3432).
+    """
+    limited = jnp.clip(values, low, high)
+    return limited + jax.lax.stop_gradient(jnp.round(limited) - limited)
+
+
+def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
+    """Run one sample from rest: events [T, I] -> `Run`, equal to that of `assemble`'s network.
+
+    Exact as long as no current comes near the 16-bit limit, as in `core.run`.
+    """
+    rate_syn = power(-jnp.asarray(dynamics.dash_syn, jnp.float32))
+    rate_mem = power(-jnp.asarray(dynamics.dash_mem, jnp.float32))
+    arriving, spikes = events, []
+
+    def receive(current, own, drive):
+        return saturate(current + drive + SELF_WEIGHT * own[None])
+
+    for number, layer in enumerate(layers):
+        last = number == len(layers) - 1
+        weights = rounded(layer.kernel, WEIGHT_MIN, WEIGHT_MAX)[:, None]
+        size = weights.shape[2]
+        threshold = rounded(layer.threshold, 1, STATE_MAX)
+        neurons = Neurons(
+            rate_syn=jnp.full((1, size), rate_syn),
+            rate_mem=jnp.full(size, rate_mem),
+            threshold=threshold,
+            bias=jnp.zeros(size),
+        )
+        drive = drive_of(arriving, weights)
+        if number:
+            drive = one_later(drive)
+        if last:
+            # No spike and no reset: how the potentials go on is the read-out's to see.
+            _, (_, potential, _) = evolve(
+                neurons, drive, lambda current, _, now: saturate(current + now), most=0
+            )
+            return Run(tuple(spikes), potential)
+        _, (_, _, arriving) = evolve(neurons, drive, receive, most=31)
+        spikes.append(arriving)
+    raise ValueError("a stack has at least one layer")
+
+
+def decide(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Classify by the first output spike: the class [] and the step [] of the decision.
+
+    Shapes: potential [T, K] without spikes, threshold []. Of outputs that cross the threshold in
+    the same step the one with the larger potential wins. No spike: the largest potential at the
+    end decides, at step T − 1.
+    """
+    crossed = (potential >= threshold).any(1)
+    step = jnp.where(crossed.any(), crossed.argmax(), len(potential) - 1)
+    return potential[step].argmax(), step
+
+
+def assemble(layers: Sequence[Layer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:
+    """Lay a trained stack out as the chip holds it: hidden layers one after another by id."""
+    kernels = [np.clip(np.round(layer.kernel), WEIGHT_MIN, WEIGHT_MAX) for layer in layers]
+    sizes = [kernel.shape[1] for kernel in kernels[:-1]]
+    hidden, outputs = sum(sizes), kernels[-1].shape[1]
+    begins = np.cumsum([0, *sizes])
+    weights_in = np.zeros((len(kernels[0]), hidden, 1), np.int32)
+    weights_rec = np.zeros((hidden, hidden, 1), np.int32)
+    weights_out = np.zeros((hidden, outputs), np.int32)
+    weights_in[:, : sizes[0], 0] = kernels[0]
+    weights_out[begins[-2] :] = kernels[-1]
+    for number, kernel in enumerate(kernels[1:-1]):
+        before, here, after = begins[number : number + 3]
+        weights_rec[before:here, here:after, 0] = kernel
+    weights_rec[np.arange(hidden), np.arange(hidden), 0] = SELF_WEIGHT
+    thresholds = np.concatenate([np.asarray(layer.threshold) for layer in layers[:-1]])
+    dash_syn, dash_mem = int(dynamics.dash_syn), int(dynamics.dash_mem)
+    return ChipNetwork(
+        weights_in=weights_in,
+        weights_rec=weights_rec,
+        weights_out=weights_out,
+        dash_syn=np.full((hidden, 1), dash_syn),
+        dash_mem=np.full(hidden, dash_mem),
+        threshold=np.clip(np.round(thresholds), 1, STATE_MAX).astype(np.int32),
+        bias=np.zeros(hidden, np.int32),
+        dash_syn_out=np.full(outputs, dash_syn),
+        dash_mem_out=np.full(outputs, dash_mem),
+        threshold_out=np.full(outputs, threshold_out),
+        bias_out=np.zeros(outputs, np.int32),
+        shift_in=np.int32(0),
+        shift_rec=np.int32(0),
+        shift_out=np.int32(0),
+    )

@@ -1,0 +1,184 @@
+"""Train networks made for the chip through its integer dynamics, as a pure function.
+
+The widths are masks on layers of fixed size and the decays are data, so that one program trains a
+population of networks with the same number of layers and steps.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from hardware.xylo.arithmetic import power
+from hardware.xylo.native import Dynamics, Layer, Run, decide, encode, init, run
+from ttfs_jax.losses import cross_entropy
+from ttfs_jax.training import batch_order
+
+WEIGHT_UNIT = 32.0  # what the optimiser sees as a weight of 1
+THRESHOLD = 4.0  # logit at which an output is meant to spike
+LOGIT_UNIT = 16.0  # potential that counts as a logit of 1, times 2^d_mem
+
+
+@dataclass(frozen=True)
+class NativeTrainConfig:
+    """How a network is trained through the chip's dynamics. Raises: ValueError if out of range."""
+
+    epochs: int = 80
+    """Passes over the training data."""
+    batch_size: int = 64
+    """Samples a step."""
+    learning_rate: float = 3e-2
+    """Peak, in units of 32 least significant bits of a weight; falls by a cosine."""
+    label_smoothing: float = 0.1
+    """Share of the target spread over all classes."""
+    second_spike_penalty: float = 0.05
+    """Weight in the loss of a sample's spikes beyond the first, a neuron on average."""
+    first_spike: float = 1.0
+    """Weight in the loss of how well the right output, and no other, reaches its threshold."""
+    jitter: float = 0.06
+    """Standard deviation of noise on the inputs in training, in shares of the window."""
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in (
+            "learning_rate",
+            "label_smoothing",
+            "second_spike_penalty",
+            "first_spike",
+            "jitter",
+        ):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be ≥ 0, not {getattr(self, name)}")
+
+
+class Trained(NamedTuple):
+    """The outcome of training."""
+
+    layers: tuple[Layer, ...]
+    loss: jax.Array  # [epochs] mean of each
+
+
+def logits(outcome: Run, dynamics: Dynamics) -> jax.Array:
+    """Read the potentials of the last step as logits: V / (16 · 2^d_mem). Shapes: [K]."""
+    return outcome.potential[-1] / (LOGIT_UNIT * power(jnp.asarray(dynamics.dash_mem, jnp.float32)))
+
+
+def run_batch(layers: Sequence[Layer], dynamics: Dynamics, inputs: jax.Array, *, steps: int) -> Run:
+    """Encode and run a batch: inputs [B, I] in [0, 1] -> `Run`, each leaf [B, ...]."""
+
+    def one(values):
+        return run(layers, dynamics, encode(values, dynamics.window, steps=steps))
+
+    return jax.vmap(one)(inputs)
+
+
+def make_train(
+    sizes: Sequence[int], config: NativeTrainConfig, *, samples: int, steps: int
+) -> Callable[..., Trained]:
+    """Make `train(key, widths, dynamics, inputs, labels) -> Trained`, pure and unbatched.
+
+    `sizes` are the largest: inputs, hidden layers, classes. `widths` [hidden layers] says how many
+    neurons of each are in use; the others have no inputs and never spike. inputs [N, I] in
+    [0, 1], labels [N]. The loss is the cross-entropy of the outputs' potentials after the last
+    step, plus the penalty on second spikes. Gradients pass the rounding straight through, spikes
+    by a surrogate, and the reset, V − n θ, like any other operation: cutting it off there made no
+    difference that four digits' runs could tell.
+
+    Raises: ValueError when the data do not fill one batch.
+    Source: surrogate gradients, Neftci et al. 2019 (arXiv:1901.09948).
+    """
+    if samples < config.batch_size:
+        raise ValueError(f"{samples} samples do not fill one batch of {config.batch_size}")
+    total = config.epochs * (samples // config.batch_size)
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.adam(optax.cosine_decay_schedule(config.learning_rate, total)),
+    )
+
+    def train(key, widths, dynamics, inputs, labels):
+        masks = [jnp.arange(size) < widths[n] for n, size in enumerate(sizes[1:-1])]
+        masks.append(jnp.ones(sizes[-1], bool))
+        used = [sizes[0], *widths]
+
+        def physical(params):
+            return tuple(
+                Layer(jnp.where(mask[None], WEIGHT_UNIT * kernel, 0.0), jnp.exp(threshold))
+                for (kernel, threshold), mask in zip(params, masks, strict=True)
+            )
+
+        def loss(params, batch, targets):
+            layers = physical(params)
+            outcome = run_batch(layers, dynamics, batch, steps=steps)
+            values = jax.vmap(lambda one: logits(one, dynamics))(outcome)
+            error = cross_entropy(values, targets, smoothing=config.label_smoothing)
+            if config.first_spike:
+                unit = LOGIT_UNIT * power(dynamics.dash_mem)
+                above = outcome.potential.max(1) / unit - THRESHOLD
+                right = jax.nn.one_hot(targets, sizes[-1])
+                reach = optax.sigmoid_binary_cross_entropy(above, right).sum(1).mean()
+                error = error + config.first_spike * reach
+            more = sum(
+                jax.nn.relu(spikes.sum(1) - 1.0).sum(1).mean() / width
+                for spikes, width in zip(outcome.spikes, widths, strict=True)
+            )
+            return error + config.second_spike_penalty * more
+
+        def epoch(carry, number):
+            own = jax.random.fold_in(key_train, number)
+            order = batch_order(own, samples, config.batch_size)
+
+            def step(state, index):
+                params, moments, count = state
+                batch = inputs[index]
+                if config.jitter:
+                    noise = jax.random.normal(jax.random.fold_in(own, count + 1), batch.shape)
+                    moved = jnp.clip(batch + config.jitter * noise, 0.0, 1.0)
+                    batch = jnp.where(batch > 0, moved, 0.0)
+                value, gradient = jax.value_and_grad(loss)(params, batch, labels[index])
+                updates, moments = optimiser.update(gradient, moments, params)
+                return (optax.apply_updates(params, updates), moments, count + 1), value
+
+            (params, moments, _), values = jax.lax.scan(step, (*carry, 0), order)
+            return (params, moments), values.mean()
+
+        key_init, key_train = jax.random.split(key)
+        drawn = init(key_init, sizes, dynamics)
+        # Fewer neurons in use than drawn for: larger weights.
+        params = [
+            (layer.kernel / WEIGHT_UNIT * (size / use) ** 0.5, jnp.log(layer.threshold))
+            for layer, size, use in zip(drawn, sizes[:-1], used, strict=True)
+        ]
+        carry, values = jax.lax.scan(
+            epoch, (params, optimiser.init(params)), jnp.arange(config.epochs)
+        )
+        return Trained(physical(carry[0]), values)
+
+    return train
+
+
+def choose_threshold(potential: jax.Array, labels: jax.Array, *, candidates: int = 32) -> jax.Array:
+    """Choose the outputs' threshold by which first spikes classify training samples best: [].
+
+    Shapes: potential [B, T, K], labels [B]. Candidates are quantiles of each sample's largest
+    potential; a sample without an output spike counts as wrong. Of equally good ones the lowest
+    wins, which decides earliest.
+    """
+    largest = potential.max((1, 2))
+    levels = jnp.quantile(largest, jnp.linspace(0.0, 0.9, candidates))
+    levels = jnp.clip(jnp.round(levels), 1.0, None)
+
+    def accuracy(level):
+        right = decide_batch(potential, level)[0] == labels
+        return (right & (largest >= level)).mean()
+
+    return levels[jax.lax.map(accuracy, levels).argmax()]
+
+
+def decide_batch(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Decide a batch by first output spikes; see `native.decide`: [B, T, K] -> [B], [B]."""
+    return jax.vmap(lambda one: decide(one, threshold))(potential)

@@ -1,0 +1,132 @@
+"""The search space of networks for the chip: which 16 inputs, which layers, how fast, how mapped."""
+
+import math
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hardware.xylo.features import Features, fits
+from search.space import Gene
+from ttfs_jax.errors import InputError
+
+# 12 to 16 features each; the images at hand decide which of them are possible.
+GRIDS = tuple(
+    Features(*choice)
+    for choice in (
+        (4, 4),
+        (3, 4),
+        (2, 8),
+        (8, 2),
+        (4, 2, 1, 2),
+        (2, 4, 1, 2),
+        (8, 1, 1, 2),
+        (4, 2, 2),
+        (2, 4, 2),
+        (4, 1, 4),
+        (2, 2, 4),
+        (4, 1, 2, 2),
+    )
+)
+FIRST, LATER = (16, 24, 32, 48, 64), (0, 16, 24, 32, 48, 64)
+PACES = ("8/16", "16/24", "16/32", "24/32")
+DECAYS = ("2/3", "3/4", "4/5", "5/6")
+MAPPINGS = ("native", "exact")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a genotype stands for."""
+
+    features: Features
+    number: int
+    """Of the features among those of the space."""
+    widths: tuple[int, ...]
+    """Neurons of every hidden layer, one to three."""
+    window: int
+    """Steps in which inputs spike (native), or steps of every window (exact)."""
+    steps: int
+    """Steps of an inference (native)."""
+    dash_syn: int
+    dash_mem: int
+    mapping: str
+
+
+@dataclass(frozen=True)
+class XyloSpace:
+    """A named set of networks with at most 16 inputs; the same interface as `space.Space`."""
+
+    name: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    polarities: int
+    grids: tuple[Features, ...]
+    genes: tuple[Gene, ...]
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Count the choices of every gene."""
+        return tuple(len(gene.choices) for gene in self.genes)
+
+    @property
+    def size(self) -> int:
+        """Count the genotypes; some stand for the same network."""
+        return math.prod(self.cardinalities)
+
+    def describe(self, genotype: np.ndarray) -> dict[str, str | int]:
+        """Name the choices of a genotype [G]."""
+        pairs = zip(self.genes, np.asarray(genotype).tolist(), strict=True)
+        return {gene.name: gene.choices[index] for gene, index in pairs}
+
+    def sample(self, key: jax.Array, count: int) -> jax.Array:
+        """Draw genotypes uniformly: [count, G]."""
+        limits = jnp.asarray(self.cardinalities)
+        return jax.random.randint(key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32)
+
+    def decode(self, genotype: np.ndarray) -> Candidate:
+        """Turn a genotype [G] into a candidate; a layer of width 0 is left out."""
+        chosen = self.describe(genotype)
+        window, steps = map(int, str(chosen["pace"]).split("/"))
+        dash_syn, dash_mem = map(int, str(chosen["decay"]).split("/"))
+        widths = [int(chosen[f"width_{n}"]) for n in range(3)]
+        number = int(np.asarray(genotype)[0])
+        return Candidate(
+            features=self.grids[number],
+            number=number,
+            widths=tuple(width for width in widths if width),
+            window=window,
+            steps=steps,
+            dash_syn=dash_syn,
+            dash_mem=dash_mem,
+            mapping=str(chosen["mapping"]),
+        )
+
+
+def xylo_space(
+    image_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    polarities: int,
+    mappings: tuple[str, ...] = MAPPINGS,
+) -> XyloSpace:
+    """Build the space for images of that shape, whose channels are frames × polarities.
+
+    Raises: InputError if no grid divides the images, or for more classes than outputs.
+    """
+    grids = tuple(g for g in GRIDS if fits(g, image_shape, polarities=polarities))
+    if not grids:
+        raise InputError(
+            f"no grid of --space xylo divides images of {image_shape}: choose an edge that is a "
+            "multiple of 4"
+        )
+    genes = (
+        Gene("features", tuple(map(str, grids))),
+        Gene("width_0", FIRST),
+        Gene("width_1", LATER),
+        Gene("width_2", LATER),
+        Gene("pace", PACES),
+        Gene("decay", DECAYS),
+        Gene("mapping", mappings),
+    )
+    return XyloSpace("xylo", image_shape, classes, polarities, grids, genes)
