@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from search.space import Space
+from search.xylo_space import XyloSpace
 from ttfs_jax.errors import InputError, unknown
 
 # Fails on a bounded generation or needs downloads of trained parameters.
@@ -20,10 +21,13 @@ def _guard(fitness: jax.Array) -> jax.Array:
     return -jnp.where(finite, fitness, worst)
 
 
+AnySpace = Space | XyloSpace
+
+
 class Algorithm:
     """One algorithm: `ask` for genotypes, `tell` their fitness, which is maximised."""
 
-    def __init__(self, strategy: Any, space: Space, *, unique: bool, needs_population: bool):
+    def __init__(self, strategy: Any, space: AnySpace, *, unique: bool, needs_population: bool):
         self.strategy, self.space, self.unique = strategy, space, unique
         self._needs_population = needs_population
         self.params = strategy.default_params
@@ -35,7 +39,7 @@ class Algorithm:
         genotypes = self.space.sample(key_first, size)
         if self._needs_population:
             first = genotypes if self.unique else self._logits(genotypes)
-            state = self.strategy.init(key_state, first, jnp.zeros(size), self.params)
+            state = self.strategy.init(key_state, first, self._nothing(size), self.params)
         else:
             first = jnp.zeros((size, sum(self.space.cardinalities)))
             state = self.strategy.init(key_state, first[0], self.params)
@@ -55,12 +59,18 @@ class Algorithm:
 
     def tell(self, key, state: dict, proposals, genotypes, fitness: jax.Array) -> dict:
         """Learn the fitness [P] of what was asked for; higher is better."""
-        cost = _guard(fitness)
+        cost = self._cost(fitness)
         if self._needs_population and not state["started"]:
             inner = self.strategy.init(key, proposals, cost, self.params)
         else:
             inner, _ = self.strategy.tell(key, proposals, cost, state["state"], self.params)
         return state | {"state": inner, "started": jnp.ones((), bool)}
+
+    def _nothing(self, size: int) -> jax.Array:
+        return jnp.zeros(size)
+
+    def _cost(self, fitness: jax.Array) -> jax.Array:
+        return _guard(fitness)
 
     def fresh(self, key: jax.Array, genotypes: np.ndarray, seen: set[tuple]) -> np.ndarray:
         """Replace genotypes seen before, or twice in this generation, by uniform unseen ones.
@@ -97,10 +107,24 @@ class Algorithm:
         return jnp.stack([part.argmax(1) for part in parts], 1).astype(jnp.int32)
 
 
+class ParetoAlgorithm(Algorithm):
+    """An algorithm that is told costs [P, M] and, in a last column, violated limits."""
+
+    def __init__(self, strategy: Any, space: AnySpace, *, objectives: int):
+        super().__init__(strategy, space, unique=True, needs_population=True)
+        self._objectives = objectives
+
+    def _nothing(self, size: int) -> jax.Array:
+        return jnp.zeros((size, self._objectives + 1))
+
+    def _cost(self, fitness: jax.Array) -> jax.Array:
+        return fitness
+
+
 class RandomSearch(Algorithm):
     """Uniform sampling, the honest control."""
 
-    def __init__(self, space: Space, population: int):
+    def __init__(self, space: AnySpace, population: int):
         self.space, self.unique, self._population = space, True, population
 
     def init(self, key):
@@ -117,8 +141,12 @@ class RandomSearch(Algorithm):
         return {"generation": state["generation"] + 1}
 
 
-def make(name: str, space: Space, *, population: int) -> Algorithm:
+def make(
+    name: str, space: AnySpace, *, population: int, objectives: int | None = None
+) -> Algorithm:
     """Build an algorithm by name: genetic, random, or one of evosax's through one-hot logits.
+
+    With a number of `objectives`: nsga2 or random, which are told several costs.
 
     Raises: InputError for an unknown name or a population below 4.
     """
@@ -126,11 +154,17 @@ def make(name: str, space: Space, *, population: int) -> Algorithm:
     from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
 
     from search.genetic import CategoricalGA
+    from search.nsga2 import NSGA2
 
     if population < 4:
         raise InputError(f"--evolution.population {population} is too small: use at least 4")
     if name == "random":
         return RandomSearch(space, population)
+    if objectives is not None:
+        if name != "nsga2":
+            raise unknown("algorithm for several objectives", name, ("nsga2", "random"))
+        strategy = NSGA2(population, space.cardinalities)
+        return ParetoAlgorithm(strategy, space, objectives=objectives)
     if name == "genetic":
         strategy = CategoricalGA(population, space.cardinalities)
         return Algorithm(strategy, space, unique=True, needs_population=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
+from hardware.xylo.native_training import NativeTrainConfig
 from search.halving import HalvingConfig
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.population import PopulationConfig
@@ -76,6 +77,32 @@ class RetrainConfig:
 
 
 @dataclass(frozen=True)
+class XyloConfig:
+    """Search and retraining in `--space xylo`, whose candidates run in the chip's integer core."""
+
+    train: NativeTrainConfig = NativeTrainConfig(epochs=3)
+    """Training of every candidate in the search, through the core."""
+    retrain: NativeTrainConfig = NativeTrainConfig(epochs=20)
+    """Training of the front that the search ends with."""
+    front: int = 12
+    """How many networks of the front are retrained at most, evenly along it."""
+    mappings: Literal["native", "exact", "native,exact"] = "native,exact"
+    """How candidates get onto the chip: trained through its core, or as an exact copy of a ReLU
+    network in spike times."""
+    target: Literal["xylo-a3", "xylo-a2", "xylo-imu"] = "xylo-a3"
+    """The chip whose limits hold and whose energy is estimated."""
+    clock_mhz: float = 50.0
+    """Clock of the chip: 6.25, 12.5, 25 or 50."""
+    gap: float = 6.0
+    """Silent time after a sample, in time constants of the slowest decay, in place of a reset that
+    Xylo-Audio 3 does not offer; counted in the energy. 0 where states are reset."""
+    max_energy_uj: float | None = None
+    """Largest energy of an inference in µJ (nominal)."""
+    max_latency_ms: float | None = None
+    """Longest time to the decision in ms."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Search, retrain and prove a time-to-first-spike network.
 
@@ -91,7 +118,9 @@ class Config:
     preset: Literal["smoke", "default", "full"] = "default"
     """How long to search and train; every other option can still be set on its own."""
     space: str = "conv"
-    """Name of the search space."""
+    """Name of the search space; `xylo` holds networks that fit the chip."""
+    objectives: str = "war,uar,energy,latency"
+    """What the Pareto search of `xylo` weighs up: some of these, with commas."""
     seed: int = 0
     """Seed of everything random but the split."""
     split_seed: int = 0
@@ -101,6 +130,7 @@ class Config:
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    xylo: XyloConfig = XyloConfig()
 
 
 # What differs from data set to data set and preset to preset. Epochs of supernet, retraining and

@@ -8,17 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.algorithms import Algorithm
+from search.algorithms import Algorithm, AnySpace
 from search.fitness import Scores
 from search.progress import Bar
 from search.run_directory import RunDirectory
-from search.space import Space
 
 
 class Archive:
     """Every distinct genotype evaluated so far, in order, with its scores."""
 
-    def __init__(self, genes: int):
+    def __init__(self, genes: int, fields: tuple[str, ...]):
+        self.fields = fields
         self.genotypes = np.zeros((0, genes), np.int32)  # [n, G]
         self.generations = np.zeros((0,), np.int32)  # [n]
         self.scores: dict[str, np.ndarray] = {}  # each [n]
@@ -32,7 +32,7 @@ class Archive:
         """Give the genotypes that need no evaluation."""
         return set(self._row)
 
-    def add(self, genotypes: np.ndarray, generation: int, scores: Scores) -> None:
+    def add(self, genotypes: np.ndarray, generation: int, scores: Any) -> None:
         """Append evaluated candidates: genotypes [n, G], scores each [n]."""
         for genotype in genotypes:
             self._row[tuple(genotype.tolist())] = len(self._row)
@@ -43,17 +43,17 @@ class Archive:
             old = self.scores.get(name, np.zeros(0, np.float64))
             self.scores[name] = np.concatenate([old, np.asarray(values, np.float64)])
 
-    def fitness_of(self, genotypes: np.ndarray) -> np.ndarray:
-        """Look up fitness: [P, G] -> [P]."""
+    def scores_of(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
+        """Look up the scores of genotypes evaluated before: [P, G] -> each [P]."""
         rows = [self._row[tuple(genotype.tolist())] for genotype in genotypes]
-        return self.scores["fitness"][rows]
+        return {name: values[rows] for name, values in self.scores.items()}
 
     def best(self, count: int) -> np.ndarray:
         """Return the fittest genotypes, best first: [count, G]; NaN counts as worst."""
         fitness = np.nan_to_num(self.scores["fitness"], nan=-np.inf, posinf=-np.inf)
         return self.genotypes[np.argsort(-fitness, kind="stable")[:count]]
 
-    def columns(self, space: Space, **constant: Any) -> dict[str, Any]:
+    def columns(self, space: AnySpace, **constant: Any) -> dict[str, Any]:
         """Lay the archive out as a table."""
         described = [space.describe(genotype) for genotype in self.genotypes]
         genes = {gene.name: [str(row[gene.name]) for row in described] for gene in space.genes}
@@ -75,31 +75,34 @@ class Archive:
         }
 
     @classmethod
-    def from_tree(cls, tree: dict[str, Any]) -> "Archive":
+    def from_tree(cls, tree: dict[str, Any], fields: tuple[str, ...]) -> "Archive":
         """Rebuild the archive of a checkpoint."""
-        archive = cls(tree["genotypes"].shape[1])
+        archive = cls(tree["genotypes"].shape[1], fields)
         archive.genotypes, archive.generations = tree["genotypes"], tree["generations"]
         # Checkpoints sort their keys; the order of columns must not depend on a resume.
-        archive.scores = {name: tree["scores"][name] for name in Scores.__dataclass_fields__}
+        archive.scores = {name: tree["scores"][name] for name in fields}
         archive._row = {tuple(row.tolist()): n for n, row in enumerate(archive.genotypes)}
         return archive
 
-    @classmethod
-    def template(cls, genes: int, count: int) -> dict[str, Any]:
-        """Describe the tree of an archive with that many rows."""
-        scores = {name: np.zeros(count) for name in Scores.__dataclass_fields__}
+    def template(self, count: int) -> dict[str, Any]:
+        """Describe the tree of an archive like this one with that many rows."""
         return {
-            "genotypes": np.zeros((count, genes), np.int32),
+            "genotypes": np.zeros((count, self.genotypes.shape[1]), np.int32),
             "generations": np.zeros(count, np.int32),
-            "scores": scores,
+            "scores": {name: np.zeros(count) for name in self.fields},
         }
+
+
+def best_fitness(archive: Archive) -> str:
+    """Say how fit the fittest is."""
+    return f"best fitness {np.nanmax(archive.scores['fitness'], initial=-np.inf):.5f}"
 
 
 def run(
     name: str,
     algorithm: Algorithm,
-    space: Space,
-    evaluate: Callable[[np.ndarray], Scores],
+    space: AnySpace,
+    evaluate: Callable[[np.ndarray], Any],
     *,
     population: int,
     generations: int,
@@ -108,26 +111,32 @@ def run(
     bar: Bar,
     on_generation: Callable[[Archive], None],
     budget: int | None = None,
+    fields: tuple[str, ...] = tuple(Scores.__dataclass_fields__),
+    judge: Callable[[dict[str, np.ndarray]], np.ndarray] = itemgetter("fitness"),
+    describe: Callable[[Archive], str] = best_fitness,
 ) -> Archive:
     """Search for `generations`, or until `budget` distinct genotypes have been evaluated.
 
     Genotypes seen before are never evaluated again: an algorithm over genotypes proposes fresh
     ones, a continuous one is told the fitness already known. `evaluate` always gets a whole
-    population [P, G], filled up if need be, so that it compiles once. The state is saved after
-    every generation and the randomness of a generation depends on the seed and its number only.
+    population [P, G], filled up if need be, so that it compiles once, and gives an object with
+    the `fields` as attributes, each [P]. `judge(scores)` makes of these what the algorithm is told:
+    fitness [P], or [P, M + 1] for several objectives. `describe(archive)` says how it goes. The
+    state is saved after every generation and the randomness of a generation depends on the seed and
+    its number only.
     """
     path = directory.checkpoint(name)
     key = jax.random.key(seed)
     state = algorithm.init(jax.random.fold_in(key, 0))
-    archive, first = Archive(len(space.genes)), 0
+    archive, first = Archive(len(space.genes), fields), 0
 
     def template(meta):
-        return {"state": state, "archive": Archive.template(len(space.genes), meta["rows"])}
+        return {"state": state, "archive": archive.template(meta["rows"])}
 
     if found := directory.restore(path, template):
         tree, meta = found
         state, first = tree["state"], meta["generation"]
-        archive = Archive.from_tree(jax.tree.map(np.asarray, tree["archive"]))
+        archive = Archive.from_tree(jax.tree.map(np.asarray, tree["archive"]), fields)
         bar.advance(len(archive))
     for generation in range(first, generations):
         if budget is not None and len(archive) >= budget:
@@ -148,13 +157,13 @@ def run(
             kept = jax.tree.map(itemgetter(slice(len(new))), scores)
             archive.add(filled[: len(new)], generation, kept)
         if budget is None or len(archive) < budget:
-            fitness = jnp.asarray(archive.fitness_of(genotypes), jnp.float32)
+            fitness = jnp.asarray(judge(archive.scores_of(genotypes)), jnp.float32)
             state = algorithm.tell(key_tell, state, proposals, jnp.asarray(genotypes), fitness)
         tree = {"state": state, "archive": archive.to_tree()}
         meta = {"generation": generation + 1, "rows": len(archive)}
         directory.save(path, tree, meta=meta)
         on_generation(archive)
-        top = np.nanmax(archive.scores["fitness"], initial=-np.inf)
-        bar.advance(len(new), note=f"generation {generation + 1}, best fitness {top:.4f}")
-        directory.log.info("%s generation %d: best fitness %.5f", name, generation + 1, top)
+        note = describe(archive)
+        bar.advance(len(new), note=f"generation {generation + 1}, {note}")
+        directory.log.info("%s generation %d: %s", name, generation + 1, note)
     return archive

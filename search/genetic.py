@@ -25,6 +25,26 @@ class Params:
     mutation_rate: float = 0.1
 
 
+def vary(
+    keys: tuple[jax.Array, ...],
+    mothers: jax.Array,
+    fathers: jax.Array,
+    cardinalities: tuple[int, ...],
+    params: Params,
+) -> jax.Array:
+    """Cross parents uniformly and mutate genes to another choice: four keys, [P, G] -> [P, G]."""
+    cross, mix, mutate, draw = keys
+    count, genes = mothers.shape
+    crossed = jax.random.bernoulli(cross, params.crossover_rate, (count, 1))
+    swapped = crossed & jax.random.bernoulli(mix, 0.5, (count, genes))
+    children = jnp.where(swapped, fathers, mothers)
+    sizes = jnp.asarray(cardinalities)[None]
+    # Adding 1 .. K − 1 modulo K always changes the choice, uniformly.
+    step = jax.random.randint(draw, (count, genes), 1, jnp.maximum(sizes, 2))
+    mutated = jax.random.bernoulli(mutate, params.mutation_rate, (count, genes))
+    return jnp.where(mutated, (children + step) % sizes, children).astype(jnp.int32)
+
+
 class CategoricalGA(PopulationBasedAlgorithm):
     """Tournament selection, uniform crossover, mutation to another choice, best of both kept.
 
@@ -51,19 +71,12 @@ class CategoricalGA(PopulationBasedAlgorithm):
         )
 
     def _ask(self, key, state: State, params: Params):
-        count, genes = state.population.shape
+        count = len(state.population)
         select, cross, mix, mutate, draw = jax.random.split(key, 5)
         rivals = jax.random.randint(select, (2, count, self.tournament), 0, count)
         fittest = state.fitness[rivals].argmin(-1, keepdims=True)
         mother, father = state.population[jnp.take_along_axis(rivals, fittest, -1)[..., 0]]
-        crossed = jax.random.bernoulli(cross, params.crossover_rate, (count, 1))
-        swapped = crossed & jax.random.bernoulli(mix, 0.5, (count, genes))
-        children = jnp.where(swapped, father, mother)
-        sizes = jnp.asarray(self.cardinalities)[None]
-        # Adding 1 .. K − 1 modulo K always changes the choice, uniformly.
-        step = jax.random.randint(draw, (count, genes), 1, jnp.maximum(sizes, 2))
-        mutated = jax.random.bernoulli(mutate, params.mutation_rate, (count, genes))
-        return jnp.where(mutated, (children + step) % sizes, children).astype(jnp.int32), state
+        return vary((cross, mix, mutate, draw), mother, father, self.cardinalities, params), state
 
     def _tell(self, key, population, fitness, state: State, params: Params) -> State:
         everyone = jnp.concatenate([state.population, population])

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo.cycles import Activity
 from hardware.xylo.features import full_scale, pool, scale
 from hardware.xylo.native import Dynamics, Layer, assemble
 from hardware.xylo.native_training import (
@@ -178,8 +177,7 @@ class NativePopulation:
 
     def _function(self, depth: int, steps: int):
         sizes = (CHANNELS, *[self.widest] * depth, self.classes)
-        samples = len(self.inputs["train"].labels)
-        train = make_train(sizes, self.config, samples=samples, steps=steps)
+        train = make_train(sizes, self.config, steps=steps)
 
         def one(member, shared):
             given, judged = shared
@@ -214,14 +212,7 @@ def single(candidate: Candidate, found: Found) -> Network:
             found.layers, sizes[:-1], sizes[1:], strict=True
         )
     )
-    dynamics = Dynamics(
-        *map(jnp.float32, (candidate.window, candidate.dash_syn, candidate.dash_mem))
-    )
+    dynamics = candidate.dynamics
     chip = assemble(layers, dynamics, int(found.threshold))
     measured = {name: float(value) for name, value in found.measured._asdict().items()}
     return Network(candidate, chip, layers, dynamics, measured)
-
-
-def activity_of(measured: Measured) -> Activity:
-    """Give the shares of channels and neurons that spike in a step."""
-    return Activity(jnp.asarray(measured.active_inputs), jnp.asarray(measured.active_hidden))

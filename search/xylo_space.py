@@ -1,4 +1,4 @@
-"""The search space of networks for the chip: which 16 inputs, which layers, how fast, how mapped."""
+"""The search space of networks for the chip: inputs, layers, pace, decay and mapping."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hardware.xylo.features import Features, fits
+from hardware.xylo.native import Dynamics
 from search.space import Gene
 from ttfs_jax.errors import InputError
 
@@ -51,6 +52,13 @@ class Candidate:
     dash_syn: int
     dash_mem: int
     mapping: str
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """Give window and decays as numbers that the core computes with."""
+        return Dynamics(
+            *(np.float32(value) for value in (self.window, self.dash_syn, self.dash_mem))
+        )
 
 
 @dataclass(frozen=True)

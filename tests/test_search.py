@@ -89,11 +89,12 @@ def test_unknown_algorithm_is_named():
 
 
 def test_archive_comes_back_with_its_columns_in_order():
-    archive = evolution.Archive(genes=len(SPACE.genes))
-    values = [np.arange(2.0) + n for n in range(len(Scores.__dataclass_fields__))]
+    fields = tuple(Scores.__dataclass_fields__)
+    archive = evolution.Archive(len(SPACE.genes), fields)
+    values = [np.arange(2.0) + n for n in range(len(fields))]
     archive.add(np.array([[0] * 8, [1] * 8], np.int32), 3, Scores(*values))
     sorted_tree = jax.tree.map(np.asarray, archive.to_tree())
-    back = evolution.Archive.from_tree(sorted_tree).columns(SPACE, stage="evolution")
+    back = evolution.Archive.from_tree(sorted_tree, fields).columns(SPACE, stage="evolution")
     before = archive.columns(SPACE, stage="evolution")
     assert list(back) == list(before)
     jax.tree.map(np.testing.assert_array_equal, back, before)

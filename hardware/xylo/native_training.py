@@ -14,8 +14,8 @@ import optax
 
 from hardware.xylo.arithmetic import power
 from hardware.xylo.native import Dynamics, Layer, Run, decide, encode, init, run
+from ttfs_jax.fitting import fit, shift_inputs
 from ttfs_jax.losses import cross_entropy
-from ttfs_jax.training import batch_order
 
 WEIGHT_UNIT = 32.0  # what the optimiser sees as a weight of 1
 THRESHOLD = 4.0  # logit at which an output is meant to spike
@@ -78,7 +78,7 @@ def run_batch(layers: Sequence[Layer], dynamics: Dynamics, inputs: jax.Array, *,
 
 
 def make_train(
-    sizes: Sequence[int], config: NativeTrainConfig, *, samples: int, steps: int
+    sizes: Sequence[int], config: NativeTrainConfig, *, steps: int
 ) -> Callable[..., Trained]:
     """Make `train(key, widths, dynamics, inputs, labels) -> Trained`, pure and unbatched.
 
@@ -92,13 +92,6 @@ def make_train(
     Raises: ValueError when the data do not fill one batch.
     Source: surrogate gradients, Neftci et al. 2019 (arXiv:1901.09948).
     """
-    if samples < config.batch_size:
-        raise ValueError(f"{samples} samples do not fill one batch of {config.batch_size}")
-    total = config.epochs * (samples // config.batch_size)
-    optimiser = optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.adam(optax.cosine_decay_schedule(config.learning_rate, total)),
-    )
 
     def train(key, widths, dynamics, inputs, labels):
         masks = [jnp.arange(size) < widths[n] for n, size in enumerate(sizes[1:-1])]
@@ -111,8 +104,9 @@ def make_train(
                 for (kernel, threshold), mask in zip(params, masks, strict=True)
             )
 
-        def loss(params, batch, targets):
+        def loss(params, batch, targets, noise):
             layers = physical(params)
+            batch = shift_inputs(noise, batch, spread=config.jitter)
             outcome = run_batch(layers, dynamics, batch, steps=steps)
             values = jax.vmap(lambda one: logits(one, dynamics))(outcome)
             error = cross_entropy(values, targets, smoothing=config.label_smoothing)
@@ -128,24 +122,6 @@ def make_train(
             )
             return error + config.second_spike_penalty * more
 
-        def epoch(carry, number):
-            own = jax.random.fold_in(key_train, number)
-            order = batch_order(own, samples, config.batch_size)
-
-            def step(state, index):
-                params, moments, count = state
-                batch = inputs[index]
-                if config.jitter:
-                    noise = jax.random.normal(jax.random.fold_in(own, count + 1), batch.shape)
-                    moved = jnp.clip(batch + config.jitter * noise, 0.0, 1.0)
-                    batch = jnp.where(batch > 0, moved, 0.0)
-                value, gradient = jax.value_and_grad(loss)(params, batch, labels[index])
-                updates, moments = optimiser.update(gradient, moments, params)
-                return (optax.apply_updates(params, updates), moments, count + 1), value
-
-            (params, moments, _), values = jax.lax.scan(step, (*carry, 0), order)
-            return (params, moments), values.mean()
-
         key_init, key_train = jax.random.split(key)
         drawn = init(key_init, sizes, dynamics)
         # Fewer neurons in use than drawn for: larger weights.
@@ -153,10 +129,17 @@ def make_train(
             (layer.kernel / WEIGHT_UNIT * (size / use) ** 0.5, jnp.log(layer.threshold))
             for layer, size, use in zip(drawn, sizes[:-1], used, strict=True)
         ]
-        carry, values = jax.lax.scan(
-            epoch, (params, optimiser.init(params)), jnp.arange(config.epochs)
+        params, values = fit(
+            loss,
+            params,
+            key_train,
+            inputs,
+            labels,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
         )
-        return Trained(physical(carry[0]), values)
+        return Trained(physical(params), values)
 
     return train
 

@@ -1,0 +1,82 @@
+"""From the chip's output spikes to classes: the first spike names the class."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from hardware.xylo.core import check_events, run, simulate
+from hardware.xylo.network import ChipNetwork
+
+CHUNK = 512  # samples at a time
+
+
+class Decision(NamedTuple):
+    """What the first output spikes say."""
+
+    classes: np.ndarray  # [B]; −1 without an output spike
+    steps: np.ndarray  # [B] step of the decision, from 1; all T without an output spike
+
+
+def first_output_spike(
+    spikes_out: np.ndarray, potential_out: np.ndarray, threshold_out: np.ndarray
+) -> Decision:
+    """Decide by the first output spike; of several in one step by the larger potential.
+
+    Shapes: spikes [B, T, O] and potentials after them [B, T, O], threshold [O]. The potential that
+    counts is that before the spike's reset. No spike: class −1.
+    """
+    fired = np.asarray(spikes_out) > 0
+    decided, length = fired.any((1, 2)), fired.shape[1]
+    first = np.where(decided, fired.any(2).argmax(1), length - 1)
+    rows = np.arange(len(fired))
+    reached = np.asarray(potential_out)[rows, first] + np.asarray(threshold_out)[None]
+    winner = np.where(fired[rows, first], reached, -np.inf).argmax(1)
+    return Decision(np.where(decided, winner, -1), first + 1)
+
+
+class Classified(NamedTuple):
+    """A batch classified, with what pricing it needs."""
+
+    decision: Decision
+    active_hidden: np.ndarray  # [] share of hidden neurons that spike in a step
+    spikes: np.ndarray  # [] hidden spikes a sample
+
+
+@jax.jit
+def _run_outputs(network, events):
+    def one(sample):
+        trace = run(network, sample)
+        active, spikes = (trace.spikes > 0).mean(), trace.spikes.sum()
+        return trace.spikes_out, trace.potential_out, active, spikes, trace.suspect
+
+    return jax.vmap(one)(events)
+
+
+def classify(network: ChipNetwork, events: np.ndarray) -> Classified:
+    """Classify samples by the first output spike, exactly: events [B, T, I] -> `Classified`.
+
+    As `core.simulate`, but in chunks and without keeping traces.
+
+    Raises: InputError for events that the chip cannot take.
+    """
+    events = check_events(events, network.sizes[0])
+    parts = []
+    for begin in range(0, len(events), CHUNK):
+        rows = events[begin : begin + CHUNK]
+        filled = np.concatenate([rows, np.zeros((CHUNK - len(rows), *rows.shape[1:]), np.float32)])
+        *part, suspect = (np.array(leaf)[: len(rows)] for leaf in _run_outputs(network, filled))
+        if again := np.flatnonzero(suspect).tolist():
+            trace = simulate(network, rows[again])
+            exact = (
+                trace.spikes_out,
+                trace.potential_out,
+                (trace.spikes > 0).mean((1, 2)),
+                trace.spikes.sum((1, 2)),
+            )
+            for whole, values in zip(part, exact, strict=True):
+                whole[again] = values
+        parts.append(part)
+    spikes_out, potential_out, active, spikes = map(np.concatenate, zip(*parts, strict=True))
+    decision = first_output_spike(spikes_out, potential_out, np.asarray(network.threshold_out))
+    return Classified(decision, active.mean(), spikes.mean())

@@ -1,0 +1,66 @@
+"""Fit the parameters of a small network by Adam in one pure function, for any loss."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ttfs_jax.training import batch_order
+
+Loss = Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array]
+
+
+def fit(
+    loss: Loss,
+    params: Any,
+    key: jax.Array,
+    inputs: jax.Array,
+    labels: jax.Array,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float = 0.0,
+) -> tuple[Any, jax.Array]:
+    """Minimise `loss(params, inputs [B, ...], labels [B], key) -> []`: parameters, loss [epochs].
+
+    Batches are drawn without replacement in every epoch, the last incomplete one is left out; the
+    learning rate falls by a cosine; gradients are clipped to a norm of 1. Traceable, so it maps
+    over a population.
+
+    Raises: ValueError when the samples [N, ...] do not fill one batch.
+    Source: Loshchilov & Hutter 2019 (arXiv:1711.05101).
+    """
+    samples = len(labels)
+    if samples < batch_size:
+        raise ValueError(f"{samples} samples do not fill one batch of {batch_size}")
+    steps = epochs * (samples // batch_size)
+    schedule = optax.cosine_decay_schedule(learning_rate, steps)
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=weight_decay)
+    )
+
+    def epoch(carry, number):
+        key_order, key_noise = jax.random.split(jax.random.fold_in(key, number))
+        order = batch_order(key_order, samples, batch_size)
+
+        def step(carry, now):
+            params, moments = carry
+            index, noise = now
+            value, gradient = jax.value_and_grad(loss)(params, inputs[index], labels[index], noise)
+            updates, moments = optimiser.update(gradient, moments, params)
+            return (optax.apply_updates(params, updates), moments), value
+
+        carry, values = jax.lax.scan(step, carry, (order, jax.random.split(key_noise, len(order))))
+        return carry, values.mean()
+
+    (params, _), values = jax.lax.scan(epoch, (params, optimiser.init(params)), jnp.arange(epochs))
+    return params, values
+
+
+def shift_inputs(key: jax.Array, inputs: jax.Array, *, spread: float) -> jax.Array:
+    """Move inputs in [0, 1] by normal noise; silent ones, 0, stay silent. Shapes: like inputs."""
+    moved = jnp.clip(inputs + spread * jax.random.normal(key, inputs.shape), 0.0, 1.0)
+    return jnp.where(inputs > 0, moved, 0.0)
