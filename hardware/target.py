@@ -1,13 +1,17 @@
-"""What every hardware target answers: energy, latency, does it fit, and on what grounds.
+"""What every hardware target is asked and answers: energy, latency, does it fit, on what grounds.
 
 All figures are estimated, not measured: a network was not run on the hardware.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
+from hardware.counts import LayerCounts, sum_layers
+from hardware.xylo.cycles import WORST, Activity
+from hardware.xylo.network import ChipNetwork
 from ttfs_jax.errors import InputError
 
 DISCLAIMER = "estimated, not measured"
@@ -33,10 +37,19 @@ class Range:
     def __mul__(self, factor: float) -> "Range":
         return Range(self.low * factor, self.nominal * factor, self.high * factor)
 
+    def widen(self, share: float) -> "Range":
+        """Lower the low end and raise the high end by a share of each."""
+        return Range(self.low * (1 - share), self.nominal, self.high * (1 + share))
+
+
+def exactly(value: float) -> Range:
+    """Make a value without uncertainty."""
+    return Range(value, value, value)
+
 
 def total(parts: Mapping[str, Range]) -> Range:
     """Add up itemised values."""
-    return sum(parts.values(), Range(0.0, 0.0, 0.0))
+    return sum(parts.values(), exactly(0.0))
 
 
 @dataclass(frozen=True)
@@ -54,13 +67,15 @@ class Estimate:
 
     target: str
     terms: dict[str, Range]
-    """Energy by cause in J."""
-    latency: float
-    """Time from the first input to the decision in s."""
+    """Energy by cause in J; empty if not known, as for a network that is not on the chip."""
+    latency: float | None
+    """Time from the first input to the decision in s; None if not known."""
     reasons: tuple[str, ...] = ()
     """Every limit that is violated, by how much; empty if the network fits."""
     constants: dict[str, Constant] = field(default_factory=dict)
     """What the figures rest on."""
+    notes: tuple[str, ...] = ()
+    """What the figures assume and leave out."""
 
     @property
     def fits(self) -> bool:
@@ -68,23 +83,66 @@ class Estimate:
         return not self.reasons
 
     @property
-    def energy(self) -> Range:
-        """Add up the energy of all terms in J."""
-        return total(self.terms)
+    def energy(self) -> Range | None:
+        """Add up the energy of all terms in J; None if it is not known."""
+        return total(self.terms) if self.terms else None
 
     @property
-    def power(self) -> Range:
-        """Return the mean power during the inference in W."""
+    def power(self) -> Range | None:
+        """Return the mean power during the inference in W; None if it is not known."""
+        if self.energy is None or not self.latency:
+            return None
         return self.energy * (1.0 / self.latency)
 
     def __str__(self) -> str:
-        energy, power = self.energy, self.power
-        text = (
-            f"{self.target}, {DISCLAIMER}: {1e6 * energy.nominal:.3g} µJ an inference "
-            f"(low {1e6 * energy.low:.3g}, high {1e6 * energy.high:.3g}), "
-            f"{1e3 * self.latency:.3g} ms, {1e3 * power.nominal:.3g} mW "
-            f"(low {1e3 * power.low:.3g}, high {1e3 * power.high:.3g})"
-        )
-        if self.fits:
-            return text
-        return f"{text}; does not fit: {'; '.join(self.reasons)}"
+        parts = [
+            _spell(self.energy, 1e6, "µJ an inference", missing="energy not known"),
+            "latency not known" if self.latency is None else f"{1e3 * self.latency:.3g} ms",
+        ]
+        if self.power is not None:
+            parts.append(_spell(self.power, 1e3, "mW"))
+        text = "; ".join([f"{self.target}, {DISCLAIMER}: {', '.join(parts)}", *self.notes])
+        return text if self.fits else f"{text}; does not fit: {'; '.join(self.reasons)}"
+
+
+def _spell(value: Range | None, scale: float, unit: str, *, missing: str = "") -> str:
+    if value is None:
+        return missing
+    low, nominal, high = (f"{scale * v:.3g}" for v in (value.low, value.nominal, value.high))
+    return f"{nominal} {unit} (low {low}, high {high})"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What one inference asks of a target."""
+
+    inputs: int
+    """Numbers in one input, H · W · C for an image."""
+    outputs: int
+    """Classes."""
+    layers: tuple[LayerCounts, ...]
+    """Cost by layer in order, the output layer last."""
+    chip: ChipNetwork | None = None
+    """The network as a chip of the Xylo family holds it, if it was mapped."""
+    activity: Activity = WORST
+    """Measured on the chip network."""
+    steps: int = 0
+    """Time steps of the chip network, a silent gap included."""
+
+    @property
+    def total(self) -> LayerCounts:
+        """Add up the layers."""
+        return sum_layers(self.layers)
+
+
+class Target(Protocol):
+    """Hardware, or a model of it, that a network could run on."""
+
+    @property
+    def name(self) -> str:
+        """Name the target as users choose it."""
+        ...
+
+    def estimate(self, workload: Workload) -> Estimate:
+        """Estimate one inference; what does not fit is said in the reasons, not raised."""
+        ...

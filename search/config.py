@@ -8,6 +8,7 @@ from typing import Any, Literal, get_type_hints
 from hardware.xylo.native_training import NativeTrainConfig
 from search.halving import HalvingConfig
 from ttfs_jax.datasets import EyeConfig
+from ttfs_jax.dense_training import DenseTrainConfig
 from ttfs_jax.population import PopulationConfig
 from ttfs_jax.training import TrainConfig
 
@@ -84,6 +85,10 @@ class XyloConfig:
     """Training of every candidate in the search, through the core."""
     retrain: NativeTrainConfig = NativeTrainConfig(epochs=20)
     """Training of the front that the search ends with."""
+    relu: DenseTrainConfig = DenseTrainConfig(epochs=10)
+    """Training of the ReLU network of every exact candidate in the search."""
+    relu_retrain: DenseTrainConfig = DenseTrainConfig(epochs=60)
+    """Training of those on the front that the search ends with."""
     front: int = 12
     """How many networks of the front are retrained at most, evenly along it."""
     mappings: Literal["native", "exact", "native,exact"] = "native,exact"
@@ -93,6 +98,8 @@ class XyloConfig:
     """The chip whose limits hold and whose energy is estimated."""
     clock_mhz: float = 50.0
     """Clock of the chip: 6.25, 12.5, 25 or 50."""
+    referee: bool = True
+    """Classify the test data in the vendor's simulator too (needs the extra `[xylo]`)."""
     gap: float = 6.0
     """Silent time after a sample, in time constants of the slowest decay, in place of a reset that
     Xylo-Audio 3 does not offer; counted in the energy. 0 where states are reset."""
@@ -159,8 +166,38 @@ BATCHES = {
 SMOKE_EYE = EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)
 
 
-def preset(data: str, name: str) -> Config:
-    """Return the defaults of a preset for a data set."""
+# Generations and population of `--space xylo`; epochs of search and retraining, of ReLU twins.
+XYLO_SCHEDULES = {
+    "smoke": (3, 8, 1, 2, 2, 4),
+    "default": (10, 24, 3, 20, 10, 60),
+    "full": (20, 48, 6, 60, 20, 120),
+}
+# A pass over so few samples takes so many times as many epochs.
+XYLO_EPOCHS = {"digits": 6}
+
+
+def on_chip(config: Config) -> Config:
+    """Change the defaults of a preset to those of `--space xylo`."""
+    generations, population, *epochs = XYLO_SCHEDULES[config.preset]
+    more = XYLO_EPOCHS.get(config.data, 1)
+    train, retrain, relu, relu_retrain = (more * count for count in epochs)
+    return dataclasses.replace(
+        config,
+        space="xylo",
+        evolution=EvolutionConfig("nsga2", population=population, generations=generations),
+        xylo=XyloConfig(
+            train=NativeTrainConfig(epochs=train),
+            retrain=NativeTrainConfig(epochs=retrain),
+            relu=DenseTrainConfig(epochs=relu),
+            relu_retrain=DenseTrainConfig(epochs=relu_retrain),
+        ),
+    )
+
+
+def preset(data: str, name: str, *, space: str | None = None) -> Config:
+    """Return the defaults of a preset for a data set, and for a space if it has its own."""
+    if space == "xylo":
+        return on_chip(preset(data, name))
     supernet, epochs, fine_epochs, population, generations, top = SCHEDULES[data, name]
     supernet_batch, batch, penalty = BATCHES[data]
     train = TrainConfig(epochs=epochs, batch_size=batch, activity_penalty=penalty)

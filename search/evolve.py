@@ -13,16 +13,19 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from search import algorithms, report, stages
+from search import algorithms, report, stages, xylo_report, xylo_stages
 from search.config import PRESETS, Config, preset
 from search.progress import Reporter
 from search.run_directory import METRICS, RunDirectory
-from search.space import make_space
+from search.space import SPACES, make_space
+from search.xylo_fitness import objective_names
+from search.xylo_space import xylo_space
 from ttfs_jax import compilation_cache, datasets, distributed
 from ttfs_jax.devices import use_every_core
 from ttfs_jax.errors import InputError, unknown
 
 SHOWN_PROBLEMS = 5
+XYLO = "xylo"
 # The final table has to fit into 80 columns.
 SHORT = {"conv3x3": "3×3", "conv5x5": "5×5", "residual": "res", "skip": "–"}
 
@@ -89,9 +92,21 @@ def execute(arguments: list[str], console: Console) -> dict:
             on_progress=reporter.follow("simulate", unit="takes"),
         )
     loading = time.perf_counter() - started
-    space = make_space(config.space, data.image_shape, len(data.classes))
+    on_chip = config.space == XYLO
+    if on_chip:
+        space = xylo_space(
+            data.image_shape,
+            len(data.classes),
+            polarities=2 if data.source.get("kind") == "eye" else 1,
+            mappings=tuple(config.xylo.mappings.split(",")),
+        )
+    else:
+        space = make_space(config.space, data.image_shape, len(data.classes))
     algorithm = algorithms.make(
-        config.evolution.algorithm, space, population=config.evolution.population
+        config.evolution.algorithm,
+        space,
+        population=config.evolution.population,
+        objectives=len(objective_names(config.objectives)) if on_chip else None,
     )
     _check_sizes(config, data, space)
     if command.resume is not None:
@@ -114,11 +129,13 @@ def execute(arguments: list[str], console: Console) -> dict:
     else:
         with Reporter(console) as reporter:
             search = stages.Search(config, data, space, algorithm, directory, reporter)
-            metrics = stages.run(search)
-    if directory.writes:
+            metrics = (xylo_stages if on_chip else stages).run(search)
+    if directory.writes and on_chip:
+        xylo_report.write(directory.path, data)
+    elif directory.writes:
         report.write_raster(directory.path, data.test.images, data.name)
         report.write(directory.path)
-    console.print(table(metrics))
+    console.print(xylo_report.table(metrics) if on_chip else table(metrics))
     return metrics
 
 
@@ -138,17 +155,20 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
     Raises: InputError for an unknown preset or data set, or a folder that holds no run.
     """
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("preset", "data", "resume"):
+    for name in ("preset", "data", "resume", "space"):
         early.add_argument(f"--{name}", nargs="?")
     known, _ = early.parse_known_args(arguments)
     saved = RunDirectory.read_config(Path(known.resume)) if known.resume else None
     for option, value, choices in (
         ("preset", known.preset, PRESETS),
         ("data", known.data, datasets.NAMES),
+        ("space", known.space, (*SPACES, XYLO)),
     ):
         if value is not None and value not in choices:
             raise unknown(f"--{option}", value, choices)
-    default = saved or preset(known.data or Config.data, known.preset or "default")
+    default = saved or preset(
+        known.data or Config.data, known.preset or "default", space=known.space
+    )
     command = tyro.cli(
         Command,
         default=Command(config=default),
@@ -179,11 +199,19 @@ def _refuse_changes(saved: Config, wanted: Config, prefix: str = "") -> None:
 
 def _check_sizes(config: Config, data: datasets.Dataset, space) -> None:
     samples = len(data.train.labels)
-    for name, recipe in (
-        ("supernet.train", config.supernet.train),
-        ("retrain.train", config.retrain.train),
-        ("retrain.fine-tune", config.retrain.fine_tune),
-    ):
+    recipes = {
+        "supernet.train": config.supernet.train,
+        "retrain.train": config.retrain.train,
+        "retrain.fine-tune": config.retrain.fine_tune,
+    }
+    if config.space == XYLO:
+        recipes = {
+            "xylo.train": config.xylo.train,
+            "xylo.retrain": config.xylo.retrain,
+            "xylo.relu": config.xylo.relu,
+            "xylo.relu-retrain": config.xylo.relu_retrain,
+        }
+    for name, recipe in recipes.items():
         if not 0 < recipe.batch_size <= samples:
             raise InputError(
                 f"--{name}.batch-size {recipe.batch_size} must be between 1 and the {samples} "

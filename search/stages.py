@@ -73,6 +73,17 @@ def train_supernet(search: Search, network: Network) -> Variables:
     return state.variables
 
 
+def write_history(search: Search, archives: dict[str, evolution.Archive]) -> None:
+    """Write the candidates of several searches, by name, one after another."""
+    tables = [
+        archive.columns(search.space, stage=stage, seed=search.config.seed)
+        for stage, archive in archives.items()
+    ]
+    joined = {key: np.concatenate([table[key] for table in tables]) for key in tables[0]}
+    joined["genotype"] = joined["genotype"].tolist()
+    search.directory.write_history(joined)
+
+
 def search_architectures(
     search: Search, network: Network, variables: Variables
 ) -> tuple[evolution.Archive, evolution.Archive]:
@@ -91,13 +102,7 @@ def search_architectures(
 
     def explore(name, algorithm, purpose, budget, generations) -> evolution.Archive:
         def keep_history(archive):
-            tables = [
-                a.columns(search.space, stage=stage, seed=search.config.seed)
-                for stage, a in (archives | {name: archive}).items()
-            ]
-            joined = {key: np.concatenate([t[key] for t in tables]) for key in tables[0]}
-            joined["genotype"] = joined["genotype"].tolist()
-            search.directory.write_history(joined)
+            write_history(search, archives | {name: archive})
 
         total = budget or config.population * generations
         with (
@@ -254,17 +259,22 @@ def run(search: Search) -> dict[str, Any]:
         "random_architectures_evaluated": len(control),
         **rows,
         "seconds": search.directory.seconds,
-        "environment": {
-            "jax": jax.__version__,
-            "python": platform.python_version(),
-            "device": jax.devices()[0].device_kind,
-            "devices": jax.device_count(),
-            "cpus": os.cpu_count(),
-        },
+        "environment": environment(),
     }
     search.directory.write_json(METRICS, metrics)
     search.directory.log.info("done: %s and %s written", METRICS, HISTORY)
     return metrics
+
+
+def environment() -> dict[str, Any]:
+    """Say on what a run was made."""
+    return {
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": jax.devices()[0].device_kind,
+        "devices": jax.device_count(),
+        "cpus": os.cpu_count(),
+    }
 
 
 def _recalls(measured) -> dict[str, float]:

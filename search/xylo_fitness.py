@@ -14,7 +14,7 @@ from hardware.xylo.network import ChipNetwork
 from search.config import XyloConfig
 from search.xylo_population import CHANNELS, Measured
 from search.xylo_space import Candidate
-from ttfs_jax.errors import unknown
+from ttfs_jax.errors import InputError, unknown
 
 OBJECTIVES = ("war", "uar", "energy", "latency")
 
@@ -37,15 +37,32 @@ class XyloScores:
     synapses: np.ndarray
 
 
-def costs(scores: dict[str, np.ndarray], objectives: Sequence[str]) -> np.ndarray:
-    """Turn scores into costs, all to be minimised: [n, M]; recalls r become 1 − r."""
-    for name in objectives:
+def objective_names(objectives: str) -> list[str]:
+    """Split objectives, as "war,energy". Raises: InputError for an unknown or repeated one."""
+    names = objectives.split(",")
+    for name in names:
         if name not in OBJECTIVES:
             raise unknown("--objectives", name, OBJECTIVES)
+    if len(set(names)) < len(names):
+        raise InputError(f"--objectives {objectives} names one twice: name each once")
+    return names
+
+
+def costs(scores: dict[str, np.ndarray], objectives: Sequence[str]) -> np.ndarray:
+    """Turn scores into costs, all to be minimised: [n, M]; recalls r become 1 − r."""
     columns = [
         1.0 - scores[name] if name in ("war", "uar") else scores[name] for name in objectives
     ]
     return np.stack(columns, -1)
+
+
+def volume_costs(scores: dict[str, np.ndarray], objectives: Sequence[str]) -> np.ndarray:
+    """Turn scores into costs for hypervolumes: [n, M]; energy and latency as logarithms."""
+    plain = costs(scores, objectives)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(
+            [name in ("energy", "latency") for name in objectives], np.log10(plain), plain
+        )
 
 
 def silent_gap(candidate: Candidate, config: XyloConfig) -> int:
@@ -73,16 +90,17 @@ def skeleton(candidate: Candidate, classes: int) -> ChipNetwork:
 def price(
     candidate: Candidate,
     network: ChipNetwork,
-    active: Activity,
+    measured: Measured,
     config: XyloConfig,
     *,
     steps: int,
 ) -> tuple[Estimate, float]:
     """Estimate one inference of a chip network, and the seconds a step takes.
 
-    `active` is over the `steps` of the sample; the silent gap comes on top. Estimated, not
-    measured.
+    Activity was measured over the `steps` of the sample; the silent gap comes on top. Estimated,
+    not measured.
     """
+    active = Activity(np.asarray(measured.active_inputs), np.asarray(measured.active_hidden))
     gap = silent_gap(candidate, config)
     # Cycles are linear in the activity, so that the gap thins it out.
     share = steps / (steps + gap)
@@ -122,8 +140,7 @@ def score(
     steps: int,
 ) -> dict[str, float]:
     """Score one network: the fields of `XyloScores`."""
-    active = Activity(np.asarray(measured.active_inputs), np.asarray(measured.active_hidden))
-    found, seconds = price(candidate, network, active, config, steps=steps)
+    found, seconds = price(candidate, network, measured, config, steps=steps)
     latency = float(measured.step) * seconds
     energy = total(found.terms)
     return {

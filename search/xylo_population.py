@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hardware.xylo import exact
 from hardware.xylo.features import full_scale, pool, scale
-from hardware.xylo.native import Dynamics, Layer, assemble
+from hardware.xylo.native import Dynamics, Layer, assemble, encode
 from hardware.xylo.native_training import (
     NativeTrainConfig,
     choose_threshold,
@@ -57,23 +59,39 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Network:
-    """A trained candidate, on its own."""
+    """A trained candidate on the chip."""
 
     candidate: Candidate
     chip: ChipNetwork
-    layers: tuple[Layer, ...]
-    dynamics: Dynamics
-    measured: dict[str, float]
+    steps: int
+    """Steps of an inference, without a silent gap."""
+    layers: tuple[Any, ...]
+    """What it was made of: `native.Layer` or, of an exact copy, `dense.Dense`."""
+
+    def events(self, values: np.ndarray) -> np.ndarray:
+        """Encode inputs [B, 16] in [0, 1] as spikes of the channels: [B, T, 16]."""
+        if self.candidate.mapping == "exact":
+            return exact.encode(values, steps=self.candidate.window, total=self.steps)
+        window = jnp.float32(self.candidate.window)
+        one = partial(encode, window=window, steps=self.steps)
+        return np.asarray(jax.vmap(lambda sample: one(sample))(jnp.asarray(values)))
 
 
-def make_inputs(space: XyloSpace, data: Dataset) -> dict[str, Inputs]:
-    """Pool all parts of the data by every grid of the space, scaled by the training part.
+def full_scales(space: XyloSpace, data: Dataset) -> list[np.ndarray]:
+    """Choose what counts as 1 of every feature, grid by grid, from the training part."""
+    return [
+        full_scale(pool(data.train.images, grid, polarities=space.polarities))
+        for grid in space.grids
+    ]
+
+
+def make_inputs(space: XyloSpace, data: Dataset, scales: Sequence[np.ndarray]) -> dict[str, Inputs]:
+    """Pool all parts of the data by every grid of the space, scaled by `full_scales`.
 
     Of event frames, which have two polarities, the square root is taken.
     """
     values: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
-    for grid in space.grids:
-        full = full_scale(pool(data.train.images, grid, polarities=space.polarities))
+    for grid, full in zip(space.grids, scales, strict=True):
         for part, found in values.items():
             images = getattr(data, part).images
             pooled = pool(images, grid, polarities=space.polarities)
@@ -212,7 +230,5 @@ def single(candidate: Candidate, found: Found) -> Network:
             found.layers, sizes[:-1], sizes[1:], strict=True
         )
     )
-    dynamics = candidate.dynamics
-    chip = assemble(layers, dynamics, int(found.threshold))
-    measured = {name: float(value) for name, value in found.measured._asdict().items()}
-    return Network(candidate, chip, layers, dynamics, measured)
+    chip = assemble(layers, candidate.dynamics, int(found.threshold))
+    return Network(candidate, chip, candidate.steps, layers)

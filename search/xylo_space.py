@@ -33,6 +33,7 @@ GRIDS = tuple(
 FIRST, LATER = (16, 24, 32, 48, 64), (0, 16, 24, 32, 48, 64)
 PACES = ("8/16", "16/24", "16/32", "24/32")
 DECAYS = ("2/3", "3/4", "4/5", "5/6")
+HAND_MADE = (60, 40)  # hidden layers of the network that nobody searched for
 MAPPINGS = ("native", "exact")
 
 
@@ -81,6 +82,11 @@ class XyloSpace:
     def size(self) -> int:
         """Count the genotypes; some stand for the same network."""
         return math.prod(self.cardinalities)
+
+    @property
+    def widest(self) -> int:
+        """Give the most neurons of a layer, those of the network made by hand included."""
+        return max(*FIRST, *HAND_MADE)
 
     def describe(self, genotype: np.ndarray) -> dict[str, str | int]:
         """Name the choices of a genotype [G]."""

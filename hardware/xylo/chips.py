@@ -1,0 +1,145 @@
+"""The chips of the family as hardware targets."""
+
+from dataclasses import dataclass, replace
+
+import jax
+import numpy as np
+
+from hardware.counts import LayerCounts
+from hardware.target import Constant, Estimate, Range, Workload
+from hardware.xylo.core import Trace
+from hardware.xylo.cycles import activity, cycles_per_step
+from hardware.xylo.energy import estimate
+from hardware.xylo.families import Family, family, violations
+from hardware.xylo.network import ChipNetwork, check
+from ttfs_jax.errors import InputError
+
+SPREAD = 0.5
+_ELSEWHERE = Constant(
+    Range(1 - SPREAD, 1.0, 1 + SPREAD),
+    "of Audio 3",
+    "assumed: idle core of a Xylo-IMU at 6.25 MHz 188 µW (xylo-imu-intro.ipynb, Rockpool 3.1.0), "
+    "0.6 of Audio 3",
+)
+SILICON = "core rail only: pads, host, sensor, loading of spikes and wake-up not included"
+
+
+@dataclass(frozen=True)
+class Xylo:
+    """One chip with its clock; the constants are those of Audio 3, ± 50 % on the others."""
+
+    name: str
+    """Key of `families.FAMILIES`."""
+    clock_mhz: float = 50.0
+    step_seconds: float | None = None
+    """Length of a step in real time; None: as fast as the clock allows."""
+
+    def estimate(self, workload: Workload) -> Estimate:
+        """Estimate from the chip network, its activity and steps; see `energy.estimate`.
+
+        A mapped network beyond a limit costs what it would on a larger chip of the kind, and the
+        reasons say so. A network that was not mapped, such as a convolutional one, has no energy
+        and no latency, and the reasons say what is in its way.
+
+        Without a measured activity every neuron counts as spiking in every step.
+
+        Raises: InputError for a chip network without steps, or steps too short for their cycles.
+        """
+        chip = family(self.name)
+        if workload.chip is None:
+            return Estimate(self.name, {}, None, not_mapped(workload, chip))
+        if workload.steps < 1:
+            raise InputError("the workload of a chip network needs its steps, at least 1")
+        cycles = cycles_per_step(
+            workload.chip, workload.activity, full_matrices=self.name == "xylo-a2"
+        )
+        found = estimate(
+            float(cycles),
+            workload.steps,
+            clock_mhz=self.clock_mhz,
+            step_seconds=self.step_seconds,
+            reasons=violations(workload.chip, chip),
+        )
+        notes = (SILICON,) if found.fits else (SILICON, "energy as if a larger chip held it")
+        if self.name == "xylo-a3":
+            return replace(found, notes=notes)
+        return replace(
+            found,
+            target=self.name,
+            terms={term: value.widen(SPREAD) for term, value in found.terms.items()},
+            constants=found.constants | {"chip": _ELSEWHERE},
+            notes=(f"extrapolated from Xylo-Audio 3, ± {100 * SPREAD:.0f} %", *notes),
+        )
+
+
+def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
+    """List the limits in the way of a network that was not mapped, and the nearest change.
+
+    Every neuron and connection needs a place of its own there, as kernels cannot be shared; the
+    pooling between stages would need further neurons, which are not counted.
+    """
+    run = [layer for layer in workload.layers if int(layer.neurons)]
+    among = sum(float(layer.synapses) for layer in run[1:])
+    first, last = (int(layer.neurons) for layer in (run[0], run[-1])) if run else (0, 0)
+    pool = f"pool the input to {chip.inputs} features and use --space xylo"
+    found = [
+        f"{used:,} {what}, {chip.name} has {limit:,}: {change or f'take out {used - limit:,}'}"
+        for used, limit, what, change in (
+            (workload.inputs, chip.inputs, "inputs", pool),
+            (sum(int(layer.neurons) for layer in run), chip.hidden, "hidden neurons", None),
+            (first, chip.from_inputs, "hidden neurons that inputs reach", None),
+            (last, chip.to_outputs, "hidden neurons that reach outputs", None),
+            (round(among), chip.memory, "connections among hidden neurons", None),
+            (workload.outputs, chip.outputs, "outputs", None),
+        )
+        if used > limit
+    ]
+    return (*found, "no mapping to the chip: use --space xylo")
+
+
+def workload(network: ChipNetwork, events: np.ndarray, trace: Trace) -> Workload:
+    """Count what a chip network did: events [B, T, I] and its trace, each [B, T, ...].
+
+    Means over the samples; a spike count of n is n spikes. Neurons are updated in every step.
+    `multiply_adds` takes every weight once, as a feed-forward ReLU twin does.
+
+    Raises: InputError for a network that no chip could hold, see `check`.
+    """
+    net = check(network)
+    _, hidden, outputs, synapses = net.sizes
+    samples, steps = np.shape(events)[:2]
+    fired = np.asarray(trace.spikes).sum((0, 1)) / samples
+
+    def row(name, neurons, spikes, arriving, currents):
+        return jax.tree.map(
+            np.asarray,
+            LayerCounts(
+                name=name,
+                spikes=np.asarray(spikes).sum() / samples,
+                synops=sum(counts @ (weights != 0).sum(1) for counts, weights in arriving),
+                neurons=neurons,
+                updates=neurons * steps,
+                states=neurons * (1 + currents),
+                multiply_adds=sum((weights != 0).sum() for _, weights in arriving),
+                weights=sum((weights != 0).sum() for _, weights in arriving),
+                thresholds=neurons,
+                synapses=sum((weights != 0).sum() for _, weights in arriving),
+            ),
+        )
+
+    def flat(weights):
+        return np.asarray(weights).reshape(len(weights), -1)
+
+    entering = np.asarray(events).sum((0, 1)) / samples
+    into_hidden = ((entering, flat(net.weights_in)), (fired, flat(net.weights_rec)))
+    return Workload(
+        inputs=net.sizes[0],
+        outputs=outputs,
+        layers=(
+            row("hidden", hidden, trace.spikes, into_hidden, synapses),
+            row("output", outputs, trace.spikes_out, ((fired, net.weights_out),), 1),
+        ),
+        chip=network,
+        activity=activity(events, trace),
+        steps=steps,
+    )

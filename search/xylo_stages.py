@@ -1,0 +1,333 @@
+"""A run of `--space xylo`: a Pareto search through the integer core, retraining, the test."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from hardware.target import DISCLAIMER
+from hardware.xylo import specification
+from hardware.xylo.decision import classify
+from hardware.xylo.families import family, violations
+from hardware.xylo.features import Features
+from search import algorithms, evolution, pareto, xylo_exact
+from search.config import to_dict
+from search.run_directory import METRICS
+from search.stages import Search, environment, write_history
+from search.xylo_exact import ExactPopulation
+from search.xylo_fitness import (
+    XyloScores,
+    costs,
+    objective_names,
+    price,
+    score,
+    skeleton,
+    table,
+    volume_costs,
+)
+from search.xylo_population import (
+    Inputs,
+    NativePopulation,
+    Network,
+    full_scales,
+    make_inputs,
+    single,
+)
+from search.xylo_space import HAND_MADE, Candidate, XyloSpace
+from ttfs_jax.errors import InputError
+
+FIELDS = tuple(XyloScores.__dataclass_fields__)
+# Each purpose has its own stream of randomness; those of `stages` are below 10.
+EVOLUTION, RANDOM, TRAIN, RETRAIN = range(10, 14)
+
+
+@dataclass(frozen=True)
+class Populations:
+    """Both kinds of candidates, trained by one recipe each."""
+
+    native: NativePopulation
+    exact: ExactPopulation
+
+    def train(
+        self, candidates: Sequence[Candidate], seeds: np.ndarray
+    ) -> list[tuple[Network, Any] | None]:
+        """Train candidates and measure them on validation data; None for one that cannot be."""
+        results: list[tuple[Network, Any] | None] = [None] * len(candidates)
+        native, exact = (
+            [n for n, candidate in enumerate(candidates) if candidate.mapping == mapping]
+            for mapping in ("native", "exact")
+        )
+        if native:
+            found = self.native.train([candidates[n] for n in native], seeds[native])
+            for n, one in zip(native, found, strict=True):
+                results[n] = single(candidates[n], one), one.measured
+        if exact:
+            networks = self.exact.train([candidates[n] for n in exact], seeds[exact])
+            for n, network in zip(exact, networks, strict=True):
+                if network is not None:
+                    validation = self.exact.inputs["validation"]
+                    classes = self.exact.classes
+                    results[n] = network, xylo_exact.measure(network, validation, classes=classes)
+        return results
+
+
+class Evaluator:
+    """Scores of candidates; a candidate's depend on its genotype and the run's seed only."""
+
+    def __init__(self, search: Search, populations: Populations, purpose: int):
+        self._space: XyloSpace = search.space  # type: ignore[assignment]
+        self._config, self._populations = search.config.xylo, populations
+        self._seed = search.seed(purpose)
+
+    def __call__(self, genotypes: np.ndarray) -> XyloScores:
+        """Train and score genotypes [P, G] in the integer core."""
+        rows = {tuple(genotype): None for genotype in genotypes.tolist()}
+        decoded = [self._space.decode(np.array(genotype)) for genotype in rows]
+        scored = dict(zip(rows, self.score(decoded)[0], strict=True))
+        return table([scored[tuple(genotype)] for genotype in genotypes.tolist()])
+
+    def score(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[list[dict[str, float]], list[Network | None]]:
+        """Train and score candidates; those that do not fit are not trained.
+
+        Returns the fields of `XyloScores` and the networks.
+        """
+        limits = [self._beyond(candidate) for candidate in candidates]
+        chosen = [n for n, limit in enumerate(limits) if not limit]
+        seeds = np.array([self._seed ^ zlib.crc32(repr(candidates[n]).encode()) for n in chosen])
+        results = self._populations.train([candidates[n] for n in chosen], seeds)
+        trained = dict(zip(chosen, results, strict=True))
+        rows, networks = [], []
+        for n, candidate in enumerate(candidates):
+            if (found := trained.get(n)) is None:
+                # An exact copy that no setting gets onto the chip violates one limit at least.
+                rows.append(dict.fromkeys(FIELDS, np.nan) | {"violations": max(limits[n], 1)})
+                networks.append(None)
+                continue
+            network, measured = found
+            rows.append(score(candidate, network.chip, measured, self._config, steps=network.steps))
+            networks.append(network)
+        return rows, networks
+
+    def _beyond(self, candidate: Candidate) -> int:
+        if candidate.mapping == "exact":
+            return 0
+        network = skeleton(candidate, self._space.classes)
+        return len(violations(network, family(self._config.target)))
+
+
+def explore(search: Search, evaluate: Evaluator) -> dict[str, evolution.Archive]:
+    """Search by NSGA-II, then at random with the same budget, on validation data."""
+    config = search.config
+    objectives = objective_names(search.config.objectives)
+    archives: dict[str, evolution.Archive] = {}
+
+    def judge(scores):
+        return np.column_stack([costs(scores, objectives), scores["violations"]])
+
+    def describe(archive):
+        marked = pareto.front(costs(archive.scores, objectives), archive.scores["violations"])
+        return f"{marked.sum()} on the front"
+
+    chance = algorithms.make("random", search.space, population=config.evolution.population)
+    for name, algorithm, purpose in (
+        ("evolution", search.algorithm, EVOLUTION),
+        ("random", chance, RANDOM),
+    ):
+        budget = len(archives["evolution"]) if archives else None
+        total = budget or config.evolution.population * config.evolution.generations
+        with (
+            search.directory.stage(name),
+            search.reporter.bar(name, total, unit="candidates") as bar,
+        ):
+            archives[name] = evolution.run(
+                name,
+                algorithm,
+                search.space,
+                evaluate,
+                population=config.evolution.population,
+                generations=config.evolution.generations,
+                budget=budget,
+                seed=search.seed(purpose),
+                directory=search.directory,
+                bar=bar,
+                on_generation=lambda archive, name=name: write_history(
+                    search, archives | {name: archive}
+                ),
+                fields=FIELDS,
+                judge=judge,
+                describe=describe,
+            )
+    return archives
+
+
+def hand_made(search: Search) -> Candidate:
+    """Describe the network that nobody searched for: 4 × 4 cells, 16-60-40, 16 of 24 steps."""
+    grids = search.space.grids  # type: ignore[union-attr]
+    number = grids.index(Features(4, 4)) if Features(4, 4) in grids else 0
+    return Candidate(grids[number], number, HAND_MADE, 16, 24, 4, 5, "native")
+
+
+def along_the_front(archive: evolution.Archive, objectives: list[str], most: int) -> np.ndarray:
+    """Choose genotypes of the front, at most so many, evenly by energy: [n, G]."""
+    scores = archive.scores
+    rows = np.flatnonzero(pareto.front(costs(scores, objectives), scores["violations"]))
+    rows = rows[np.argsort(scores["energy"][rows], kind="stable")]
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))
+    return archive.genotypes[rows[chosen]]
+
+
+def volumes(objectives: list[str], groups: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
+    """Measure the hypervolumes of several sets of scores in one box, see `volume_costs`.
+
+    The box reaches from the best seen of each objective to the largest energy and latency seen,
+    and to the recalls of guessing.
+    """
+    within = {
+        name: volume_costs(scores, objectives)[
+            pareto.front(costs(scores, objectives), scores["violations"])
+        ]
+        for name, scores in groups.items()
+    }
+    seen = np.concatenate(list(within.values()))
+    reference = np.where([name in ("war", "uar") for name in objectives], 1.0, seen.max(0) + 1e-3)
+    ideal = np.minimum(seen.min(0), reference - 1e-3)
+    return {
+        name: pareto.hypervolume(points, ideal=ideal, reference=reference)
+        for name, points in within.items()
+    }
+
+
+def on_test(search: Search, network: Network, test: Inputs) -> dict[str, Any]:
+    """Measure a network on test data, in the core and in XyloSim: JSON values."""
+    config = search.config.xylo
+    measured = xylo_exact.measure(network, test, classes=len(search.data.classes))
+    found, seconds = price(network.candidate, network.chip, measured, config, steps=network.steps)
+    return {
+        "war": float(measured.war),
+        "uar": float(measured.uar),
+        "decided": float(measured.decided),
+        "step": float(measured.step),
+        "spikes": float(measured.spikes),
+        "energy_terms": {name: asdict(term) for name, term in found.terms.items()},
+        "energy": asdict(found.energy) if found.energy else None,
+        "latency": float(measured.step) * seconds,
+        "estimate": f"{DISCLAIMER}: {found}",
+        "xylosim_differs": referee_differs(network, test) if config.referee else None,
+    }
+
+
+def referee_differs(network: Network, inputs: Inputs) -> int:
+    """Count the samples that XyloSim classifies otherwise than the core."""
+    from hardware.xylo.referee import Referee
+
+    events = network.events(inputs.values[network.candidate.number])
+    ours, theirs = classify(network.chip, events).decision, Referee(network.chip).decide(events)
+    return int(((ours.classes != theirs.classes) | (ours.steps != theirs.steps)).sum())
+
+
+def keep(search: Search, place: str, network: Network, full: np.ndarray, row: dict) -> None:
+    """Write a network: specification of the chip, layers, and what a user needs to feed it."""
+    directory = search.directory
+    if not directory.writes:
+        return
+    folder = directory.path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "specification.npz"
+    target.unlink(missing_ok=True)
+    specification.save(target, network.chip, chip=search.config.xylo.target)
+    layers = [layer._asdict() for layer in network.layers]
+    meta = {
+        "dataset": search.data.name,
+        "classes": list(search.data.classes),
+        "polarities": search.space.polarities,  # type: ignore[union-attr]
+        "candidate": asdict(network.candidate) | {"features": list(network.candidate.features)},
+        "steps": network.steps,
+        "full_scale": np.asarray(full).tolist(),
+        "metrics": row,
+        "config": to_dict(search.config),
+    }
+    directory.save(folder / "layers", layers, meta=meta)
+    (folder / "network.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+def run(search: Search) -> dict[str, Any]:
+    """Run all stages, or what is left of them, and write metrics.json."""
+    space: XyloSpace = search.space  # type: ignore[assignment]
+    config, objectives = search.config.xylo, objective_names(search.config.objectives)
+    scales = full_scales(space, search.data)
+    inputs = make_inputs(space, search.data, scales)
+
+    def populations(native, relu, widest):
+        options = {"classes": space.classes, "widest": widest}
+        return Populations(
+            NativePopulation(inputs, native, **options),
+            ExactPopulation(inputs, relu, chip=config.target, **options),
+        )
+
+    evaluate = Evaluator(search, populations(config.train, config.relu, space.widest), TRAIN)
+    archives = explore(search, evaluate)
+    by_hand = hand_made(search)
+    groups = {name: archive.scores for name, archive in archives.items()}
+    groups["hand_made"] = vars(table(evaluate.score([by_hand])[0]))
+    chosen = along_the_front(archives["evolution"], objectives, config.front)
+    if not len(chosen):
+        raise InputError(
+            f"no candidate fits {config.target} and its budgets: raise --xylo.max-energy-uj or "
+            "--xylo.max-latency-ms, or choose another --xylo.target"
+        )
+    candidates = [space.decode(genotype) for genotype in chosen]
+    with search.directory.stage("retrain"):
+        again = Evaluator(
+            search, populations(config.retrain, config.relu_retrain, space.widest), RETRAIN
+        )
+        validated, networks = again.score([*candidates, by_hand])
+    rows, failed = [], 0
+    with search.directory.stage("test"):
+        for number, (network, scores) in enumerate(zip(networks, validated, strict=True)):
+            if network is None:
+                failed += 1
+                continue
+            last = number == len(candidates)
+            row = {
+                "architecture": describe(network.candidate),
+                "validation": scores,
+                "test": on_test(search, network, inputs["test"]),
+                "hand_made": last,
+            }
+            place = "hand_made" if last else f"front/{len(rows)}"
+            keep(search, place, network, scales[network.candidate.number], row)
+            rows.append(row)
+    metrics = {
+        "dataset": search.data.name,
+        "space": {"name": space.name, "size": space.size},
+        "algorithm": search.config.evolution.algorithm,
+        "objectives": objectives,
+        "seed": search.config.seed,
+        "target": config.target,
+        "architectures_evaluated": len(archives["evolution"]),
+        "random_architectures_evaluated": len(archives["random"]),
+        "hypervolume": volumes(objectives, groups),
+        "front": [row for row in rows if not row["hand_made"]],
+        "not_converted_in_retraining": failed,
+        "hand_made": next((row for row in rows if row["hand_made"]), None),
+        "seconds": search.directory.seconds,
+        "environment": environment(),
+    }
+    search.directory.write_json(METRICS, metrics)
+    return metrics
+
+
+def describe(candidate: Candidate) -> dict[str, Any]:
+    """Name what a candidate consists of."""
+    return {
+        "features": str(candidate.features),
+        "layers": "-".join(map(str, (candidate.features.count, *candidate.widths))),
+        "pace": f"{candidate.window}/{candidate.steps}",
+        "decay": f"{candidate.dash_syn}/{candidate.dash_mem}",
+        "mapping": candidate.mapping,
+    }
