@@ -94,8 +94,6 @@ class XyloConfig:
     mappings: Literal["native", "exact", "native,exact"] = "native,exact"
     """How candidates get onto the chip: trained through its core, or as an exact copy of a ReLU
     network in spike times."""
-    target: Literal["xylo-a3", "xylo-a2", "xylo-imu"] = "xylo-a3"
-    """The chip whose limits hold and whose energy is estimated."""
     clock_mhz: float = 50.0
     """Clock of the chip: 6.25, 12.5, 25 or 50."""
     referee: bool = True
@@ -126,6 +124,11 @@ class Config:
     """How long to search and train; every other option can still be set on its own."""
     space: str = "conv"
     """Name of the search space; `xylo` holds networks that fit the chip."""
+    target: Literal[
+        "xylo-a3", "xylo-a2", "xylo-imu", "ttfs-accelerator", "cmos45", "cmos45-relu"
+    ] = "xylo-a3"
+    """Hardware whose energy and latency are estimated; in `--space xylo` a chip of that family,
+    whose limits hold."""
     objectives: str = "war,uar,energy,latency"
     """What the Pareto search of `xylo` weighs up: some of these, with commas."""
     seed: int = 0

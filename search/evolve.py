@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from hardware.xylo.families import family
 from search import algorithms, report, stages, xylo_report, xylo_stages
 from search.config import PRESETS, Config, preset
 from search.progress import Reporter
@@ -94,6 +95,7 @@ def execute(arguments: list[str], console: Console) -> dict:
     loading = time.perf_counter() - started
     on_chip = config.space == XYLO
     if on_chip:
+        family(config.target)
         space = xylo_space(
             data.image_shape,
             len(data.classes),
@@ -250,10 +252,11 @@ def table(metrics: dict) -> Table:
             f"{row['params']:,}",
         )
     proof = metrics["identity"]
+    hardware = metrics["best"][0]["hardware"]["summary"]
     result.caption = (
         f"Twin and TTFS logits differ by at most {proof['max_abs_logit_error']:.1e}, arg-max "
         f"agreement {proof['argmax_agreement']:.2%}, clip rate {proof['clip_rate']:.1e}; "
-        f"{metrics['architectures_evaluated']} architectures evaluated."
+        f"{metrics['architectures_evaluated']} architectures evaluated. best/0 on {hardware}."
     )
     return result
 

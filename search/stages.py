@@ -2,7 +2,7 @@
 
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import jax
@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hardware.counts import count
+from hardware.target import Estimate
+from hardware.targets import target, workload
 from search import evolution
 from search.algorithms import Algorithm, make
 from search.config import Config, to_dict
@@ -221,7 +223,9 @@ def measure_rows(
         report = identity.compare(
             members.network, pick(exact, n), architecture, jnp.asarray(data.test.images)
         )
-        counts = count(members.network.spec, architecture, pick(ttfs, n))
+        measured = pick(ttfs, n)
+        counts = count(members.network.spec, architecture, measured)
+        asked = workload(members.network.spec, architecture, measured)
         rows.append(
             {
                 "genotype": genotype.tolist(),
@@ -237,6 +241,7 @@ def measure_rows(
                     ttfs.predictions[n], data.test.labels, data.classes, data.test.columns
                 ),
                 "identity": report._asdict(),
+                "hardware": describe(target(search.config.target).estimate(asked)),
             }
         )
     return rows
@@ -264,6 +269,21 @@ def run(search: Search) -> dict[str, Any]:
     search.directory.write_json(METRICS, metrics)
     search.directory.log.info("done: %s and %s written", METRICS, HISTORY)
     return metrics
+
+
+def describe(found: Estimate) -> dict[str, Any]:
+    """Turn an estimate into JSON values; estimated, not measured."""
+    return {
+        "target": found.target,
+        "summary": str(found),
+        "fits": found.fits,
+        "reasons": list(found.reasons),
+        "terms": {name: asdict(term) for name, term in found.terms.items()},
+        "energy": asdict(found.energy) if found.energy else None,
+        "latency": found.latency,
+        "constants": {name: constant.source for name, constant in found.constants.items()},
+        "notes": list(found.notes),
+    }
 
 
 def environment() -> dict[str, Any]:

@@ -37,6 +37,9 @@ class XyloScores:
     synapses: np.ndarray
 
 
+FIELDS = tuple(XyloScores.__dataclass_fields__)
+
+
 def objective_names(objectives: str) -> list[str]:
     """Split objectives, as "war,energy". Raises: InputError for an unknown or repeated one."""
     names = objectives.split(",")
@@ -93,6 +96,7 @@ def price(
     measured: Measured,
     config: XyloConfig,
     *,
+    target: str,
     steps: int,
 ) -> tuple[Estimate, float]:
     """Estimate one inference of a chip network, and the seconds a step takes.
@@ -112,8 +116,8 @@ def price(
         activity=Activity(active.inputs * share, active.hidden * share),
         steps=steps + gap,
     )
-    found = Xylo(config.target, clock_mhz=config.clock_mhz).estimate(whole)
-    busy = cycles_per_step(network, active, full_matrices=config.target == "xylo-a2")
+    found = Xylo(target, clock_mhz=config.clock_mhz).estimate(whole)
+    busy = cycles_per_step(network, active, full_matrices=target == "xylo-a2")
     return found, float(busy) / (config.clock_mhz * 1e6)
 
 
@@ -137,10 +141,11 @@ def score(
     measured: Measured,
     config: XyloConfig,
     *,
+    target: str,
     steps: int,
 ) -> dict[str, float]:
     """Score one network: the fields of `XyloScores`."""
-    found, seconds = price(candidate, network, measured, config, steps=steps)
+    found, seconds = price(candidate, network, measured, config, target=target, steps=steps)
     latency = float(measured.step) * seconds
     energy = total(found.terms)
     return {

@@ -90,7 +90,7 @@ def energy_table(metrics: dict) -> pa.Table:
             "note": DISCLAIMER,
         }
         for number, row in enumerate(metrics["front"])
-        for term, value in row["test"]["energy_terms"].items()
+        for term, value in row["test"]["hardware"]["terms"].items()
     ]
     return pa.Table.from_pylist(rows)
 
@@ -111,8 +111,10 @@ def draw_front(history: pa.Table, metrics: dict) -> Figure:
             label=f"{name}, validation, short training",
         )
     for name, networks in (("front", metrics["front"]), ("hand made", [metrics["hand_made"]])):
-        networks = [row for row in networks if row and row["test"]["energy"]]
-        energy = np.array([list(row["test"]["energy"].values()) for row in networks]) * 1e6
+        networks = [row for row in networks if row and row["test"]["hardware"]["energy"]]
+        energy = (
+            np.array([list(row["test"]["hardware"]["energy"].values()) for row in networks]) * 1e6
+        )
         if not len(energy):
             continue
         recall = np.array([row["test"]["war"] for row in networks])
@@ -175,7 +177,7 @@ def table(metrics: dict) -> Table:
         if row is None:
             continue
         test, differs = row["test"], row["test"]["xylosim_differs"]
-        energy = {key: 1e6 * value for key, value in test["energy"].items()}
+        energy = {key: 1e6 * value for key, value in test["hardware"]["energy"].items()}
         result.add_row(
             name,
             " ".join(row["architecture"].values()),

@@ -1,123 +1,28 @@
 """A run of `--space xylo`: a Pareto search through the integer core, retraining, the test."""
 
 import json
-import zlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from hardware.target import DISCLAIMER
 from hardware.xylo import specification
 from hardware.xylo.decision import classify
-from hardware.xylo.families import family, violations
 from hardware.xylo.features import Features
 from search import algorithms, evolution, pareto, xylo_exact
 from search.config import to_dict
 from search.run_directory import METRICS
 from search.stages import Search, environment, write_history
+from search.stages import describe as estimated
+from search.xylo_evaluation import Evaluator, Populations
 from search.xylo_exact import ExactPopulation
-from search.xylo_fitness import (
-    XyloScores,
-    costs,
-    objective_names,
-    price,
-    score,
-    skeleton,
-    table,
-    volume_costs,
-)
-from search.xylo_population import (
-    Inputs,
-    NativePopulation,
-    Network,
-    full_scales,
-    make_inputs,
-    single,
-)
+from search.xylo_fitness import FIELDS, costs, objective_names, price, table, volume_costs
+from search.xylo_population import Inputs, NativePopulation, Network, full_scales, make_inputs
 from search.xylo_space import HAND_MADE, Candidate, XyloSpace
 from ttfs_jax.errors import InputError
 
-FIELDS = tuple(XyloScores.__dataclass_fields__)
 # Each purpose has its own stream of randomness; those of `stages` are below 10.
 EVOLUTION, RANDOM, TRAIN, RETRAIN = range(10, 14)
-
-
-@dataclass(frozen=True)
-class Populations:
-    """Both kinds of candidates, trained by one recipe each."""
-
-    native: NativePopulation
-    exact: ExactPopulation
-
-    def train(
-        self, candidates: Sequence[Candidate], seeds: np.ndarray
-    ) -> list[tuple[Network, Any] | None]:
-        """Train candidates and measure them on validation data; None for one that cannot be."""
-        results: list[tuple[Network, Any] | None] = [None] * len(candidates)
-        native, exact = (
-            [n for n, candidate in enumerate(candidates) if candidate.mapping == mapping]
-            for mapping in ("native", "exact")
-        )
-        if native:
-            found = self.native.train([candidates[n] for n in native], seeds[native])
-            for n, one in zip(native, found, strict=True):
-                results[n] = single(candidates[n], one), one.measured
-        if exact:
-            networks = self.exact.train([candidates[n] for n in exact], seeds[exact])
-            for n, network in zip(exact, networks, strict=True):
-                if network is not None:
-                    validation = self.exact.inputs["validation"]
-                    classes = self.exact.classes
-                    results[n] = network, xylo_exact.measure(network, validation, classes=classes)
-        return results
-
-
-class Evaluator:
-    """Scores of candidates; a candidate's depend on its genotype and the run's seed only."""
-
-    def __init__(self, search: Search, populations: Populations, purpose: int):
-        self._space: XyloSpace = search.space  # type: ignore[assignment]
-        self._config, self._populations = search.config.xylo, populations
-        self._seed = search.seed(purpose)
-
-    def __call__(self, genotypes: np.ndarray) -> XyloScores:
-        """Train and score genotypes [P, G] in the integer core."""
-        rows = {tuple(genotype): None for genotype in genotypes.tolist()}
-        decoded = [self._space.decode(np.array(genotype)) for genotype in rows]
-        scored = dict(zip(rows, self.score(decoded)[0], strict=True))
-        return table([scored[tuple(genotype)] for genotype in genotypes.tolist()])
-
-    def score(
-        self, candidates: Sequence[Candidate]
-    ) -> tuple[list[dict[str, float]], list[Network | None]]:
-        """Train and score candidates; those that do not fit are not trained.
-
-        Returns the fields of `XyloScores` and the networks.
-        """
-        limits = [self._beyond(candidate) for candidate in candidates]
-        chosen = [n for n, limit in enumerate(limits) if not limit]
-        seeds = np.array([self._seed ^ zlib.crc32(repr(candidates[n]).encode()) for n in chosen])
-        results = self._populations.train([candidates[n] for n in chosen], seeds)
-        trained = dict(zip(chosen, results, strict=True))
-        rows, networks = [], []
-        for n, candidate in enumerate(candidates):
-            if (found := trained.get(n)) is None:
-                # An exact copy that no setting gets onto the chip violates one limit at least.
-                rows.append(dict.fromkeys(FIELDS, np.nan) | {"violations": max(limits[n], 1)})
-                networks.append(None)
-                continue
-            network, measured = found
-            rows.append(score(candidate, network.chip, measured, self._config, steps=network.steps))
-            networks.append(network)
-        return rows, networks
-
-    def _beyond(self, candidate: Candidate) -> int:
-        if candidate.mapping == "exact":
-            return 0
-        network = skeleton(candidate, self._space.classes)
-        return len(violations(network, family(self._config.target)))
 
 
 def explore(search: Search, evaluate: Evaluator) -> dict[str, evolution.Archive]:
@@ -206,17 +111,22 @@ def on_test(search: Search, network: Network, test: Inputs) -> dict[str, Any]:
     """Measure a network on test data, in the core and in XyloSim: JSON values."""
     config = search.config.xylo
     measured = xylo_exact.measure(network, test, classes=len(search.data.classes))
-    found, seconds = price(network.candidate, network.chip, measured, config, steps=network.steps)
+    found, seconds = price(
+        network.candidate,
+        network.chip,
+        measured,
+        config,
+        target=search.config.target,
+        steps=network.steps,
+    )
     return {
         "war": float(measured.war),
         "uar": float(measured.uar),
         "decided": float(measured.decided),
         "step": float(measured.step),
         "spikes": float(measured.spikes),
-        "energy_terms": {name: asdict(term) for name, term in found.terms.items()},
-        "energy": asdict(found.energy) if found.energy else None,
         "latency": float(measured.step) * seconds,
-        "estimate": f"{DISCLAIMER}: {found}",
+        "hardware": estimated(found),
         "xylosim_differs": referee_differs(network, test) if config.referee else None,
     }
 
@@ -239,7 +149,7 @@ def keep(search: Search, place: str, network: Network, full: np.ndarray, row: di
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "specification.npz"
     target.unlink(missing_ok=True)
-    specification.save(target, network.chip, chip=search.config.xylo.target)
+    specification.save(target, network.chip, chip=search.config.target)
     layers = [layer._asdict() for layer in network.layers]
     meta = {
         "dataset": search.data.name,
@@ -266,7 +176,7 @@ def run(search: Search) -> dict[str, Any]:
         options = {"classes": space.classes, "widest": widest}
         return Populations(
             NativePopulation(inputs, native, **options),
-            ExactPopulation(inputs, relu, chip=config.target, **options),
+            ExactPopulation(inputs, relu, chip=search.config.target, **options),
         )
 
     evaluate = Evaluator(search, populations(config.train, config.relu, space.widest), TRAIN)
@@ -277,8 +187,8 @@ def run(search: Search) -> dict[str, Any]:
     chosen = along_the_front(archives["evolution"], objectives, config.front)
     if not len(chosen):
         raise InputError(
-            f"no candidate fits {config.target} and its budgets: raise --xylo.max-energy-uj or "
-            "--xylo.max-latency-ms, or choose another --xylo.target"
+            f"no candidate fits {search.config.target} and the budgets: raise "
+            "--xylo.max-energy-uj or --xylo.max-latency-ms, or choose another --target"
         )
     candidates = [space.decode(genotype) for genotype in chosen]
     with search.directory.stage("retrain"):
@@ -308,7 +218,7 @@ def run(search: Search) -> dict[str, Any]:
         "algorithm": search.config.evolution.algorithm,
         "objectives": objectives,
         "seed": search.config.seed,
-        "target": config.target,
+        "target": search.config.target,
         "architectures_evaluated": len(archives["evolution"]),
         "random_architectures_evaluated": len(archives["random"]),
         "hypervolume": volumes(objectives, groups),

@@ -4,7 +4,7 @@ Estimated, not measured: the constants are fits to published readings of the cor
 input and output pads, host, sensor and loading of spikes are not included.
 """
 
-from hardware.target import Constant, Estimate, Range, total
+from hardware.target import Constant, Estimate, Range, exactly, total
 from ttfs_jax.errors import InputError
 
 CLOCKS_MHZ = (6.25, 12.5, 25.0, 50.0)
@@ -14,19 +14,15 @@ _NOTEBOOKS = (
 )
 
 
-def _exactly(value: float) -> Range:
-    return Range(value, value, value)
-
-
 CONSTANTS = {
-    "static": Constant(_exactly(141e-6), "W", f"main clock off; {_NOTEBOOKS}"),
+    "static": Constant(exactly(141e-6), "W", f"main clock off; {_NOTEBOOKS}"),
     "clock": Constant(
         Range(25.1e-12, 25.3e-12, 25.5e-12),
         "J/cycle",
         f"fit to 302, 456, 773, 1407 µW at 6.25 … 50 MHz, default config, idle; {_NOTEBOOKS}",
     ),
     "mapped": Constant(
-        _exactly(12e-6), "W", f"static share of a small mapped network, fit; {_NOTEBOOKS}"
+        exactly(12e-6), "W", f"static share of a small mapped network, fit; {_NOTEBOOKS}"
     ),
     "mapped_clock": Constant(
         Range(2.2e-12, 2.45e-12, 2.7e-12),

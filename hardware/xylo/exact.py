@@ -1,0 +1,281 @@
+"""A dense TTFS network on the chip with the spike times of its ReLU twin: the exact B1 mapping.
+
+Every neuron that is a ReLU in spike times (a twin, as its activation is that of the ReLU network)
+integrates currents that do not leak: positive weights on one synapse and negative ones on the
+other, whose leaks cancel. One-shot timers start its currents and stop them, so that its slope in
+the firing window is the same for every input. As that needs every input to have arrived, each
+hidden twin has a complement with the same outgoing weights, which spikes at the end of the window
+exactly when the twin did not. The last layer are neurons of the logits; they alone reach the
+outputs, and the first output spike names the class.
+
+Windows follow each other: inputs, one a layer. Recommended for proof, not for economy: it takes
+(layers + 1) T + 2 steps and two neurons a unit.
+
+Letters: B batch, I inputs, K classes, L layers, T steps of a window, N hidden ids of the chip.
+Source: the identity, Stanojevic et al. 2024 (arXiv:2306.08744).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from hardware.xylo.core import Trace
+from hardware.xylo.exact_neurons import Slopes, coarse_and_fine, fit, holding, split
+from hardware.xylo.families import family, require
+from hardware.xylo.network import ChipNetwork, check
+from ttfs_jax.dense import Dense
+from ttfs_jax.errors import InputError
+
+START = 2  # steps before the first input, in which timer and relay start
+SELF_WEIGHT = -128  # of one-shot neurons, the strongest there is
+
+
+class Exact(NamedTuple):
+    """A converted network, and what is needed to use it."""
+
+    network: ChipNetwork
+    steps: int  # T
+    total_steps: int
+    starts: tuple[int, ...]  # L + 1: first arrival at each layer, then the last firing window
+    twins: tuple[np.ndarray, ...]  # L ids of each layer's neurons; the last are those of the logits
+    complements: tuple[np.ndarray, ...]  # L − 1 ids
+    timers: np.ndarray  # [P, 3] ids of each pulse's timer, relay and the relay's own timer
+    slopes: tuple[Slopes, ...]  # L layers in units of the potential
+
+
+def winning_range(logits: np.ndarray, *, margin: float = 0.2) -> tuple[float, float]:
+    """Return the range in which the largest logit of a sample lies: logits [B, K] -> (low, high).
+
+    Classes below stay silent, which costs no decision and makes the steps finer. `margin` widens
+    the range downwards, by a share of it, for samples not seen.
+    """
+    largest = np.asarray(logits).max(1)
+    low, high = float(largest.min()), float(largest.max())
+    return low - margin * (high - low), high
+
+
+def _normalise(layers, window_lengths, logit_range):
+    """Scale layers so that every activation is a share of its window: L pairs (kernel, bias)."""
+    low, high = (float(end) for end in logit_range)
+    before = [1.0, *window_lengths]
+    after = [*window_lengths, high - low]
+    shares = [
+        (np.asarray(layer.kernel, float) * (i / o), np.asarray(layer.bias, float) / o)
+        for layer, i, o in zip(layers, before, after, strict=True)
+    ]
+    kernel, bias = shares[-1]
+    return [*shares[:-1], (kernel, bias - low / (high - low))]
+
+
+def _check(layers, window_lengths, logit_range, steps, synapses):
+    if not layers:
+        raise InputError("a network needs at least one layer")
+    if not isinstance(steps, int | np.integer) or steps < 2:
+        raise InputError(f"steps must be a whole number from 2 on, not {steps}")
+    if synapses not in (1, 2):
+        raise InputError(f"a hidden neuron has 1 or 2 synapses, not {synapses}")
+    arriving = None
+    for number, (kernel, bias) in enumerate(layers):
+        shape = np.shape(kernel)
+        if len(shape) != 2 or np.shape(bias) != shape[1:] or arriving not in (None, shape[0]):
+            raise InputError(
+                f"layer {number} must be a kernel [{arriving or 'I'}, O] with a bias [O], not "
+                f"{shape} with {np.shape(bias)}"
+            )
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise InputError(f"layer {number} holds NaN or infinity: train with a lower rate")
+        arriving = shape[1]
+    lengths = [np.asarray(length) for length in window_lengths]
+    if [np.shape(length) for length in lengths] != [()] * (len(layers) - 1) or not all(
+        0 < length < np.inf for length in lengths
+    ):
+        raise InputError(
+            f"window_lengths must be {len(layers) - 1} positive numbers, one a hidden layer, not "
+            f"{list(window_lengths)}"
+        )
+    ends = np.asarray(logit_range)
+    if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
+        raise InputError(f"logit_range must be (low, high) with low < high, not {logit_range}")
+
+
+class _Ids(NamedTuple):
+    twins: tuple[np.ndarray, ...]
+    complements: tuple[np.ndarray, ...]
+    timers: np.ndarray
+    count: int
+
+
+def _lay_out(sizes: Sequence[int], pulses: int) -> _Ids:
+    """Number the neurons: first layer first, where inputs reach, and the logits' last."""
+    ends = np.cumsum([*np.repeat(sizes[:-1], 2), 3 * pulses, sizes[-1]])
+    *hidden, timers, logits = np.split(np.arange(ends[-1]), ends[:-1])
+    return _Ids((*hidden[::2], logits), tuple(hidden[1::2]), timers.reshape(pulses, 3), ends[-1])
+
+
+def _one_shots(fields, ids, acting):
+    """Set up the timers of pulses that act at the given steps, and their relays.
+
+    A timer's potential is t + 2 at step t: bias 2 less a leak of 1. The relay's current halves
+    before use, 124 → 62, and its potential has no memory: 62 // 2 spikes once.
+    """
+    timer, relay, starter = ids.timers.T
+    for ticking, step in ((timer, acting - 1), (starter, acting - 2)):
+        fields["bias"][ticking] = 2
+        fields["threshold"][ticking] = step + 2
+    fields["threshold"][relay] = 2
+    fields["dash_syn"][relay], fields["dash_mem"][relay] = 1, 0
+    fields["weights_rec"][starter, relay, 0] = 124
+    once = np.concatenate([timer, relay, starter, *ids.complements])
+    fields["weights_rec"][once, once, -1] = SELF_WEIGHT
+
+
+def convert(
+    layers: Sequence[Dense],
+    window_lengths: Sequence[float],
+    logit_range: tuple[float, float],
+    *,
+    steps: int = 32,
+    synapses: int = 2,
+    chip: str = "xylo-a3",
+) -> Exact:
+    """Convert a stack of dense layers; see `ttfs_jax.dense` for stack and windows.
+
+    `window_lengths` are those of the hidden layers (`dense.windows`), `logit_range` the one in
+    which logits become spike times, see `winning_range`; `steps` is T. With two synapses spike
+    times are those of the rounded weights; with one they move by a step or two as long as T is
+    short (16 to 32), and the identity is lost beyond.
+
+    Shapes: kernels [I, O], biases [O].
+
+    Raises: InputError for wrong shapes, NaN, ranges that are empty, slopes that do not fit into 16
+    bits, and networks beyond the limits of the chip.
+    """
+    _check(layers, window_lengths, logit_range, steps, synapses)
+    shares = _normalise(layers, [float(length) for length in window_lengths], logit_range)
+    slopes = tuple(
+        fit(*share, steps=steps, synapses=synapses, name=f"layer {number}")
+        for number, share in enumerate(shares)
+    )
+    depth, sizes = len(layers), [len(layer.slope) for layer in slopes]
+    starts = START + steps * np.arange(depth + 1)
+    # The pulses: the start of each layer and of the last firing window, the ends of hidden layers.
+    acting = np.concatenate([starts, starts[1:-1] + steps - 1])
+    ids = _lay_out(sizes, len(acting))
+    fields = {
+        "weights_in": np.zeros((len(slopes[0].weights), ids.count, synapses), np.int64),
+        "weights_rec": np.zeros((ids.count, ids.count, synapses), np.int64),
+        "weights_out": np.zeros((ids.count, sizes[-1]), np.int64),
+        "dash_syn": np.full((ids.count, synapses), 15),
+        "dash_mem": np.full(ids.count, 15),
+        "threshold": np.ones(ids.count, np.int64),
+        "bias": np.zeros(ids.count, np.int64),
+    }
+    recurrent = fields["weights_rec"]
+
+    def pulse(number, targets, current):
+        """Start a current [N, S] in the targets."""
+        timer, relay, _ = ids.timers[number]
+        recurrent[relay, targets], recurrent[timer, targets] = coarse_and_fine(current)
+
+    _one_shots(fields, ids, acting)
+    against = np.array([1, -1][:synapses]) * holding(steps, synapses)
+    for number, (layer, twins) in enumerate(zip(slopes, ids.twins, strict=True)):
+        weights = split(layer.weights, synapses)
+        if number == 0:
+            fields["weights_in"][:, twins] = weights
+        else:
+            for sources in (ids.twins[number - 1], ids.complements[number - 1]):
+                recurrent[np.ix_(sources, twins)] = weights
+        # The leak of a positive potential is made up for.
+        fields["threshold"][twins], fields["bias"][twins] = layer.threshold, 1
+        pulse(number, twins, split(layer.lift, synapses) + against)
+        pulse(number + 1, twins, split(layer.ramp, synapses))
+    for number, complements in enumerate(ids.complements):
+        twins, layer = ids.twins[number], slopes[number]
+        # A little more than the slope, so that the potential falls from now on.
+        end = depth + 1 + number
+        pulse(end, twins, split(-(layer.slope + 2 * steps), synapses))
+        recurrent[ids.timers[end, 1], complements, 0] = 2
+        recurrent[twins, complements, -1] = SELF_WEIGHT
+        fields["threshold"][complements] = 40
+    fields["weights_out"][ids.twins[-1], np.arange(sizes[-1])] = 127
+    few = np.ones(sizes[-1], np.int64)
+    network = ChipNetwork(
+        **fields,
+        # An output follows its neuron once: the current 127 becomes 64, 32, 16 …
+        dash_syn_out=few,
+        dash_mem_out=0 * few,
+        threshold_out=64 * few,
+        bias_out=0 * few,
+        shift_in=np.int32(0),
+        shift_rec=np.int32(0),
+        shift_out=np.int32(0),
+    )
+    require(network, family(chip))
+    return Exact(
+        network=check(network),
+        steps=steps,
+        total_steps=int(starts[-1]) + steps,
+        starts=tuple(starts.tolist()),
+        twins=ids.twins,
+        complements=ids.complements,
+        timers=ids.timers,
+        slopes=slopes,
+    )
+
+
+def encode_events(exact: Exact, inputs: np.ndarray) -> np.ndarray:
+    """Turn inputs into events, one a channel, T (1 − a) steps after the start, rounded.
+
+    Shapes: inputs [B, I] in [0, 1] -> events [B, total steps, I] of 0 and 1. An input of 0 spikes
+    too, at the end of its window, as every input has to arrive.
+
+    Raises: InputError for another shape, NaN or values outside [0, 1].
+    """
+    inputs, channels = np.asarray(inputs, float), exact.network.sizes[0]
+    if inputs.ndim != 2 or inputs.shape[1] != channels:
+        raise InputError(f"inputs must be [B, {channels}], not {inputs.shape}")
+    if not ((inputs >= 0) & (inputs <= 1)).all():
+        raise InputError("inputs must be within 0 … 1 and not NaN: scale them first")
+    step = exact.starts[0] + np.round(exact.steps * (1.0 - inputs))
+    return (np.arange(exact.total_steps)[None, :, None] == step[:, None]).astype(np.float32)
+
+
+def ideal_codes(exact: Exact, inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Compute the spike times that the rounded weights stand for: inputs [B, I] -> L times [B, N].
+
+    k = ⌈(goal − Σ_j w_j (T − k_j)) / R⌉ steps after the start of the firing window, clipped to
+    0 … T. T: no spike within the window.
+    """
+    code, found = np.round(exact.steps * (1.0 - np.asarray(inputs, float))), []
+    for layer in exact.slopes:
+        charge = (exact.steps - code) @ layer.weights
+        code = np.clip(np.ceil((layer.goal - charge) / layer.slope), 0, exact.steps)
+        found.append(code.astype(np.int64))
+    return tuple(found)
+
+
+def spike_codes(exact: Exact, trace: Trace) -> tuple[np.ndarray, ...]:
+    """Read the first spike of every twin from a trace [B, ...]: L times [B, N], as `ideal_codes`.
+
+    Below 0: before the window. T: no spike.
+    """
+    found = []
+    for twins, start in zip(exact.twins, exact.starts[1:], strict=True):
+        spikes = np.asarray(trace.spikes)[:, :, twins] > 0
+        # Spikes of hidden neurons arrive one step later, at the next layer's start if first.
+        code = spikes.argmax(1) - (start - 1)
+        found.append(np.where(spikes.any(1), code, exact.steps))
+    return tuple(found)
+
+
+def decide(trace: Trace) -> np.ndarray:
+    """Classify by the first output spike of a trace [B, ...]: classes [B].
+
+    Of outputs that spike in the same step the lowest id wins, as spikes are all that the chip
+    reports. No spike: −1, no class.
+    """
+    spikes = np.asarray(trace.spikes_out) > 0
+    first = np.where(spikes.any(1), spikes.argmax(1), spikes.shape[1])
+    return np.where(spikes.any((1, 2)), first.argmin(1), -1)

@@ -1,0 +1,101 @@
+"""Train and score candidates for the chip, native and exact ones together."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hardware.xylo.families import family, violations
+from search import xylo_exact
+from search.stages import Search
+from search.xylo_exact import ExactPopulation
+from search.xylo_fitness import FIELDS, XyloScores, score, skeleton, table
+from search.xylo_population import Measured, NativePopulation, Network, single
+from search.xylo_space import Candidate, XyloSpace
+
+
+@dataclass(frozen=True)
+class Populations:
+    """Both kinds of candidates, trained by one recipe each."""
+
+    native: NativePopulation
+    exact: ExactPopulation
+
+    def train(
+        self, candidates: Sequence[Candidate], seeds: np.ndarray
+    ) -> list[tuple[Network, Measured] | None]:
+        """Train candidates and measure them on validation data; None for one that cannot be."""
+        results: list[tuple[Network, Measured] | None] = [None] * len(candidates)
+        native, exact = (
+            [n for n, candidate in enumerate(candidates) if candidate.mapping == mapping]
+            for mapping in ("native", "exact")
+        )
+        if native:
+            found = self.native.train([candidates[n] for n in native], seeds[native])
+            for n, one in zip(native, found, strict=True):
+                results[n] = single(candidates[n], one), one.measured
+        if exact:
+            networks = self.exact.train([candidates[n] for n in exact], seeds[exact])
+            for n, network in zip(exact, networks, strict=True):
+                if network is not None:
+                    validation = self.exact.inputs["validation"]
+                    classes = self.exact.classes
+                    results[n] = network, xylo_exact.measure(network, validation, classes=classes)
+        return results
+
+
+class Evaluator:
+    """Scores of candidates; a candidate's depend on its genotype and the run's seed only."""
+
+    def __init__(self, search: Search, populations: Populations, purpose: int):
+        self._space: XyloSpace = search.space  # type: ignore[assignment]
+        self._config, self._target = search.config.xylo, search.config.target
+        self._populations = populations
+        self._seed = search.seed(purpose)
+
+    def __call__(self, genotypes: np.ndarray) -> XyloScores:
+        """Train and score genotypes [P, G] in the integer core."""
+        rows = {tuple(genotype): None for genotype in genotypes.tolist()}
+        decoded = [self._space.decode(np.array(genotype)) for genotype in rows]
+        scored = dict(zip(rows, self.score(decoded)[0], strict=True))
+        return table([scored[tuple(genotype)] for genotype in genotypes.tolist()])
+
+    def score(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[list[dict[str, float]], list[Network | None]]:
+        """Train and score candidates; those that do not fit are not trained.
+
+        Returns the fields of `XyloScores` and the networks.
+        """
+        limits = [self._beyond(candidate) for candidate in candidates]
+        chosen = [n for n, limit in enumerate(limits) if not limit]
+        seeds = np.array([self._seed ^ zlib.crc32(repr(candidates[n]).encode()) for n in chosen])
+        results = self._populations.train([candidates[n] for n in chosen], seeds)
+        trained = dict(zip(chosen, results, strict=True))
+        rows, networks = [], []
+        for n, candidate in enumerate(candidates):
+            if (found := trained.get(n)) is None:
+                # An exact copy that no setting gets onto the chip violates one limit at least.
+                rows.append(dict.fromkeys(FIELDS, np.nan) | {"violations": max(limits[n], 1)})
+                networks.append(None)
+                continue
+            network, measured = found
+            rows.append(
+                score(
+                    candidate,
+                    network.chip,
+                    measured,
+                    self._config,
+                    target=self._target,
+                    steps=network.steps,
+                )
+            )
+            networks.append(network)
+        return rows, networks
+
+    def _beyond(self, candidate: Candidate) -> int:
+        if candidate.mapping == "exact":
+            return 0
+        network = skeleton(candidate, self._space.classes)
+        return len(violations(network, family(self._target)))
