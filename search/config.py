@@ -172,7 +172,7 @@ SMOKE_EYE = EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)
 # Generations and population of `--space xylo`; epochs of search and retraining, of ReLU twins.
 XYLO_SCHEDULES = {
     "smoke": (3, 8, 1, 2, 2, 4),
-    "default": (10, 24, 3, 20, 10, 60),
+    "default": (10, 16, 3, 20, 10, 60),
     "full": (20, 48, 6, 60, 20, 120),
 }
 # A pass over so few samples takes so many times as many epochs.

@@ -8,6 +8,7 @@ import numpy as np
 
 from hardware.xylo import exact
 from hardware.xylo.decision import classify
+from hardware.xylo.families import family
 from hardware.xylo.network import ChipNetwork
 from search.xylo_population import CHANNELS, Inputs, Measured, Network, score
 from search.xylo_space import FIRST, Candidate
@@ -81,13 +82,14 @@ class ExactPopulation:
             made = exact.convert(
                 own,
                 windows,
-                (float(logits.min()), float(logits.max())),
+                exact.winning_range(logits),
                 steps=candidate.window,
+                synapses=family(self.chip).synapses,
                 chip=self.chip,
             )
         except InputError:
             return None
-        return Network(candidate, made.network, made.total, own)
+        return Network(candidate, made.network, made.total_steps, own)
 
 
 def filled(network: ChipNetwork) -> ChipNetwork:
@@ -115,17 +117,12 @@ def measure(network: Network, inputs: Inputs, *, classes: int) -> Measured:
     events = network.events(inputs.values[network.candidate.number])
     grown = filled(network.chip)
     found = classify(grown, events)
-    decided = found.decision.classes >= 0
-    war, uar = score(
-        jnp.asarray(found.decision.classes),
-        jnp.asarray(decided),
-        jnp.asarray(inputs.labels),
-        classes=classes,
-    )
+    predictions = found.decision.classes
+    war, uar = score(jnp.asarray(predictions), jnp.asarray(inputs.labels), classes=classes)
     return Measured(
         war=war,
         uar=uar,
-        decided=decided.mean(),
+        decided=(predictions >= 0).mean(),
         step=found.decision.steps.mean(),
         spikes=found.spikes,
         active_inputs=(events > 0).mean(),

@@ -71,7 +71,7 @@ class Network:
     def events(self, values: np.ndarray) -> np.ndarray:
         """Encode inputs [B, 16] in [0, 1] as spikes of the channels: [B, T, 16]."""
         if self.candidate.mapping == "exact":
-            return exact.encode(values, steps=self.candidate.window, total=self.steps)
+            return exact.encode(values, steps=self.candidate.window, total_steps=self.steps)
         window = jnp.float32(self.candidate.window)
         one = partial(encode, window=window, steps=self.steps)
         return np.asarray(jax.vmap(lambda sample: one(sample))(jnp.asarray(values)))
@@ -104,11 +104,11 @@ def make_inputs(space: XyloSpace, data: Dataset, scales: Sequence[np.ndarray]) -
 
 
 def score(
-    predictions: jax.Array, decided: jax.Array, labels: jax.Array, *, classes: int
+    predictions: jax.Array, labels: jax.Array, *, classes: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Return WAR and UAR, with a sample that is not decided counted as wrong: each [B] -> []."""
+    """Return WAR and UAR, with a sample that is not decided, −1, counted as wrong: [B] -> []."""
     wrong = (labels + 1) % classes
-    counts = confusion(labels, jnp.where(decided, predictions, wrong), classes=classes)
+    counts = confusion(labels, jnp.where(predictions < 0, wrong, predictions), classes=classes)
     return weighted_average_recall(counts), unweighted_average_recall(counts)
 
 
@@ -126,14 +126,13 @@ def measure(
     """Run samples through the integer core and score the first output spikes; traceable."""
     outcome = run_batch(layers, dynamics, inputs, steps=steps)
     predictions, step = decide_batch(outcome.potential, threshold)
-    decided = (outcome.potential >= threshold).any((1, 2))
-    war, uar = score(predictions, decided, labels, classes=classes)
+    war, uar = score(predictions, labels, classes=classes)
     active = sum((spikes > 0).sum((1, 2)).mean() for spikes in outcome.spikes)
     channels = ((inputs > 0) & (jnp.round(dynamics.window * (1 - inputs)) < dynamics.window)).sum(1)
     return Measured(
         war=war,
         uar=uar,
-        decided=decided.mean(),
+        decided=(predictions >= 0).mean(),
         step=(step + 1).mean(),
         spikes=jnp.asarray(sum(spikes.sum((1, 2)).mean() for spikes in outcome.spikes)),
         active_inputs=channels.mean() / (steps * CHANNELS),

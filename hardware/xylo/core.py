@@ -170,9 +170,7 @@ def run(
         hidden, (events, drive_in), receive, most=MAX_SPIKES, alias=network.alias
     )
     arriving = one_later(spikes), one_later(drive_of(spikes, weights_out))
-    largest_out, (current_out, potential_out, fired) = evolve(
-        output, arriving, receive_out, most=1
-    )
+    largest_out, (current_out, potential_out, fired) = evolve(output, arriving, receive_out, most=1)
     suspect = _may_saturate(largest, ((events, weights_in), (spikes, weights_rec)))
     suspect |= _may_saturate(largest_out, ((spikes, weights_out),))
     return Trace(

@@ -18,20 +18,16 @@ class Decision(NamedTuple):
     steps: np.ndarray  # [B] step of the decision, from 1; all T without an output spike
 
 
-def first_output_spike(
-    spikes_out: np.ndarray, potential_out: np.ndarray, threshold_out: np.ndarray
-) -> Decision:
-    """Decide by the first output spike; of several in one step by the larger potential.
+def first_output_spike(spikes_out: np.ndarray) -> Decision:
+    """Decide by the first output spike: spikes [B, T, O] -> `Decision`.
 
-    Shapes: spikes [B, T, O] and potentials after them [B, T, O], threshold [O]. The potential that
-    counts is that before the spike's reset. No spike: class −1.
+    Of outputs that spike in the same step the lowest id wins, as spikes are all that the chip
+    reports. No spike: class −1.
     """
     fired = np.asarray(spikes_out) > 0
-    decided, length = fired.any((1, 2)), fired.shape[1]
-    first = np.where(decided, fired.any(2).argmax(1), length - 1)
-    rows = np.arange(len(fired))
-    reached = np.asarray(potential_out)[rows, first] + np.asarray(threshold_out)[None]
-    winner = np.where(fired[rows, first], reached, -np.inf).argmax(1)
+    decided = fired.any((1, 2))
+    first = np.where(decided, fired.any(2).argmax(1), fired.shape[1] - 1)
+    winner = fired[np.arange(len(fired)), first].argmax(1)
     return Decision(np.where(decided, winner, -1), first + 1)
 
 
@@ -48,7 +44,7 @@ def _run_outputs(network, events):
     def one(sample):
         trace = run(network, sample)
         active, spikes = (trace.spikes > 0).mean(), trace.spikes.sum()
-        return trace.spikes_out, trace.potential_out, active, spikes, trace.suspect
+        return trace.spikes_out, active, spikes, trace.suspect
 
     return jax.vmap(one)(events)
 
@@ -70,13 +66,11 @@ def classify(network: ChipNetwork, events: np.ndarray) -> Classified:
             trace = simulate(network, rows[again])
             exact = (
                 trace.spikes_out,
-                trace.potential_out,
                 (trace.spikes > 0).mean((1, 2)),
                 trace.spikes.sum((1, 2)),
             )
             for whole, values in zip(part, exact, strict=True):
                 whole[again] = values
         parts.append(part)
-    spikes_out, potential_out, active, spikes = map(np.concatenate, zip(*parts, strict=True))
-    decision = first_output_spike(spikes_out, potential_out, np.asarray(network.threshold_out))
-    return Classified(decision, active.mean(), spikes.mean())
+    spikes_out, active, spikes = map(np.concatenate, zip(*parts, strict=True))
+    return Classified(first_output_spike(spikes_out), active.mean(), spikes.mean())

@@ -225,7 +225,7 @@ def convert(
     )
 
 
-def encode_events(exact: Exact, inputs: np.ndarray) -> np.ndarray:
+def encode(inputs: np.ndarray, *, steps: int, total_steps: int) -> np.ndarray:
     """Turn inputs into events, one a channel, T (1 − a) steps after the start, rounded.
 
     Shapes: inputs [B, I] in [0, 1] -> events [B, total steps, I] of 0 and 1. An input of 0 spikes
@@ -233,13 +233,13 @@ def encode_events(exact: Exact, inputs: np.ndarray) -> np.ndarray:
 
     Raises: InputError for another shape, NaN or values outside [0, 1].
     """
-    inputs, channels = np.asarray(inputs, float), exact.network.sizes[0]
-    if inputs.ndim != 2 or inputs.shape[1] != channels:
-        raise InputError(f"inputs must be [B, {channels}], not {inputs.shape}")
+    inputs = np.asarray(inputs, float)
+    if inputs.ndim != 2:
+        raise InputError(f"inputs must be [B, I], not {inputs.shape}")
     if not ((inputs >= 0) & (inputs <= 1)).all():
         raise InputError("inputs must be within 0 … 1 and not NaN: scale them first")
-    step = exact.starts[0] + np.round(exact.steps * (1.0 - inputs))
-    return (np.arange(exact.total_steps)[None, :, None] == step[:, None]).astype(np.float32)
+    step = START + np.round(steps * (1.0 - inputs))
+    return (np.arange(total_steps)[None, :, None] == step[:, None]).astype(np.float32)
 
 
 def ideal_codes(exact: Exact, inputs: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -268,14 +268,3 @@ def spike_codes(exact: Exact, trace: Trace) -> tuple[np.ndarray, ...]:
         code = spikes.argmax(1) - (start - 1)
         found.append(np.where(spikes.any(1), code, exact.steps))
     return tuple(found)
-
-
-def decide(trace: Trace) -> np.ndarray:
-    """Classify by the first output spike of a trace [B, ...]: classes [B].
-
-    Of outputs that spike in the same step the lowest id wins, as spikes are all that the chip
-    reports. No spike: −1, no class.
-    """
-    spikes = np.asarray(trace.spikes_out) > 0
-    first = np.where(spikes.any(1), spikes.argmax(1), spikes.shape[1])
-    return np.where(spikes.any((1, 2)), first.argmin(1), -1)

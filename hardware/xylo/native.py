@@ -116,15 +116,15 @@ def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
 
 
 def decide(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Classify by the first output spike: the class [] and the step [] of the decision.
+    """Classify by the first output spike: the class [] and the step [] of the decision, from 0.
 
-    Shapes: potential [T, K] without spikes, threshold []. Of outputs that cross the threshold in
-    the same step the one with the larger potential wins. No spike: the largest potential at the
-    end decides, at step T − 1.
+    Shapes: potential [T, K] without spikes, threshold []. Of outputs that spike in the same step
+    the lowest id wins, as spikes are all that the chip reports. No spike: class −1, step T − 1.
     """
-    crossed = (potential >= threshold).any(1)
-    step = jnp.where(crossed.any(), crossed.argmax(), len(potential) - 1)
-    return potential[step].argmax(), step
+    crossed = potential >= threshold
+    spiking = crossed.any()
+    step = jnp.where(spiking, crossed.any(1).argmax(), len(potential) - 1)
+    return jnp.where(spiking, crossed[step].argmax(), -1), step
 
 
 def assemble(layers: Sequence[Layer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:

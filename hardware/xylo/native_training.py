@@ -156,8 +156,7 @@ def choose_threshold(potential: jax.Array, labels: jax.Array, *, candidates: int
     levels = jnp.clip(jnp.round(levels), 1.0, None)
 
     def accuracy(level):
-        right = decide_batch(potential, level)[0] == labels
-        return (right & (largest >= level)).mean()
+        return (decide_batch(potential, level)[0] == labels).mean()
 
     return levels[jax.lax.map(accuracy, levels).argmax()]
 

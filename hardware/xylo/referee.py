@@ -47,7 +47,6 @@ class Referee:
             synapses(np.asarray(net.weights_out)[..., None]),
         ]
         self._channels = channels
-        self._threshold_out = np.asarray(net.threshold_out)
         second = np.asarray(net.dash_syn)[:, 1] if self._two else np.zeros(hidden, int)
         biases = np.concatenate([net.bias, net.bias_out])
         self._layer = v2.XyloLayer(
@@ -78,11 +77,9 @@ class Referee:
     def decide(self, events: np.ndarray) -> Decision:
         """Classify samples from rest by their first output spikes: events [B, T, I]."""
         events = check_events(events, self._channels)
-        spikes, potentials = [], []
-        for sample in events.astype(int).tolist():
-            spikes.append(self.evolve(sample))
-            potentials.append(np.asarray(self._layer.rec_v_mem_out).T)
-        return first_output_spike(np.asarray(spikes), np.stack(potentials), self._threshold_out)
+        return first_output_spike(
+            np.array([self.evolve(one) for one in events.astype(int).tolist()])
+        )
 
     def __call__(self, events: np.ndarray) -> Trace:
         """Run one sample from rest: events [T, I] -> `Trace` (never suspect).
