@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import moocore
 import numpy as np
 
+from ttfs_jax.errors import InputError
+
 
 def _dominates(costs: jax.Array, violation: jax.Array) -> jax.Array:
     """Tell whether row i dominates row j, limits before costs: [n, M], [n] -> bool [n, n].
@@ -24,9 +26,8 @@ def _dominates(costs: jax.Array, violation: jax.Array) -> jax.Array:
 def _tame(costs: jax.Array, violation: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Count a row that is not finite as violating more than any other."""
     finite = jnp.isfinite(costs).all(1) & jnp.isfinite(violation)
-    violation = jnp.where(finite, jnp.maximum(violation, 0.0), 0.0)
-    worst = violation.max(initial=0.0) + 1.0
-    return jnp.where(finite[:, None], costs, 0.0), jnp.where(finite, violation, worst)
+    violation = jnp.where(finite, jnp.maximum(violation, 0.0), jnp.inf)
+    return jnp.where(finite[:, None], costs, 0.0), violation
 
 
 def ranks(costs: jax.Array, violation: jax.Array) -> jax.Array:
@@ -103,11 +104,17 @@ def front(costs: np.ndarray, violation: np.ndarray | None = None) -> np.ndarray:
 def hypervolume(costs: np.ndarray, *, ideal: np.ndarray, reference: np.ndarray) -> float:
     """Measure the share of the box from `ideal` to `reference` that is dominated: 0 … 1.
 
-    Shapes: costs [n, M], ideal [M], reference [M]. Rows beyond the reference add nothing.
+    Shapes: costs [n, M], ideal [M], reference [M]. Rows beyond the reference add nothing, those
+    better than the ideal count as ideal. Raises: InputError if the box is empty.
 
     Source: Zitzler & Thiele 1998, doi:10.1007/BFb0056872; computed by moocore.
     """
     ideal, reference = np.asarray(ideal, float), np.asarray(reference, float)
+    if not (ideal < reference).all():
+        raise InputError(
+            f"the box of the hypervolume from {ideal} to {reference} is empty: give a reference "
+            "that is worse than the ideal in every objective"
+        )
     shares = (np.asarray(costs, float) - ideal) / (reference - ideal)
     shares = np.maximum(shares[np.isfinite(shares).all(1)], 0.0)
     if not len(shares):

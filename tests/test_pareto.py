@@ -1,16 +1,20 @@
 """Several objectives: ranks, crowding, fronts, hypervolume, NSGA-II."""
 
+import functools
 import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from search import algorithms, pareto
+from search import algorithms, evolution, pareto
+from search.genetic import CategoricalGA
+from search.run_directory import RunDirectory
 from search.space import Gene
 from search.xylo_space import XyloSpace
 from ttfs_jax import checkpoint
@@ -19,6 +23,7 @@ from ttfs_jax.errors import InputError
 #      a      b      c      d      e
 COSTS = np.array([[1.0, 4.0], [2.0, 2.0], [4.0, 1.0], [3.0, 3.0], [5.0, 5.0]])
 ZERO = np.zeros(5)
+RANKS = jax.jit(pareto.ranks)
 
 
 def test_ranks_by_hand():
@@ -33,10 +38,58 @@ def test_limits_come_before_costs():
     np.testing.assert_array_equal(pareto.ranks(jnp.asarray(COSTS), violation), [0, 1, 0, 0, 2])
 
 
+def test_a_row_that_is_not_finite_is_worse_than_any_violation():
+    """2²⁴ and more: float32 no longer tells such a violation from the next whole number."""
+    costs = jnp.array([[jnp.nan, 0.0], [2.0, 2.0], [1.0, 1.0]])
+    found = pareto.ranks(costs, jnp.array([0.0, 1e9, 0.0]))
+    np.testing.assert_array_equal(found, [2, 1, 0])
+
+
+def peel(costs, violation):
+    """Sort into fronts by the definition, pair by pair."""
+
+    def dominates(i, j):
+        if violation[i] == violation[j] == 0:
+            return (costs[i] <= costs[j]).all() and (costs[i] < costs[j]).any()
+        return violation[i] < violation[j]
+
+    rank, left = np.zeros(len(costs), int), set(range(len(costs)))
+    while left:
+        best = {j for j in left if not any(dominates(i, j) for i in left)}
+        left -= best
+        rank[list(left)] += 1
+    return rank
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    arrays(np.float32, (12, 3), elements=st.integers(0, 4)),
+    arrays(np.float32, 12, elements=st.sampled_from([0, 0, 0, 1, 2])),
+)
+def test_every_rank_is_that_of_the_definition(costs, violation):
+    found = RANKS(costs, violation)
+    np.testing.assert_array_equal(found, peel(costs, violation))
+
+
 def test_crowding_by_hand():
     found = pareto.crowding(jnp.asarray(COSTS[:3]), jnp.zeros(3, int))
     # Between a and c: (4 − 1) / 3 in both objectives.
     np.testing.assert_allclose(found, [np.inf, 2.0, np.inf])
+
+
+def test_crowding_within_each_front_of_its_own():
+    costs = jnp.array([[0.0, 4.0], [1.0, 3.0], [4.0, 0.0], [5.0, 9.0], [8.0, 8.0], [9.0, 5.0]])
+    found = pareto.crowding(costs, jnp.array([0, 0, 0, 1, 1, 1]))
+    np.testing.assert_allclose(found, [np.inf, 2.0, np.inf, np.inf, 2.0, np.inf])
+
+
+def test_order_prefers_rank_and_then_room():
+    #          front 0: a     b           c           d      front 1
+    costs = [[0.0, 9.0], [1.0, 8.0], [5.0, 4.0], [9.0, 0.0], [9.5, 9.5]]
+    best_first, place = pareto.order(jnp.array(costs), jnp.zeros(5))
+    # Room of b: 5/9 + 5/9, of c: 8/9 + 8/9; the ends are never crowded.
+    np.testing.assert_array_equal(best_first, [0, 3, 2, 1, 4])
+    np.testing.assert_array_equal(place, [0, 3, 2, 1, 4])
 
 
 def test_a_front_of_equals_is_not_crowded_by_division_by_zero():
@@ -58,7 +111,7 @@ def test_rows_that_are_not_finite_come_last(bad):
 def test_rank_zero_is_what_no_row_dominates(costs):
     """Property: agrees with the definition, pair by pair, and with the library's front."""
     dominated = [any((b <= a).all() and (b < a).any() for b in costs) for a in costs]
-    rank = np.asarray(pareto.ranks(jnp.asarray(costs), jnp.zeros(12)))
+    rank = np.asarray(RANKS(costs.astype(np.float32), np.zeros(12, np.float32)))
     np.testing.assert_array_equal(rank > 0, dominated)
     marked = pareto.front(costs)
     assert {tuple(row) for row in costs[marked]} == {tuple(row) for row in costs[rank == 0]}
@@ -75,6 +128,28 @@ def test_hypervolume_by_hand():
     assert pareto.hypervolume(np.array([[np.nan, 0.0]]), **box) == 0.0
 
 
+@settings(deadline=None, max_examples=30)
+@given(arrays(np.float64, (6, 3), elements=st.integers(0, 6)))
+def test_hypervolume_counts_the_dominated_cells(costs):
+    """Property: of a box of 5³ unit cells, the share with a row at or below their corner."""
+    cells = np.array(list(itertools.product(range(5), repeat=3)))
+    expected = np.mean([(costs <= cell).all(1).any() for cell in cells])
+    found = pareto.hypervolume(costs, ideal=np.zeros(3), reference=np.full(3, 5.0))
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("reference", [[1.0, 0.0], [np.nan, 1.0]])
+def test_hypervolume_needs_a_box(reference):
+    with pytest.raises(InputError, match="worse than the ideal"):
+        pareto.hypervolume(COSTS, ideal=np.zeros(2), reference=np.array(reference))
+
+
+def test_front_leaves_out_what_breaks_limits():
+    violation = np.array([0.0, 1.0, 0.0, 0.0, np.nan])
+    np.testing.assert_array_equal(pareto.front(COSTS, violation), [True, False, True, True, False])
+    assert pareto.front(np.zeros((0, 2))).shape == (0,)
+
+
 GENES = tuple(Gene(f"gene_{n}", (0, 1, 2, 3)) for n in range(6))
 TOY = XyloSpace("toy", (8, 8, 1), 2, 1, (), GENES)
 
@@ -87,8 +162,14 @@ def toy(genotypes):
     return costs.astype(float)
 
 
+@functools.cache
+def make(name, population=16):
+    # Every instance is compiled anew.
+    return algorithms.make(name, TOY, population=population, objectives=2)
+
+
 def explore(name, seed, *, generations=12, population=16, state=None, before=()):
-    algorithm = algorithms.make(name, TOY, population=population, objectives=2)
+    algorithm = make(name, population)
     key = jax.random.key(seed)
     state = algorithm.init(key) if state is None else state
     seen = list(before)
@@ -130,13 +211,107 @@ def test_nsga2_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     np.testing.assert_array_equal(again, whole)
 
 
+def test_nsga2_keeps_the_best_of_parents_and_children():
+    """Within limits first, whatever the costs; then the smaller violation; NaN last."""
+    algorithm = make("nsga2").strategy
+    population = jnp.broadcast_to(jnp.arange(16)[:, None] % 4, (16, 6)).astype(jnp.int32)
+    parents = jnp.tile(jnp.array([[0.0, 0.0, 3.0]]), (16, 1)).at[:2].set(jnp.nan)
+    children = jnp.tile(jnp.array([[0.0, 0.0, 2.0]]), (16, 1)).at[5].set(jnp.array([9.0, 9.0, 0.0]))
+    key, params = jax.random.key(0), algorithm.default_params
+    state = algorithm.init(key, population, parents, params)
+    assert np.isnan(state.fitness[-2:]).all()
+    state, _ = algorithm.tell(key, population, children, state, params)
+    np.testing.assert_array_equal(state.fitness[0], [9.0, 9.0, 0.0])
+    np.testing.assert_array_equal(state.population[0], [1] * 6)
+    np.testing.assert_array_equal(state.fitness[1:, 2], 15 * [2.0])
+    assert state.generation_counter == 1
+
+
+def test_the_genetic_algorithm_varies_as_before_it_shared_its_operators():
+    """Children of a key, recorded when `vary` was still a part of `ask`."""
+    algorithm = CategoricalGA(4, (4,) * 6)
+    key, params = jax.random.key(7), algorithm.default_params
+    population = jnp.arange(24).reshape(4, 6) % 4
+    state = algorithm.init(key, population, jnp.arange(4.0), params)
+    children, _ = algorithm.ask(key, state, params)
+    expected = [[2, 3, 0, 1, 2, 3], [2, 3, 0, 1, 2, 3], [0, 1, 2, 1, 0, 1], [0, 1, 2, 3, 0, 3]]
+    np.testing.assert_array_equal(children, expected)
+
+
+@struct.dataclass
+class ToyScores:
+    """Two costs, and a limit: gene 0 must not be 0."""
+
+    first: np.ndarray
+    second: np.ndarray
+    violations: np.ndarray
+
+
+class Notes:
+    """A bar that only remembers."""
+
+    def __init__(self):
+        self.notes = []
+
+    def advance(self, amount, note=""):
+        """Keep what is said."""
+        self.notes.append(note)
+
+
+def run(folder, generations):
+    def evaluate(genotypes):
+        costs = toy(genotypes)
+        costs[(genotypes == 1).all(1)] = np.nan
+        return ToyScores(*costs.T, (genotypes[:, 0] == 0).astype(float))
+
+    def judge(scores):
+        return np.stack([scores["first"], scores["second"], scores["violations"]], 1)
+
+    def describe(archive):
+        costs = np.stack([archive.scores["first"], archive.scores["second"]], 1)
+        return f"{pareto.front(costs, archive.scores['violations']).sum()} on the front"
+
+    folder.mkdir(exist_ok=True)
+    bar = Notes()
+    archive = evolution.run(
+        "toy",
+        make("nsga2"),
+        TOY,
+        evaluate,
+        population=16,
+        generations=generations,
+        seed=0,
+        directory=RunDirectory(folder),
+        bar=bar,  # type: ignore[arg-type]
+        on_generation=lambda archive: None,
+        fields=tuple(ToyScores.__dataclass_fields__),
+        judge=judge,
+        describe=describe,
+    )
+    return archive.columns(TOY), bar.notes
+
+
+def test_a_run_over_several_objectives_goes_on_bit_for_bit(tmp_path):
+    whole, notes = run(tmp_path / "whole", 4)
+    assert len(notes) == 4
+    assert notes[-1].startswith("generation 4, ")
+    assert notes[-1].endswith(" on the front")
+    run(tmp_path / "halves", 2)
+    again, _ = run(tmp_path / "halves", 4)
+    assert list(again) == list(whole)
+    assert list(whole)[-3:] == ["first", "second", "violations"]
+    jax.tree.map(np.testing.assert_array_equal, again, whole)
+    # The limit is learnt: most candidates of the last generation keep it, 1 in 4 by chance do not.
+    assert whole["violations"][-16:].mean() < 0.25
+
+
 def test_nsga2_survives_costs_that_are_not_finite():
-    algorithm = algorithms.make("nsga2", TOY, population=8, objectives=2)
+    algorithm = make("nsga2")
     key = jax.random.key(0)
     state = algorithm.init(key)
     for _ in range(2):
         proposals, genotypes, state = algorithm.ask(key, state)
-        told = jnp.full((8, 3), jnp.nan).at[3].set(jnp.array([1.0, 1.0, 0.0]))
+        told = jnp.full((16, 3), jnp.nan).at[3].set(jnp.array([1.0, 1.0, 0.0]))
         state = algorithm.tell(key, state, proposals, genotypes, told)
     assert np.isfinite(state["state"].fitness[0]).all()
 

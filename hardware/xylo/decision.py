@@ -74,3 +74,23 @@ def classify(network: ChipNetwork, events: np.ndarray) -> Classified:
         parts.append(part)
     spikes_out, active, spikes = map(np.concatenate, zip(*parts, strict=True))
     return Classified(first_output_spike(spikes_out), active.mean(), spikes.mean())
+
+
+def classify_stream(
+    network: ChipNetwork, events: np.ndarray, *, gap: int, streams: int = 8
+) -> Decision:
+    """Classify samples that follow each other without a reset, `gap` silent steps between them.
+
+    Shapes: events [B, T, I] -> `Decision`; a sample's decision is its first output spike within
+    T + gap steps. Samples are dealt out to several streams, each of which begins at rest; those
+    that do not fill up all streams are left out.
+
+    Raises: InputError for events that the chip cannot take.
+    """
+    events = check_events(events, network.sizes[0])
+    length, channels = events.shape[1:]
+    rows = events[: len(events) // streams * streams]
+    silent = np.zeros((len(rows), gap, channels), np.float32)
+    joined = np.concatenate([rows, silent], 1).reshape(streams, -1, channels)
+    fired = simulate(network, joined).spikes_out
+    return first_output_spike(fired.reshape(len(rows), length + gap, -1))

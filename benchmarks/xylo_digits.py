@@ -1,0 +1,200 @@
+"""Handwritten digits on the chip, by every mapping: `python -m benchmarks.xylo_digits`.
+
+8 × 8 pixels pooled to 4 × 4 inputs, a network 16-60-40-10, trained on training and validation
+images together (1,437) by recipes chosen with the validation images apart, measured on the test
+images (360). Decisions on the chip are those of XyloSim. Needs the extra `[xylo]`.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from math import log2
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from hardware.target import DISCLAIMER, Workload
+from hardware.xylo import exact, native
+from hardware.xylo.chips import Xylo
+from hardware.xylo.core import simulate
+from hardware.xylo.cycles import activity, cycles_per_step
+from hardware.xylo.decision import classify_stream
+from hardware.xylo.features import Features, pool
+from hardware.xylo.native import Dynamics
+from hardware.xylo.native_training import NativeTrainConfig, choose_threshold, run_batch
+from hardware.xylo.native_training import make_train as make_native
+from hardware.xylo.network import ChipNetwork
+from hardware.xylo.referee import Referee
+from ttfs_jax import dense
+from ttfs_jax.datasets import digits
+from ttfs_jax.dense_training import DenseTrainConfig
+from ttfs_jax.dense_training import make_train as make_relu
+
+HIDDEN = (60, 40)
+SIZES = (16, *HIDDEN, 10)
+WINDOW, STEPS, DASH_SYN, DASH_MEM = 16, 24, 4, 5
+EXACT_STEPS = (16, 32, 64)
+GAPS = (0, 64, 96, 128, 192)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Compare the mappings of a digit recogniser to the chip."""
+
+    seeds: int = 3
+    """Networks of every kind."""
+    epochs: int = 80
+    """Training through the chip's core."""
+    relu_epochs: int = 200
+    """Training of the ReLU networks."""
+    samples: int = 360
+    """Test images at most."""
+    json: bool = False
+    """Print one JSON line."""
+
+
+def load() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pool the digits: training inputs [1437, 16] in [0, 1] and labels, test inputs and labels."""
+    data = digits.load()
+    parts = [
+        (pool(part.images, Features(4, 4), polarities=1), part.labels)
+        for part in (data.train, data.validation, data.test)
+    ]
+    train = [np.concatenate(columns) for columns in zip(*parts[:2], strict=True)]
+    return train[0], train[1], *parts[2]
+
+
+def on_chip(network: ChipNetwork, events: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Classify in XyloSim and estimate the cost: JSON values."""
+    decided, trace = Referee(network).decide(events), simulate(network, events)
+    active = activity(events, trace)
+    found = Xylo("xylo-a3").estimate(
+        Workload(16, 10, {}, chip=network, activity=active, steps=events.shape[1])
+    )
+    energy, spikes = found.energy, np.asarray(trace.spikes)
+    assert energy is not None and found.latency is not None
+    return {
+        "first_spike": float((decided.classes == labels).mean()),
+        "decided": float((decided.classes >= 0).mean()),
+        "step": float(decided.steps.mean()),
+        "steps": events.shape[1],
+        "neurons": network.sizes[1],
+        "spikes": float(spikes.sum((1, 2)).mean()),
+        "fire_twice": float((spikes.sum(1) > 1).mean()),
+        "cycles_per_step": float(cycles_per_step(network, active)),
+        "ms": 1e3 * found.latency,
+        **{f"uj_{name}": 1e6 * getattr(energy, name) for name in ("low", "nominal", "high")},
+    }
+
+
+def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[str, dict]:
+    """Train a ReLU network and copy it to the chip exactly: rows of the table."""
+    inputs, labels, test, wanted = data
+    train = jax.jit(make_relu(SIZES, DenseTrainConfig(epochs=epochs)))
+    layers, _ = train(jax.random.key(seed), jnp.array(HIDDEN), inputs, labels)
+    logits = np.asarray(dense.relu(layers, jnp.asarray(inputs))[0])
+    lengths = dense.windows(layers, jnp.asarray(inputs))
+
+    def right(found):
+        return {"accuracy": float((np.asarray(found).argmax(1) == wanted).mean())}
+
+    float_logits = np.asarray(dense.relu(layers, jnp.asarray(test))[0])
+    rows = {
+        "float ReLU": right(float_logits),
+        "float TTFS": right(dense.ttfs(layers, jnp.asarray(test), lengths)[0]),
+    }
+    for steps in EXACT_STEPS:
+        coarse = dense.ttfs(layers, jnp.asarray(test), lengths, bits=log2(steps))[0]
+        made = exact.convert(
+            layers, [float(v) for v in lengths], exact.winning_range(logits), steps=steps
+        )
+        events = exact.encode(test, steps=steps, total_steps=made.total_steps)
+        row = on_chip(made.network, events, wanted)
+        decided = Referee(made.network).decide(events)
+        row["same_as_float"] = float((decided.classes == float_logits.argmax(1)).mean())
+        rows[f"exact B1, {steps} steps"] = row | right(coarse)
+    return rows
+
+
+def measure_native(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[str, dict]:
+    """Train through the chip's core: rows of the table."""
+    inputs, labels, test, wanted = data
+    dynamics = Dynamics(*map(jnp.float32, (WINDOW, DASH_SYN, DASH_MEM)))
+    train = jax.jit(make_native(SIZES, NativeTrainConfig(epochs=epochs), steps=STEPS))
+    trained = train(jax.random.key(seed), jnp.array(HIDDEN), dynamics, inputs, jnp.asarray(labels))
+    run = jax.jit(lambda values: run_batch(trained.layers, dynamics, values, steps=STEPS).potential)
+    threshold = jax.jit(choose_threshold)(run(jnp.asarray(inputs)), jnp.asarray(labels))
+    network = native.assemble(trained.layers, dynamics, int(threshold))
+    encode = jax.vmap(lambda values: native.encode(values, dynamics.window, steps=STEPS))
+    events = np.asarray(encode(jnp.asarray(test)))
+    row = on_chip(network, events, wanted)
+    last = np.asarray(run(jnp.asarray(test)))[:, -1]
+    row["accuracy"] = float((last.argmax(1) == wanted).mean())
+    for gap in GAPS:
+        decided = classify_stream(network, events, gap=gap)
+        right = decided.classes == wanted[: len(decided.classes)]
+        row[f"streamed_gap_{gap}"] = float(right.mean())
+    return {"native, 24 steps": row}
+
+
+def summarise(runs: list[dict[str, dict]]) -> dict[str, dict[str, Any]]:
+    """Average the rows of several seeds; accuracies with their standard deviation."""
+    table = {}
+    for name in runs[0]:
+        columns = {key: np.array([run[name][key] for run in runs]) for key in runs[0][name]}
+        table[name] = {key: float(values.mean()) for key, values in columns.items()}
+        for key in ("accuracy", "first_spike"):
+            if key in columns:
+                table[name][f"{key}_std"] = float(columns[key].std(ddof=1 if len(runs) > 1 else 0))
+                table[name][f"{key}_seeds"] = columns[key].tolist()
+    return table
+
+
+def show(rows: dict[str, dict[str, Any]]) -> Table:
+    """Lay out the result."""
+    table = Table(title="digits, 4 × 4 inputs, 16-60-40-10, test images; XyloSim")
+    names = ("", "potential", "first spike", "neurons", "steps", "cycles/step", "ms", "µJ")
+    for name in names:
+        table.add_column(name, justify="left" if not name else "right")
+    for name, row in rows.items():
+        cells = [f"{100 * row['accuracy']:.2f} ± {100 * row['accuracy_std']:.2f}"]
+        if "first_spike" in row:
+            cells += [
+                f"{100 * row['first_spike']:.2f} ± {100 * row['first_spike_std']:.2f}",
+                f"{row['neurons']:.0f}",
+                f"{row['steps']:.0f}",
+                f"{row['cycles_per_step']:,.0f}",
+                f"{row['ms']:.2f}",
+                f"{row['uj_nominal']:.1f} ({row['uj_low']:.1f} to {row['uj_high']:.1f})",
+            ]
+        table.add_row(name, *cells)
+    table.caption = f"Time and energy at 50 MHz: {DISCLAIMER}."
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the result, as a table or as a JSON line."""
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.xylo_digits")
+    inputs, labels, test, wanted = load()
+    data = inputs, labels, test[: chosen.samples], wanted[: chosen.samples]
+    rows = summarise(
+        [
+            measure_exact(seed, chosen.relu_epochs, data)
+            | measure_native(seed, chosen.epochs, data)
+            for seed in range(chosen.seeds)
+        ]
+    )
+    result = {"benchmark": "xylo_digits", "cpus": os.cpu_count(), "seeds": chosen.seeds}
+    if chosen.json:
+        print(json.dumps({**result, "rows": rows, "note": DISCLAIMER}))
+    else:
+        Console().print(show(rows))
+
+
+if __name__ == "__main__":
+    main()
