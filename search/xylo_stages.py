@@ -90,7 +90,7 @@ def volumes(objectives: list[str], groups: dict[str, dict[str, np.ndarray]]) -> 
     """Measure the hypervolumes of several sets of scores in one box, see `volume_costs`.
 
     The box reaches from the best seen of each objective to the largest energy and latency seen,
-    and to the recalls of guessing.
+    and to recalls of 0.
     """
     within = {
         name: volume_costs(scores, objectives)[

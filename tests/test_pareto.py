@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from search import algorithms, evolution, pareto
-from search.genetic import CategoricalGA
+from search.genetic import CategoricalGA, Params
 from search.run_directory import RunDirectory
 from search.space import Gene
 from search.xylo_space import XyloSpace
@@ -229,12 +229,12 @@ def test_nsga2_keeps_the_best_of_parents_and_children():
 
 def test_the_genetic_algorithm_varies_as_before_it_shared_its_operators():
     """Children of a key, recorded when `vary` was still a part of `ask`."""
-    algorithm = CategoricalGA(4, (4,) * 6)
-    key, params = jax.random.key(7), algorithm.default_params
-    population = jnp.arange(24).reshape(4, 6) % 4
+    algorithm = CategoricalGA(4, (9,) * 6)
+    key, params = jax.random.key(7), Params(crossover_rate=0.8, mutation_rate=0.4)
+    population = 5 * jnp.arange(24).reshape(4, 6) % 9
     state = algorithm.init(key, population, jnp.arange(4.0), params)
     children, _ = algorithm.ask(key, state, params)
-    expected = [[2, 3, 0, 1, 2, 3], [2, 3, 0, 1, 2, 3], [0, 1, 2, 1, 0, 1], [0, 1, 2, 3, 0, 3]]
+    expected = [[4, 4, 4, 0, 5, 1], [3, 0, 4, 6, 5, 5], [0, 5, 1, 0, 4, 4], [6, 2, 7, 3, 7, 1]]
     np.testing.assert_array_equal(children, expected)
 
 
@@ -262,7 +262,7 @@ def run(folder, generations):
     def evaluate(genotypes):
         costs = toy(genotypes)
         costs[(genotypes == 1).all(1)] = np.nan
-        return ToyScores(*costs.T, (genotypes[:, 0] == 0).astype(float))
+        return ToyScores(costs[:, 0], costs[:, 1], (genotypes[:, 0] == 0).astype(float))
 
     def judge(scores):
         return np.stack([scores["first"], scores["second"], scores["violations"]], 1)

@@ -1,0 +1,72 @@
+"""The chip's benchmarks: digits by every mapping, and the summary of runs."""
+
+import json
+
+import pytest
+
+from benchmarks import xylo_digits, xylo_summary
+from ttfs_jax.errors import InputError
+
+
+def test_digits_by_every_mapping(capsys):
+    """Very short training: what is measured must hang together, not be good."""
+    options = ["--seeds=1", "--epochs=2", "--relu-epochs=20", "--samples=40", "--json"]
+    xylo_digits.main(options)
+    result = json.loads(capsys.readouterr().out)
+    assert result["note"] == "estimated, not measured"
+    rows = result["rows"]
+    assert rows["float TTFS"]["accuracy"] == rows["float ReLU"]["accuracy"] > 0.7
+    assert rows["exact B1, 64 steps"]["same_as_float"] > 0.9
+    for name, row in rows.items():
+        if name.startswith("float"):
+            continue
+        assert 0 <= row["first_spike"] <= row["decided"] <= 1
+        assert row["uj_low"] < row["uj_nominal"] < row["uj_high"]
+        assert row["ms"] == pytest.approx(row["steps"] * row["cycles_per_step"] / 50e3)
+    short, long = rows["native, 24 steps"], rows["native, 24 and 16 silent steps"]
+    assert long["decided"] >= short["decided"]
+    assert long["steps"] == short["steps"] + 16
+
+
+def run(folder, *, seed, evolution, chance, differs):
+    row = {
+        "architecture": {"layers": "16-8"},
+        "validation": {"war": 0.5, "uar": 0.5},
+        "test": {
+            "war": 0.25 * (1 + seed),
+            "uar": 0.4,
+            "latency": 1e-3,
+            "hardware": {"energy": {"low": 1e-6, "nominal": 2e-6, "high": 3e-6}},
+            "xylosim_differs": differs,
+        },
+    }
+    metrics = {
+        "seed": seed,
+        "hypervolume": {"evolution": evolution, "random": chance, "hand_made": 0.1},
+        "front": [row],
+        "hand_made": row,
+        "seconds": {"test": 60.0},
+    }
+    folder.mkdir()
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return str(folder)
+
+
+def test_runs_are_summarised(tmp_path, capsys):
+    runs = [
+        run(tmp_path / "a", seed=0, evolution=0.5, chance=0.4, differs=0),
+        run(tmp_path / "b", seed=1, evolution=0.3, chance=0.4, differs=None),
+    ]
+    xylo_summary.main(runs)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "beats random search in 1 and the network made by hand in 2 of 2 runs" in text
+    assert "best 0.375 ± 0.177" in text
+    assert "not run" in text
+    xylo_summary.main([*runs, "--json"])
+    first, _ = json.loads(capsys.readouterr().out)["runs"]
+    assert first["best"]["uj"] == pytest.approx({"low": 1.0, "nominal": 2.0, "high": 3.0})
+
+
+def test_a_folder_without_results_is_named(tmp_path):
+    with pytest.raises(InputError, match="holds no finished run of --space xylo"):
+        xylo_summary.read(tmp_path)
