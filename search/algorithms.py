@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.space import Space
-from search.xylo_space import XyloSpace
+from search.space import Genes
 from ttfs_jax.errors import InputError, unknown
 
 # Fails on a bounded generation or needs downloads of trained parameters.
@@ -21,13 +20,10 @@ def _guard(fitness: jax.Array) -> jax.Array:
     return -jnp.where(finite, fitness, worst)
 
 
-AnySpace = Space | XyloSpace
-
-
 class Algorithm:
     """One algorithm: `ask` for genotypes, `tell` their fitness, which is maximised."""
 
-    def __init__(self, strategy: Any, space: AnySpace, *, unique: bool, needs_population: bool):
+    def __init__(self, strategy: Any, space: Genes, *, unique: bool, needs_population: bool):
         self.strategy, self.space, self.unique = strategy, space, unique
         self._needs_population = needs_population
         self.params = strategy.default_params
@@ -110,7 +106,7 @@ class Algorithm:
 class ParetoAlgorithm(Algorithm):
     """An algorithm that is told costs [P, M] and, in a last column, violated limits."""
 
-    def __init__(self, strategy: Any, space: AnySpace, *, objectives: int):
+    def __init__(self, strategy: Any, space: Genes, *, objectives: int):
         super().__init__(strategy, space, unique=True, needs_population=True)
         self._objectives = objectives
 
@@ -124,7 +120,7 @@ class ParetoAlgorithm(Algorithm):
 class RandomSearch(Algorithm):
     """Uniform sampling, the honest control."""
 
-    def __init__(self, space: AnySpace, population: int):
+    def __init__(self, space: Genes, population: int):
         self.space, self.unique, self._population = space, True, population
 
     def init(self, key):
@@ -141,9 +137,7 @@ class RandomSearch(Algorithm):
         return {"generation": state["generation"] + 1}
 
 
-def make(
-    name: str, space: AnySpace, *, population: int, objectives: int | None = None
-) -> Algorithm:
+def make(name: str, space: Genes, *, population: int, objectives: int | None = None) -> Algorithm:
     """Build an algorithm by name: genetic, random, or one of evosax's through one-hot logits.
 
     With a number of `objectives`: nsga2 or random, which are told several costs.

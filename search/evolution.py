@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.algorithms import Algorithm, AnySpace
+from search.algorithms import Algorithm
 from search.fitness import Scores
 from search.progress import Bar
 from search.run_directory import RunDirectory
+from search.space import Genes
 
 
 class Archive:
@@ -53,7 +54,7 @@ class Archive:
         fitness = np.nan_to_num(self.scores["fitness"], nan=-np.inf, posinf=-np.inf)
         return self.genotypes[np.argsort(-fitness, kind="stable")[:count]]
 
-    def columns(self, space: AnySpace, **constant: Any) -> dict[str, Any]:
+    def columns(self, space: Genes, **constant: Any) -> dict[str, Any]:
         """Lay the archive out as a table."""
         described = [space.describe(genotype) for genotype in self.genotypes]
         genes = {gene.name: [str(row[gene.name]) for row in described] for gene in space.genes}
@@ -101,7 +102,7 @@ def best_fitness(archive: Archive) -> str:
 def run(
     name: str,
     algorithm: Algorithm,
-    space: AnySpace,
+    space: Genes,
     evaluate: Callable[[np.ndarray], Any],
     *,
     population: int,

@@ -20,15 +20,9 @@ class Gene:
     choices: tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
-class Space:
-    """A named set of architectures, all parts of one maximal shape.
+class Genes:
+    """What every space offers that lists its choices in `genes`."""
 
-    Genes in order: an operator a block, a width a stage, the head's width, the time bits.
-    """
-
-    name: str
-    spec: NetworkSpec
     genes: tuple[Gene, ...]
 
     @property
@@ -38,8 +32,30 @@ class Space:
 
     @property
     def size(self) -> int:
-        """Count the architectures."""
+        """Count the genotypes."""
         return math.prod(self.cardinalities)
+
+    def describe(self, genotype: np.ndarray) -> dict[str, str | int]:
+        """Name the choices of a genotype [G]."""
+        pairs = zip(self.genes, np.asarray(genotype).tolist(), strict=True)
+        return {gene.name: gene.choices[index] for gene, index in pairs}
+
+    def sample(self, key: jax.Array, count: int) -> jax.Array:
+        """Draw genotypes uniformly: [count, G]."""
+        limits = jnp.asarray(self.cardinalities)
+        return jax.random.randint(key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32)
+
+
+@dataclass(frozen=True)
+class Space(Genes):
+    """A named set of architectures, all parts of one maximal shape.
+
+    Genes in order: an operator a block, a width a stage, the head's width, the time bits.
+    """
+
+    name: str
+    spec: NetworkSpec
+    genes: tuple[Gene, ...]
 
     @property
     def grid_choices(self) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
@@ -62,16 +78,6 @@ class Space:
             head=values[stages],
             time_bits=values[stages + 1],
         )
-
-    def describe(self, genotype: np.ndarray) -> dict[str, str | int]:
-        """Name the choices of a genotype [G]."""
-        pairs = zip(self.genes, np.asarray(genotype).tolist(), strict=True)
-        return {gene.name: gene.choices[index] for gene, index in pairs}
-
-    def sample(self, key: jax.Array, count: int) -> jax.Array:
-        """Draw genotypes uniformly: [count, G]."""
-        limits = jnp.asarray(self.cardinalities)
-        return jax.random.randint(key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32)
 
 
 def conv_space(

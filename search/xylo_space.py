@@ -1,15 +1,12 @@
 """The search space of networks for the chip: inputs, layers, pace, decay and mapping."""
 
-import math
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from hardware.xylo.features import Features, fits
 from hardware.xylo.native import Dynamics
-from search.space import Gene
+from search.space import Gene, Genes
 from ttfs_jax.errors import InputError
 
 # 12 to 16 features each; the images at hand decide which of them are possible.
@@ -63,8 +60,8 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class XyloSpace:
-    """A named set of networks with at most 16 inputs; the same interface as `space.Space`."""
+class XyloSpace(Genes):
+    """A named set of networks with at most 16 inputs; some genotypes stand for the same one."""
 
     name: str
     image_shape: tuple[int, int, int]
@@ -74,29 +71,9 @@ class XyloSpace:
     genes: tuple[Gene, ...]
 
     @property
-    def cardinalities(self) -> tuple[int, ...]:
-        """Count the choices of every gene."""
-        return tuple(len(gene.choices) for gene in self.genes)
-
-    @property
-    def size(self) -> int:
-        """Count the genotypes; some stand for the same network."""
-        return math.prod(self.cardinalities)
-
-    @property
     def widest(self) -> int:
         """Give the most neurons of a layer, those of the network made by hand included."""
         return max(*FIRST, *HAND_MADE)
-
-    def describe(self, genotype: np.ndarray) -> dict[str, str | int]:
-        """Name the choices of a genotype [G]."""
-        pairs = zip(self.genes, np.asarray(genotype).tolist(), strict=True)
-        return {gene.name: gene.choices[index] for gene, index in pairs}
-
-    def sample(self, key: jax.Array, count: int) -> jax.Array:
-        """Draw genotypes uniformly: [count, G]."""
-        limits = jnp.asarray(self.cardinalities)
-        return jax.random.randint(key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32)
 
     def decode(self, genotype: np.ndarray) -> Candidate:
         """Turn a genotype [G] into a candidate; a layer of width 0 is left out."""
