@@ -41,7 +41,7 @@ class NSGA2(PopulationBasedAlgorithm):
     @partial(jax.jit, static_argnames=("self",))
     def init(self, key, population, fitness, params) -> State:
         """Start with an evaluated population [P, G], fitness [P, M + 1]."""
-        best_first, _ = pareto.order(fitness[:, :-1], fitness[:, -1])
+        best_first = pareto.order(fitness[:, :-1], fitness[:, -1])
         return State(population[best_first], fitness[best_first], jnp.zeros((), jnp.int32))
 
     def _ask(self, key, state: State, params: Params):
@@ -57,6 +57,6 @@ class NSGA2(PopulationBasedAlgorithm):
         """Keep the best of parents and children: [P, G], [P, M + 1]."""
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
-        best_first, _ = pareto.order(costs[:, :-1], costs[:, -1])
+        best_first = pareto.order(costs[:, :-1], costs[:, -1])
         kept = best_first[: self.population_size]
         return State(everyone[kept], costs[kept], state.generation_counter + 1), {}

@@ -79,14 +79,10 @@ def crowding(costs: jax.Array, rank: jax.Array) -> jax.Array:
     return jax.vmap(along, 1)(costs).sum(0)
 
 
-def order(costs: jax.Array, violation: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Order rows from best to worst, by rank and then by crowding.
-
-    Shapes: costs [n, M], violation [n] -> indices [n], place of every row [n].
-    """
+def order(costs: jax.Array, violation: jax.Array) -> jax.Array:
+    """Order rows from best to worst, by rank and then by crowding: [n, M], [n] -> indices [n]."""
     rank = ranks(costs, violation)
-    best_first = jnp.lexsort((-crowding(costs, rank), rank))
-    return best_first, jnp.zeros_like(best_first).at[best_first].set(jnp.arange(len(rank)))
+    return jnp.lexsort((-crowding(costs, rank), rank))
 
 
 def front(costs: np.ndarray, violation: np.ndarray | None = None) -> np.ndarray:

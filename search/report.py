@@ -5,13 +5,12 @@ import html
 import json
 from pathlib import Path
 
-import moocore
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from search import figures
+from search import figures, pareto
 from search.run_directory import HISTORY, METRICS
 from ttfs_jax.model import load
 
@@ -19,12 +18,7 @@ from ttfs_jax.model import load
 def pareto_front(history: pa.Table) -> np.ndarray:
     """Mark the candidates that no other beats in WAR, UAR and SynOps together: bool [n]."""
     columns = [np.asarray(history[name]) for name in ("war", "uar", "synops")]
-    points = np.stack([-columns[0], -columns[1], columns[2]], 1)
-    finite = np.isfinite(points).all(1)
-    front = np.zeros(len(points), bool)
-    if finite.any():
-        front[finite] = moocore.is_nondominated(points[finite], keep_weakly=False)
-    return front
+    return pareto.front(np.stack([-columns[0], -columns[1], columns[2]], 1))
 
 
 def write(run: Path) -> None:

@@ -32,7 +32,10 @@ def explore(search: Search, evaluate: Evaluator) -> dict[str, evolution.Archive]
     archives: dict[str, evolution.Archive] = {}
 
     def judge(scores):
-        return np.column_stack([costs(scores, objectives), scores["violations"]])
+        # What was not trained has no costs; beyond the limits only the violation counts.
+        beyond = scores["violations"] > 0
+        told = np.where(beyond[:, None], 0.0, costs(scores, objectives))
+        return np.column_stack([told, scores["violations"]])
 
     def describe(archive):
         marked = pareto.front(costs(archive.scores, objectives), archive.scores["violations"])
