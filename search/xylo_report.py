@@ -130,7 +130,8 @@ def draw_front(history: pa.Table, metrics: dict) -> Figure:
         )
         for number, (x, y, row) in enumerate(zip(nominal, recall, networks, strict=True)):
             text = row["architecture"]
-            label = f"{number}: {text['layers']}" if name == "front" else text["layers"]
+            label = f"{text['layers']} {text['mapping']}"
+            label = f"{number}: {label}" if name == "front" else label
             axes.annotate(label, (x, y), xytext=(4, 5), textcoords="offset points", fontsize=7)
     axes.set(
         xscale="log",
@@ -143,9 +144,9 @@ def draw_front(history: pa.Table, metrics: dict) -> Figure:
 
 
 def draw_trace(network: Network, trace: Trace, meta: dict) -> Figure:
-    """Draw one inference on the chip: hidden spikes, output potentials, output spikes."""
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    """Draw one inference on the chip: spikes and potentials of hidden neurons and of outputs."""
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
     step, neuron = np.nonzero(np.asarray(trace.spikes)[0])
     upper.plot(step, neuron, "|", color=COLOURS["evolution"], markersize=5)
     upper.set(
@@ -154,6 +155,10 @@ def draw_trace(network: Network, trace: Trace, meta: dict) -> Figure:
         title=f"{meta['dataset']}: one inference of {network.candidate.mapping} "
         f"{'-'.join(map(str, network.candidate.widths))} on the chip",
     )
+    middle.plot(
+        np.asarray(trace.potential)[0], color=COLOURS["evolution"], alpha=0.3, linewidth=0.8
+    )
+    middle.set(ylabel="hidden potential")
     potential, fired = np.asarray(trace.potential_out)[0], np.asarray(trace.spikes_out)[0]
     for number, name in enumerate(meta["classes"]):
         (line,) = lower.plot(potential[:, number], label=name, linewidth=1)
