@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from hardware.xylo.core import Trace
 from hardware.xylo.network import ChipNetwork
@@ -12,12 +13,12 @@ from hardware.xylo.network import ChipNetwork
 class Activity(NamedTuple):
     """Mean share of channels or neurons that spike at least once in a step."""
 
-    inputs: jax.Array  # []
-    hidden: jax.Array  # []
+    inputs: jax.Array | np.ndarray  # []
+    hidden: jax.Array | np.ndarray  # []
 
 
 # Every channel and neuron spikes in every step.
-WORST = Activity(jnp.ones(()), jnp.ones(()))
+WORST = Activity(np.ones(()), np.ones(()))  # of NumPy, as an import must not start JAX
 
 
 def activity(events: jax.Array, trace: Trace) -> Activity:
