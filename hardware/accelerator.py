@@ -9,7 +9,6 @@ at hand.
 from dataclasses import dataclass
 
 from hardware.target import Constant, Estimate, Range, Workload, exactly
-from ttfs_jax.errors import InputError
 
 _PAPER = "Zhang et al. 2021, arXiv:2003.11837, abstract"
 POWER = Constant(exactly(0.751e-3), "W", f"an MNIST image; {_PAPER}")
@@ -38,8 +37,6 @@ class Accelerator:
 
         Raises: InputError for a workload without counts.
         """
-        if not workload.layers:
-            raise InputError("the workload has no layers: take counts.layer_counts")
         synops, published = float(workload.total.synops), REFERENCE.value
         scale = Range(
             min(1.0, synops / published.high),

@@ -8,7 +8,6 @@ Source: Horowitz 2014, ISSCC, fig. 1.1.9, doi:10.1109/ISSCC.2014.6757323.
 from dataclasses import dataclass
 
 from hardware.target import Constant, Estimate, Range, Workload
-from ttfs_jax.errors import InputError
 
 _TABLE = "Horowitz 2014, doi:10.1109/ISSCC.2014.6757323"
 ACCUMULATE = Constant(
@@ -39,8 +38,6 @@ class Cmos:
 
         Raises: InputError for a workload without counts.
         """
-        if not workload.layers:
-            raise InputError("the workload has no layers: take counts.layer_counts")
         if self.twin:
             number, cause, each = workload.total.multiply_adds, "multiply_adds", MULTIPLY_ADD
             note = "dense ReLU twin, zeros not skipped"

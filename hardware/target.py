@@ -131,7 +131,9 @@ class Workload:
 
     @property
     def total(self) -> LayerCounts:
-        """Add up the layers."""
+        """Add up the layers. Raises: InputError for a workload without counts."""
+        if not self.layers:
+            raise InputError("the workload has no layers: take counts.layer_counts")
         return sum_layers(self.layers)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from hardware.counts import LayerCounts
 from hardware.target import Constant, Estimate, Range, Workload
 from hardware.xylo.core import Trace
-from hardware.xylo.cycles import activity, cycles_per_step
+from hardware.xylo.cycles import Activity, activity, cycles_per_step
 from hardware.xylo.energy import estimate
 from hardware.xylo.families import Family, family, violations
 from hardware.xylo.network import ChipNetwork, check
@@ -34,6 +34,10 @@ class Xylo:
     step_seconds: float | None = None
     """Length of a step in real time; None: as fast as the clock allows."""
 
+    def cycles(self, network: ChipNetwork, active: Activity) -> float:
+        """Count the mean clock cycles of one step; see `cycles.cycles_per_step`."""
+        return float(cycles_per_step(network, active, full_matrices=self.name == "xylo-a2"))
+
     def estimate(self, workload: Workload) -> Estimate:
         """Estimate from the chip network, its activity and steps; see `energy.estimate`.
 
@@ -50,11 +54,8 @@ class Xylo:
             return Estimate(self.name, {}, None, not_mapped(workload, chip))
         if workload.steps < 1:
             raise InputError("the workload of a chip network needs its steps, at least 1")
-        cycles = cycles_per_step(
-            workload.chip, workload.activity, full_matrices=self.name == "xylo-a2"
-        )
         found = estimate(
-            float(cycles),
+            self.cycles(workload.chip, workload.activity),
             workload.steps,
             clock_mhz=self.clock_mhz,
             step_seconds=self.step_seconds,

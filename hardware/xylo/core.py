@@ -9,8 +9,9 @@ float32, so that one can train through the core.
 Letters: T steps, I inputs, N hidden neurons, S synapses, O outputs.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -180,13 +181,22 @@ def run(
         current_out=current_out[:, 0],
         potential_out=potential_out,
         spikes_out=fired,
-        suspect=suspect & (not ordered),
+        suspect=suspect,
     )
 
 
-@partial(jax.jit, static_argnames="ordered")
-def _run_batch(network, events, *, ordered):
-    return jax.vmap(lambda one: run(network, one, ordered=ordered))(events)
+def whole(trace: Trace) -> Trace:
+    """Keep everything of a trace."""
+    return trace
+
+
+@partial(jax.jit, static_argnames=("keep", "ordered"))
+def _run_batch(network, events, *, keep, ordered):
+    def one(sample):
+        trace = run(network, sample, ordered=ordered)
+        return keep(trace), trace.suspect
+
+    return jax.vmap(one)(events)
 
 
 def check_events(events: np.ndarray, channels: int) -> np.ndarray:
@@ -204,21 +214,24 @@ def check_events(events: np.ndarray, channels: int) -> np.ndarray:
     return events.astype(np.float32)
 
 
-def simulate(network: ChipNetwork, events: np.ndarray) -> Trace:
+def simulate(
+    network: ChipNetwork, events: np.ndarray, *, keep: Callable[[Trace], Any] = whole
+) -> Any:
     """Run a batch from rest, exact in every case: events [B, T, I] -> `Trace`, each [B, ...].
 
-    Samples whose currents came near saturation are computed again event by event.
+    Samples whose currents came near saturation are computed again event by event. `keep(trace)`
+    says what of one sample's trace is returned; a function at module level, for few compilations.
 
     Raises: InputError for events that the chip cannot take.
     """
     events = check_events(events, network.sizes[0])
-    trace = jax.tree.map(np.array, _run_batch(network, events, ordered=False))
-    again = np.flatnonzero(trace.suspect)
+    run_rows = partial(_run_batch, network, keep=keep)
+    found, suspect = jax.tree.map(np.array, run_rows(events, ordered=False))
+    again = np.flatnonzero(suspect)
     if len(again):
         # Filled up to a power of two, so that few programs are compiled.
         size = 1 << (len(again) - 1).bit_length()
-        rows = np.resize(again, size)
-        exact = _run_batch(network, events[rows], ordered=True)
-        for whole, part in zip(trace[:-1], exact[:-1], strict=True):
-            whole[again] = np.asarray(part)[: len(again)]
-    return trace
+        exact, _ = run_rows(events[np.resize(again, size)], ordered=True)
+        for values, part in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
+            values[again] = np.asarray(part)[: len(again)]
+    return found

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo.core import check_events, run, simulate
+from hardware.xylo.core import check_events, simulate
 from hardware.xylo.network import ChipNetwork
 
 CHUNK = 512  # samples at a time
@@ -18,17 +19,24 @@ class Decision(NamedTuple):
     steps: np.ndarray  # [B] step of the decision, from 1; all T without an output spike
 
 
-def first_output_spike(spikes_out: np.ndarray) -> Decision:
-    """Decide by the first output spike: spikes [B, T, O] -> `Decision`.
+def first_spike(fired: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Find the first spike of one sample: fired bool [T, O] -> class [], step [] from 0; traceable.
 
     Of outputs that spike in the same step the lowest id wins, as spikes are all that the chip
-    reports. No spike: class −1.
+    reports. No spike: class −1, step T − 1.
     """
-    fired = np.asarray(spikes_out) > 0
-    decided = fired.any((1, 2))
-    first = np.where(decided, fired.any(2).argmax(1), fired.shape[1] - 1)
-    winner = fired[np.arange(len(fired)), first].argmax(1)
-    return Decision(np.where(decided, winner, -1), first + 1)
+    spiking = fired.any()
+    step = jnp.where(spiking, fired.any(1).argmax(), len(fired) - 1)
+    return jnp.where(spiking, fired[step].argmax(), -1), step
+
+
+_first_spikes = jax.jit(jax.vmap(first_spike))
+
+
+def first_output_spike(spikes_out: np.ndarray) -> Decision:
+    """Decide by the first output spike, see `first_spike`: spikes [B, T, O] -> `Decision`."""
+    classes, steps = map(np.asarray, _first_spikes(np.asarray(spikes_out) > 0))
+    return Decision(classes, steps + 1)
 
 
 class Classified(NamedTuple):
@@ -39,14 +47,12 @@ class Classified(NamedTuple):
     spikes: np.ndarray  # [] hidden spikes a sample
 
 
-@jax.jit
-def _run_outputs(network, events):
-    def one(sample):
-        trace = run(network, sample)
-        active, spikes = (trace.spikes > 0).mean(), trace.spikes.sum()
-        return trace.spikes_out, active, spikes, trace.suspect
+def _outputs(trace):
+    return trace.spikes_out, (trace.spikes > 0).mean(), trace.spikes.sum()
 
-    return jax.vmap(one)(events)
+
+def _spikes_out(trace):
+    return trace.spikes_out
 
 
 def classify(network: ChipNetwork, events: np.ndarray) -> Classified:
@@ -61,17 +67,7 @@ def classify(network: ChipNetwork, events: np.ndarray) -> Classified:
     for begin in range(0, len(events), CHUNK):
         rows = events[begin : begin + CHUNK]
         filled = np.concatenate([rows, np.zeros((CHUNK - len(rows), *rows.shape[1:]), np.float32)])
-        *part, suspect = (np.array(leaf)[: len(rows)] for leaf in _run_outputs(network, filled))
-        if again := np.flatnonzero(suspect).tolist():
-            trace = simulate(network, rows[again])
-            exact = (
-                trace.spikes_out,
-                (trace.spikes > 0).mean((1, 2)),
-                trace.spikes.sum((1, 2)),
-            )
-            for whole, values in zip(part, exact, strict=True):
-                whole[again] = values
-        parts.append(part)
+        parts.append([leaf[: len(rows)] for leaf in simulate(network, filled, keep=_outputs)])
     spikes_out, active, spikes = map(np.concatenate, zip(*parts, strict=True))
     return Classified(first_output_spike(spikes_out), active.mean(), spikes.mean())
 
@@ -92,5 +88,5 @@ def classify_stream(
     rows = events[: len(events) // streams * streams]
     silent = np.zeros((len(rows), gap, channels), np.float32)
     joined = np.concatenate([rows, silent], 1).reshape(streams, -1, channels)
-    fired = simulate(network, joined).spikes_out
+    fired = simulate(network, joined, keep=_spikes_out)
     return first_output_spike(fired.reshape(len(rows), length + gap, -1))

@@ -23,7 +23,7 @@ import numpy as np
 from hardware.xylo.core import Trace
 from hardware.xylo.exact_neurons import Slopes, coarse_and_fine, fit, holding, split
 from hardware.xylo.families import family, require
-from hardware.xylo.network import ChipNetwork, check
+from hardware.xylo.network import ChipNetwork
 from ttfs_jax.dense import Dense
 from ttfs_jax.errors import InputError
 
@@ -212,9 +212,8 @@ def convert(
         shift_rec=np.int32(0),
         shift_out=np.int32(0),
     )
-    require(network, family(chip))
     return Exact(
-        network=check(network),
+        network=require(network, family(chip)),
         steps=steps,
         total_steps=int(starts[-1]) + steps,
         starts=tuple(starts.tolist()),

@@ -56,7 +56,10 @@ def violations(network: ChipNetwork, chip: Family) -> tuple[str, ...]:
 
     Empty if it fits. Raises: InputError for a network that no chip could hold, see `check`.
     """
-    net = check(network)
+    return _beyond(check(network), chip)
+
+
+def _beyond(net: ChipNetwork, chip: Family) -> tuple[str, ...]:
     channels, hidden, outputs, synapses = net.sizes
     reached = np.flatnonzero(np.asarray(net.weights_in).any((0, 2)))
     reaching = np.flatnonzero(np.asarray(net.weights_out).any(1))
@@ -106,7 +109,12 @@ def _move(wrong: int, used: int, allowed: int) -> str:
     return f"{used} neurons need one, take out {used - allowed}"
 
 
-def require(network: ChipNetwork, chip: Family) -> None:
-    """Refuse a network that does not fit. Raises: InputError with every violated limit."""
-    if found := violations(network, chip):
+def require(network: ChipNetwork, chip: Family) -> ChipNetwork:
+    """Return the network, checked as by `check`, if it fits the chip.
+
+    Raises: InputError with every violated limit, or as `check` does.
+    """
+    net = check(network)
+    if found := _beyond(net, chip):
         raise InputError(f"the network does not fit {chip.name}: {'; '.join(found)}")
+    return net

@@ -17,6 +17,7 @@ import numpy as np
 
 from hardware.xylo.arithmetic import power, saturate
 from hardware.xylo.core import Neurons, drive_of, evolve, one_later
+from hardware.xylo.decision import first_spike
 from hardware.xylo.network import STATE_MAX, ChipNetwork
 
 SELF_WEIGHT = -128  # the strongest there is
@@ -118,13 +119,9 @@ def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
 def decide(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Classify by the first output spike: the class [] and the step [] of the decision, from 0.
 
-    Shapes: potential [T, K] without spikes, threshold []. Of outputs that spike in the same step
-    the lowest id wins, as spikes are all that the chip reports. No spike: class −1, step T − 1.
+    Shapes: potential [T, K] without spikes, threshold []. See `decision.first_spike`.
     """
-    crossed = potential >= threshold
-    spiking = crossed.any()
-    step = jnp.where(spiking, crossed.any(1).argmax(), len(potential) - 1)
-    return jnp.where(spiking, crossed[step].argmax(), -1), step
+    return first_spike(potential >= threshold)
 
 
 def assemble(layers: Sequence[Layer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:

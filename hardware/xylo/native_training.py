@@ -163,4 +163,4 @@ def choose_threshold(potential: jax.Array, labels: jax.Array, *, candidates: int
 
 def decide_batch(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Decide a batch by first output spikes; see `native.decide`: [B, T, K] -> [B], [B]."""
-    return jax.vmap(lambda one: decide(one, threshold))(potential)
+    return jax.vmap(decide, (0, None))(potential, threshold)

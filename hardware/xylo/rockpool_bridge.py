@@ -135,8 +135,7 @@ def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Ma
 
     Raises: InputError for a network that does not fit the chip, or see `to_graph`.
     """
-    net = check(network)
-    require(net, chip)
+    net = require(network, chip)
     tools = load(chip)
     graph = to_graph(net, chip, dt=dt)
     with warnings.catch_warnings():

@@ -37,14 +37,13 @@ def specify(network: ChipNetwork) -> dict[str, Any]:
 
     Raises: InputError for a network that no chip could hold, see `check`.
     """
-    values = _arrays(network)
+    values = _arrays(check(network))
     if network.alias is not None:
         values["aliases"] = network.alias_lists
     return values
 
 
-def _arrays(network: ChipNetwork) -> dict[str, Any]:
-    net = check(network)
+def _arrays(net: ChipNetwork) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(net, field) for name, field in PLAIN.items()}
     values["dash_syn"] = net.dash_syn[:, 0]
     if net.sizes[3] == 2:
@@ -60,12 +59,12 @@ def save(path: Path, network: ChipNetwork, *, chip: str) -> None:
     Raises: InputError if it does not fit, or something is there already.
     """
     path = Path(path)
-    require(network, family(chip))
+    net = require(network, family(chip))
     if path.exists():
         raise InputError(f"{path} exists: choose another file")
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as file:
-        np.savez_compressed(file, format=FORMAT, chip=chip, **_arrays(network))
+        np.savez_compressed(file, format=FORMAT, chip=chip, **_arrays(net))
     os.replace(temporary, path)
 
 
