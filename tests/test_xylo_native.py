@@ -18,7 +18,7 @@ from hardware.xylo.native_training import (
 from hardware.xylo.network import STATE_MAX
 from hardware.xylo.referee import Referee
 from ttfs_jax.errors import InputError
-from ttfs_jax.fitting import fit, shift_inputs
+from ttfs_jax.fitting import FitConfig, fit, shift_inputs
 
 PACE = Dynamics(jnp.float32(8), jnp.float32(3), jnp.float32(4))
 STEPS = 16
@@ -211,9 +211,7 @@ def test_fitting_a_line():
         jax.random.key(0),
         x,
         3.0 * x[:, 0],
-        epochs=40,
-        batch_size=16,
-        learning_rate=0.1,
+        config=FitConfig(epochs=40, batch_size=16, learning_rate=0.1),
     )
     np.testing.assert_allclose(params["slope"], 3.0, atol=1e-2)
     assert losses.shape == (40,)

@@ -7,34 +7,19 @@ import jax
 import jax.numpy as jnp
 
 from ttfs_jax.dense import Dense, init, relu
-from ttfs_jax.fitting import fit, shift_inputs
+from ttfs_jax.fitting import FitConfig, fit, in_use, shift_inputs
 from ttfs_jax.losses import cross_entropy
 
 
 @dataclass(frozen=True)
-class DenseTrainConfig:
+class DenseTrainConfig(FitConfig):
     """How a dense network is trained. Raises: ValueError for a value out of range."""
 
     epochs: int = 150
-    """Passes over the training data."""
-    batch_size: int = 64
-    """Samples a step."""
     learning_rate: float = 5e-3
-    """Peak; falls by a cosine."""
+    jitter: float = 0.03
     weight_decay: float = 1e-3
     """Decoupled decay of weights and biases; small ones need less of the chip's 16 bits."""
-    label_smoothing: float = 0.0
-    """Share of the target spread over all classes."""
-    jitter: float = 0.03
-    """Standard deviation of noise on the inputs in training."""
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay", "label_smoothing", "jitter"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be ≥ 0, not {getattr(self, name)}")
 
 
 def make_train(
@@ -50,8 +35,7 @@ def make_train(
     """
 
     def train(key, widths, inputs, labels):
-        masks = [jnp.arange(size) < widths[n] for n, size in enumerate(sizes[1:-1])]
-        masks.append(jnp.ones(sizes[-1], bool))
+        masks = in_use(sizes, widths)
 
         def masked(layers):
             return tuple(
@@ -70,9 +54,7 @@ def make_train(
             key_train,
             inputs,
             labels,
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
+            config=config,
             weight_decay=config.weight_decay,
         )
         return masked(layers), values

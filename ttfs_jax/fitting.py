@@ -1,6 +1,7 @@
 """Fit the parameters of a small network by Adam in one pure function, for any loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
@@ -12,6 +13,40 @@ from ttfs_jax.training import batch_order
 Loss = Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array]
 
 
+@dataclass(frozen=True)
+class FitConfig:
+    """What all recipes of small networks have. Raises: ValueError for a value out of range."""
+
+    epochs: int = 100
+    """Passes over the training data."""
+    batch_size: int = 64
+    """Samples a step."""
+    learning_rate: float = 1e-3
+    """Peak; falls by a cosine."""
+    label_smoothing: float = 0.0
+    """Share of the target spread over all classes."""
+    jitter: float = 0.0
+    """Standard deviation of noise on the inputs in training."""
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in (field.name for field in fields(self)):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be ≥ 0, not {getattr(self, name)}")
+
+
+def in_use(sizes: Sequence[int], widths: Sequence[jax.Array]) -> list[jax.Array]:
+    """Mark the neurons in use: all of the last layer, the first `widths` of each before.
+
+    Shapes: sizes of inputs, hidden layers and outputs, widths of the hidden layers, each [] ->
+    bool [N] a layer.
+    """
+    masks = [jnp.arange(size) < width for size, width in zip(sizes[1:-1], widths, strict=True)]
+    return [*masks, jnp.ones(sizes[-1], bool)]
+
+
 def fit(
     loss: Loss,
     params: Any,
@@ -19,9 +54,7 @@ def fit(
     inputs: jax.Array,
     labels: jax.Array,
     *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
+    config: FitConfig,
     weight_decay: float = 0.0,
 ) -> tuple[Any, jax.Array]:
     """Minimise `loss(params, inputs [B, ...], labels [B], key) -> []`: parameters, loss [epochs].
@@ -33,11 +66,11 @@ def fit(
     Raises: ValueError when the samples [N, ...] do not fill one batch.
     Source: Loshchilov & Hutter 2019 (arXiv:1711.05101).
     """
-    samples = len(labels)
+    samples, batch_size, epochs = len(labels), config.batch_size, config.epochs
     if samples < batch_size:
         raise ValueError(f"{samples} samples do not fill one batch of {batch_size}")
     steps = epochs * (samples // batch_size)
-    schedule = optax.cosine_decay_schedule(learning_rate, steps)
+    schedule = optax.cosine_decay_schedule(config.learning_rate, steps)
     optimiser = optax.chain(
         optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=weight_decay)
     )

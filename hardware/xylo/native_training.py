@@ -14,7 +14,7 @@ import optax
 
 from hardware.xylo.arithmetic import power
 from hardware.xylo.native import Dynamics, Layer, Run, decide, encode, init, run
-from ttfs_jax.fitting import fit, shift_inputs
+from ttfs_jax.fitting import FitConfig, fit, in_use, shift_inputs
 from ttfs_jax.losses import cross_entropy
 
 WEIGHT_UNIT = 32.0  # what the optimiser sees as a weight of 1
@@ -23,37 +23,19 @@ LOGIT_UNIT = 16.0  # potential that counts as a logit of 1, times 2^d_mem
 
 
 @dataclass(frozen=True)
-class NativeTrainConfig:
+class NativeTrainConfig(FitConfig):
     """How a network is trained through the chip's dynamics. Raises: ValueError if out of range."""
 
     epochs: int = 80
-    """Passes over the training data."""
-    batch_size: int = 64
-    """Samples a step."""
     learning_rate: float = 3e-2
     """Peak, in units of 32 least significant bits of a weight; falls by a cosine."""
     label_smoothing: float = 0.1
-    """Share of the target spread over all classes."""
+    jitter: float = 0.06
+    """Standard deviation of noise on the inputs in training, in shares of the window."""
     second_spike_penalty: float = 0.05
     """Weight in the loss of a sample's spikes beyond the first, a neuron on average."""
     first_spike: float = 1.0
     """Weight in the loss of how well the right output, and no other, reaches its threshold."""
-    jitter: float = 0.06
-    """Standard deviation of noise on the inputs in training, in shares of the window."""
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in (
-            "learning_rate",
-            "label_smoothing",
-            "second_spike_penalty",
-            "first_spike",
-            "jitter",
-        ):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be ≥ 0, not {getattr(self, name)}")
 
 
 class Trained(NamedTuple):
@@ -94,8 +76,7 @@ def make_train(
     """
 
     def train(key, widths, dynamics, inputs, labels):
-        masks = [jnp.arange(size) < widths[n] for n, size in enumerate(sizes[1:-1])]
-        masks.append(jnp.ones(sizes[-1], bool))
+        masks = in_use(sizes, widths)
         used = [sizes[0], *widths]
 
         def physical(params):
@@ -135,9 +116,7 @@ def make_train(
             key_train,
             inputs,
             labels,
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
+            config=config,
         )
         return Trained(physical(params), values)
 
