@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks.ranking_study import shortened
 from search import algorithms, stages
 from search.config import Config, RetrainConfig, SupernetConfig
+from search.exploration import Search
 from search.progress import Reporter
 from search.retrain import Retraining
 from search.run_directory import RunDirectory
@@ -126,7 +127,7 @@ def measure(
     teacher = None
     if recipe.train.distil:
         algorithm = algorithms.make("random", space, population=4)
-        search = stages.Search(config, data, space, algorithm, directory, reporter)
+        search = Search(config, data, space, algorithm, directory, reporter)
         teacher = members.supernet_logits(stages.train_supernet(search, Network(space.spec)))
 
     def train(name, variables, own, code, teacher):

@@ -15,6 +15,7 @@ from rich.console import Console
 from hardware.counts import count
 from search import algorithms, stages
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig
+from search.exploration import Search
 from search.fitness import Scores, make_evaluator
 from search.progress import Reporter
 from search.retrain import Retraining
@@ -96,9 +97,7 @@ class Study:
         network = Network(self.space.spec)
         with Reporter(console) as reporter:
             algorithm = algorithms.make("random", self.space, population=4)
-            search = stages.Search(
-                self.config, self.data, self.space, algorithm, self.directory, reporter
-            )
+            search = Search(self.config, self.data, self.space, algorithm, self.directory, reporter)
             with self.directory.stage("supernet"):
                 shared = stages.train_supernet(search, network)
             with self.directory.stage("inherited"):

@@ -4,8 +4,8 @@ All figures are estimated, not measured: a network was not run on the hardware.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -93,6 +93,20 @@ class Estimate:
         if self.energy is None or not self.latency:
             return None
         return self.energy * (1.0 / self.latency)
+
+    def to_json(self) -> dict[str, Any]:
+        """Turn the estimate into JSON values."""
+        return {
+            "target": self.target,
+            "summary": str(self),
+            "fits": self.fits,
+            "reasons": list(self.reasons),
+            "terms": {name: asdict(term) for name, term in self.terms.items()},
+            "energy": asdict(self.energy) if self.energy else None,
+            "latency": self.latency,
+            "constants": {name: constant.source for name, constant in self.constants.items()},
+            "notes": list(self.notes),
+        }
 
     def __str__(self) -> str:
         parts = [

@@ -16,6 +16,7 @@ from rich.table import Table
 from hardware.xylo.families import family
 from search import algorithms, report, stages, xylo_report, xylo_stages
 from search.config import PRESETS, Config, preset
+from search.exploration import Search
 from search.progress import Reporter
 from search.run_directory import METRICS, RunDirectory
 from search.space import SPACES, make_space
@@ -130,7 +131,7 @@ def execute(arguments: list[str], console: Console) -> dict:
         metrics = json.loads(finished.read_text())
     else:
         with Reporter(console) as reporter:
-            search = stages.Search(config, data, space, algorithm, directory, reporter)
+            search = Search(config, data, space, algorithm, directory, reporter)
             metrics = (xylo_stages if on_chip else stages).run(search)
     if directory.writes and on_chip:
         xylo_report.write(directory.path, data)

@@ -3,12 +3,14 @@
 import json
 import logging
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jax
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -144,6 +146,17 @@ class RunDirectory:
     def checkpoint(self, name: str) -> Path:
         """Say where a stage keeps its checkpoint."""
         return self.path / "checkpoints" / name
+
+
+def environment() -> dict[str, Any]:
+    """Say on what a run was made."""
+    return {
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": jax.devices()[0].device_kind,
+        "devices": jax.device_count(),
+        "cpus": os.cpu_count(),
+    }
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,8 +1,5 @@
 """The three stages of a run in order, from data to measured networks. Holds no maths."""
 
-import os
-import platform
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import jax
@@ -10,20 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from hardware.counts import count
-from hardware.target import Estimate
 from hardware.targets import target, workload
 from search import evolution
-from search.algorithms import Algorithm, make
-from search.config import Config, to_dict
+from search.config import to_dict
+from search.exploration import Search, explore
 from search.fitness import make_evaluator
 from search.halving import rungs
-from search.progress import Reporter
 from search.retrain import Retraining
-from search.run_directory import HISTORY, METRICS, RunDirectory
+from search.run_directory import HISTORY, METRICS, environment
 from search.space import Space
 from search.supernet import make_supernet
 from ttfs_jax import identity, protocol
-from ttfs_jax.datasets import Dataset
 from ttfs_jax.model import Model
 from ttfs_jax.network import Network, Variables, initialise
 from ttfs_jax.population import pick
@@ -32,24 +26,7 @@ from ttfs_jax.population import pick
 SUPERNET, EVOLUTION, RANDOM, RETRAIN = range(4)
 
 
-@dataclass(frozen=True)
-class Search:
-    """What the stages share."""
-
-    config: Config
-    data: Dataset
-    space: Space
-    algorithm: Algorithm
-    directory: RunDirectory
-    reporter: Reporter
-
-    def seed(self, purpose: int) -> int:
-        """Derive the seed of one purpose from the run's."""
-        key = jax.random.fold_in(jax.random.key(self.config.seed), purpose)
-        return int(jax.random.randint(key, (), 0, np.iinfo(np.int32).max))
-
-
-def train_supernet(search: Search, network: Network) -> Variables:
+def train_supernet(search: Search[Space], network: Network) -> Variables:
     """Stage 1: train the shared weights; a checkpoint is kept after every pass."""
     config = search.config.supernet
     images, labels = (
@@ -75,19 +52,8 @@ def train_supernet(search: Search, network: Network) -> Variables:
     return state.variables
 
 
-def write_history(search: Search, archives: dict[str, evolution.Archive]) -> None:
-    """Write the candidates of several searches, by name, one after another."""
-    tables = [
-        archive.columns(search.space, stage=stage, seed=search.config.seed)
-        for stage, archive in archives.items()
-    ]
-    joined = {key: np.concatenate([table[key] for table in tables]) for key in tables[0]}
-    joined["genotype"] = joined["genotype"].tolist()
-    search.directory.write_history(joined)
-
-
 def search_architectures(
-    search: Search, network: Network, variables: Variables
+    search: Search[Space], network: Network, variables: Variables
 ) -> tuple[evolution.Archive, evolution.Archive]:
     """Stage 2: evolution, then random search with the same budget, on validation data."""
     config, data = search.config.evolution, search.data
@@ -100,39 +66,15 @@ def search_architectures(
         images=data.validation.images[:limit],
         labels=data.validation.labels[:limit],
     )
-    archives: dict[str, evolution.Archive] = {}
-
-    def explore(name, algorithm, purpose, budget, generations) -> evolution.Archive:
-        def keep_history(archive):
-            write_history(search, archives | {name: archive})
-
-        total = budget or config.population * generations
-        with (
-            search.directory.stage(name),
-            search.reporter.bar(name, total, unit="candidates") as bar,
-        ):
-            archives[name] = evolution.run(
-                name,
-                algorithm,
-                search.space,
-                lambda genotypes: score(variables, genotypes),
-                population=config.population,
-                generations=generations,
-                budget=budget,
-                seed=search.seed(purpose),
-                directory=search.directory,
-                bar=bar,
-                on_generation=keep_history,
-            )
-        return archives[name]
-
-    found = explore("evolution", search.algorithm, EVOLUTION, None, config.generations)
-    chance = make("random", search.space, population=config.population)
-    control = explore("random", chance, RANDOM, len(found), config.generations)
-    return found, control
+    archives = explore(
+        search,
+        lambda genotypes: score(variables, genotypes),
+        purposes={"evolution": EVOLUTION, "random": RANDOM},
+    )
+    return archives["evolution"], archives["random"]
 
 
-def retrain(search: Search, genotypes: np.ndarray, supernet: Variables) -> dict[str, Any]:
+def retrain(search: Search[Space], genotypes: np.ndarray, supernet: Variables) -> dict[str, Any]:
     """Stage 3: train, convert, prove, fine-tune and measure; returns the rows of metrics.json.
 
     The last genotype is the best of random search. Models are ranked on validation data; the
@@ -207,7 +149,7 @@ def retrain(search: Search, genotypes: np.ndarray, supernet: Variables) -> dict[
 
 
 def measure_rows(
-    search: Search, members: Retraining, exact: Variables, tuned: Variables, left: np.ndarray
+    search: Search[Space], members: Retraining, exact: Variables, tuned: Variables, left: np.ndarray
 ) -> list[dict[str, Any]]:
     """Measure the members `left` on validation and test data: a row of metrics.json each."""
     data = search.data
@@ -241,13 +183,13 @@ def measure_rows(
                     ttfs.predictions[n], data.test.labels, data.classes, data.test.columns
                 ),
                 "identity": report._asdict(),
-                "hardware": describe(target(search.config.target).estimate(asked)),
+                "hardware": target(search.config.target).estimate(asked).to_json(),
             }
         )
     return rows
 
 
-def run(search: Search) -> dict[str, Any]:
+def run(search: Search[Space]) -> dict[str, Any]:
     """Run all stages, or what is left of them, and write metrics.json."""
     network = Network(search.space.spec)
     with search.directory.stage("supernet"):
@@ -269,32 +211,6 @@ def run(search: Search) -> dict[str, Any]:
     search.directory.write_json(METRICS, metrics)
     search.directory.log.info("done: %s and %s written", METRICS, HISTORY)
     return metrics
-
-
-def describe(found: Estimate) -> dict[str, Any]:
-    """Turn an estimate into JSON values; estimated, not measured."""
-    return {
-        "target": found.target,
-        "summary": str(found),
-        "fits": found.fits,
-        "reasons": list(found.reasons),
-        "terms": {name: asdict(term) for name, term in found.terms.items()},
-        "energy": asdict(found.energy) if found.energy else None,
-        "latency": found.latency,
-        "constants": {name: constant.source for name, constant in found.constants.items()},
-        "notes": list(found.notes),
-    }
-
-
-def environment() -> dict[str, Any]:
-    """Say on what a run was made."""
-    return {
-        "jax": jax.__version__,
-        "python": platform.python_version(),
-        "device": jax.devices()[0].device_kind,
-        "devices": jax.device_count(),
-        "cpus": os.cpu_count(),
-    }
 
 
 def _recalls(measured) -> dict[str, float]:

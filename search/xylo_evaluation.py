@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.xylo.families import family, violations
-from search import xylo_exact
-from search.stages import Search
+from search.exploration import Search
 from search.xylo_exact import ExactPopulation
 from search.xylo_fitness import FIELDS, XyloScores, score, skeleton, table
+from search.xylo_measure import measure
 from search.xylo_population import Measured, NativePopulation, Network, single
 from search.xylo_space import Candidate, XyloSpace
 
@@ -41,15 +41,15 @@ class Populations:
                 if network is not None:
                     validation = self.exact.inputs["validation"]
                     classes = self.exact.classes
-                    results[n] = network, xylo_exact.measure(network, validation, classes=classes)
+                    results[n] = network, measure(network, validation, classes=classes).measured
         return results
 
 
 class Evaluator:
     """Scores of candidates; a candidate's depend on its genotype and the run's seed only."""
 
-    def __init__(self, search: Search, populations: Populations, purpose: int):
-        self._space: XyloSpace = search.space  # type: ignore[assignment]
+    def __init__(self, search: Search[XyloSpace], populations: Populations, purpose: int):
+        self._space = search.space
         self._config, self._target = search.config.xylo, search.config.target
         self._populations = populations
         self._seed = search.seed(purpose)
@@ -74,23 +74,15 @@ class Evaluator:
         results = self._populations.train([candidates[n] for n in chosen], seeds)
         trained = dict(zip(chosen, results, strict=True))
         rows, networks = [], []
-        for n, candidate in enumerate(candidates):
+        for n in range(len(candidates)):
             if (found := trained.get(n)) is None:
                 # An exact copy that no setting gets onto the chip violates one limit at least.
                 rows.append(dict.fromkeys(FIELDS, np.nan) | {"violations": max(limits[n], 1)})
                 networks.append(None)
                 continue
             network, measured = found
-            rows.append(
-                score(
-                    candidate,
-                    network.chip,
-                    measured,
-                    self._config,
-                    target=self._target,
-                    steps=network.steps,
-                )
-            )
+            scores, _ = score(network, measured, self._config, target=self._target)
+            rows.append(scores)
             networks.append(network)
         return rows, networks
 

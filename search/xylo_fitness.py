@@ -8,11 +8,11 @@ from flax import struct
 
 from hardware.target import Estimate, Workload, total
 from hardware.xylo.chips import Xylo
-from hardware.xylo.cycles import Activity, cycles_per_step
+from hardware.xylo.cycles import Activity
 from hardware.xylo.native import Layer, assemble
 from hardware.xylo.network import ChipNetwork
 from search.config import XyloConfig
-from search.xylo_population import CHANNELS, Measured
+from search.xylo_population import CHANNELS, Measured, Network
 from search.xylo_space import Candidate
 from ttfs_jax.errors import InputError, unknown
 
@@ -91,34 +91,27 @@ def skeleton(candidate: Candidate, classes: int) -> ChipNetwork:
 
 
 def price(
-    candidate: Candidate,
-    network: ChipNetwork,
-    measured: Measured,
-    config: XyloConfig,
-    *,
-    target: str,
-    steps: int,
+    network: Network, measured: Measured, config: XyloConfig, *, target: str
 ) -> tuple[Estimate, float]:
-    """Estimate one inference of a chip network, and the seconds a step takes.
+    """Estimate one inference of a network, and the seconds a step takes.
 
-    Activity was measured over the `steps` of the sample; the silent gap comes on top. Estimated,
+    Activity was measured over the steps of the sample; the silent gap comes on top. Estimated,
     not measured.
     """
     active = Activity(np.asarray(measured.active_inputs), np.asarray(measured.active_hidden))
-    gap = silent_gap(candidate, config)
+    steps = network.steps + silent_gap(network.candidate, config)
     # Cycles are linear in the activity, so that the gap thins it out.
-    share = steps / (steps + gap)
-    whole = Workload(
+    share = network.steps / steps
+    chip = Xylo(target, clock_mhz=config.clock_mhz)
+    asked = Workload(
         inputs=CHANNELS,
-        outputs=network.sizes[2],
-        layers={},
-        chip=network,
+        outputs=network.chip.sizes[2],
+        layers=(),
+        chip=network.chip,
         activity=Activity(active.inputs * share, active.hidden * share),
-        steps=steps + gap,
+        steps=steps,
     )
-    found = Xylo(target, clock_mhz=config.clock_mhz).estimate(whole)
-    busy = cycles_per_step(network, active, full_matrices=target == "xylo-a2")
-    return found, float(busy) / (config.clock_mhz * 1e6)
+    return chip.estimate(asked), chip.cycles(network.chip, active) / (config.clock_mhz * 1e6)
 
 
 def over_budget(found: Estimate, latency: float, config: XyloConfig) -> tuple[str, ...]:
@@ -136,19 +129,14 @@ def over_budget(found: Estimate, latency: float, config: XyloConfig) -> tuple[st
 
 
 def score(
-    candidate: Candidate,
-    network: ChipNetwork,
-    measured: Measured,
-    config: XyloConfig,
-    *,
-    target: str,
-    steps: int,
-) -> dict[str, float]:
-    """Score one network: the fields of `XyloScores`."""
-    found, seconds = price(candidate, network, measured, config, target=target, steps=steps)
+    network: Network, measured: Measured, config: XyloConfig, *, target: str
+) -> tuple[dict[str, float], Estimate]:
+    """Score one network: the fields of `XyloScores`, and the estimate they rest on."""
+    found, seconds = price(network, measured, config, target=target)
+    chip = network.chip
     latency = float(measured.step) * seconds
     energy = total(found.terms)
-    return {
+    scores = {
         "war": float(measured.war),
         "uar": float(measured.uar),
         "energy": energy.nominal,
@@ -159,14 +147,15 @@ def score(
         "decided": float(measured.decided),
         "step": float(measured.step),
         "spikes": float(measured.spikes),
-        "neurons": float(network.sizes[1]),
+        "neurons": float(chip.sizes[1]),
         "synapses": float(
             sum(
                 np.count_nonzero(part)
-                for part in (network.weights_in, network.weights_rec, network.weights_out)
+                for part in (chip.weights_in, chip.weights_rec, chip.weights_out)
             )
         ),
     }
+    return scores, found
 
 
 def table(rows: Sequence[dict[str, float]]) -> XyloScores:

@@ -1,6 +1,6 @@
 """Train and measure networks for the chip, a population at a time, through its integer core."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,17 +13,16 @@ from hardware.xylo import exact
 from hardware.xylo.features import full_scale, pool, scale
 from hardware.xylo.native import Dynamics, Layer, assemble, encode
 from hardware.xylo.native_training import (
-    NativeTrainConfig,
     choose_threshold,
     decide_batch,
     make_train,
     run_batch,
 )
 from hardware.xylo.network import ChipNetwork
-from search.xylo_space import FIRST, Candidate, XyloSpace
+from search.xylo_space import Candidate, XyloSpace
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.metrics import confusion, unweighted_average_recall, weighted_average_recall
-from ttfs_jax.population import PopulationConfig, Program, pick
+from ttfs_jax.population import Program, pick
 
 CHANNELS = 16
 CALIBRATION = 1024  # training samples that the outputs' threshold is chosen on
@@ -72,9 +71,8 @@ class Network:
         """Encode inputs [B, 16] in [0, 1] as spikes of the channels: [B, T, 16]."""
         if self.candidate.mapping == "exact":
             return exact.encode(values, steps=self.candidate.window, total_steps=self.steps)
-        window = jnp.float32(self.candidate.window)
-        one = partial(encode, window=window, steps=self.steps)
-        return np.asarray(jax.vmap(lambda sample: one(sample))(jnp.asarray(values)))
+        one = partial(encode, window=jnp.float32(self.candidate.window), steps=self.steps)
+        return np.asarray(jax.vmap(one)(jnp.asarray(values)))
 
 
 def full_scales(space: XyloSpace, data: Dataset) -> list[np.ndarray]:
@@ -140,61 +138,82 @@ def measure(
     )
 
 
-class NativePopulation:
-    """Programs that train native candidates, one for every number of layers and steps."""
+class Population:
+    """Programs that train candidates of one mapping, one for every shape of a program.
 
-    def __init__(
-        self,
-        inputs: dict[str, Inputs],
-        config: NativeTrainConfig,
-        *,
-        classes: int,
-        population: PopulationConfig | None = None,
-        widest: int = max(FIRST),
-    ):
-        self.inputs, self.config, self.classes = inputs, config, classes
-        self.population, self.widest = population or PopulationConfig(), widest
-        self._programs: dict[tuple[int, int], Program] = {}
+    A result depends on the candidate and its own seed only.
+    """
 
-    def train(
-        self, candidates: Sequence[Candidate], seeds: np.ndarray, *, judged_on: str = "validation"
-    ) -> list[Found]:
-        """Train and measure native candidates; a result depends on its own seed [P] only."""
-        groups: dict[tuple[int, int], list[int]] = {}
+    def __init__(self, inputs: dict[str, Inputs], config: Any, *, classes: int, widest: int):
+        self.inputs, self.config, self.classes, self.widest = inputs, config, classes, widest
+        self._programs: dict[tuple[int, ...], Program] = {}
+
+    def outcomes(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[Any]:
+        """Run the candidates' programs with their seeds [P], and return what each gives."""
+        groups: dict[tuple[int, ...], list[int]] = {}
         for number, candidate in enumerate(candidates):
-            groups.setdefault((len(candidate.widths), candidate.steps), []).append(number)
-        found: list[Found] = [None] * len(candidates)  # type: ignore[list-item]
-        waiting = []
-        shared = (self.inputs["train"], self.inputs[judged_on])
+            groups.setdefault(self._shape(candidate), []).append(number)
+        shared, waiting, found = self._shared(), [], {}
         for shape, numbers in groups.items():
             members = self._members([candidates[n] for n in numbers], seeds[numbers])
             if shape not in self._programs:
-                self._programs[shape] = Program(
-                    self._function(*shape), members, shared, config=self.population
-                )
+                self._programs[shape] = Program(self._function(*shape), members, shared)
             waiting.append((numbers, self._programs[shape].start(members, shared)))
         for numbers, wait in waiting:
             results = wait()
-            for row, number in enumerate(numbers):
-                found[number] = pick(results, row)
-        return found
+            found |= {number: pick(results, row) for row, number in enumerate(numbers)}
+        return [found[number] for number in range(len(candidates))]
 
     def _members(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> dict[str, Any]:
-        def column(name):
-            return np.array([getattr(candidate, name) for candidate in candidates])
+        def column(name, kind):
+            return np.array([getattr(candidate, name) for candidate in candidates], kind)
 
         return {
             "seed": seeds.astype(np.uint32),
-            "widths": np.array([candidate.widths for candidate in candidates], np.int32),
-            "grid": column("number").astype(np.int32),
+            "widths": column("widths", np.int32),
+            "grid": column("number", np.int32),
             "dynamics": Dynamics(
-                *(column(name).astype(np.float32) for name in ("window", "dash_syn", "dash_mem"))
+                *(column(name, np.float32) for name in ("window", "dash_syn", "dash_mem"))
             ),
         }
 
+    def _sizes(self, depth: int) -> tuple[int, ...]:
+        return (CHANNELS, *[self.widest] * depth, self.classes)
+
+    def _shape(self, candidate: Candidate) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _shared(self) -> Any:
+        raise NotImplementedError
+
+    def _function(self, *shape: int) -> Callable[[Any, Any], Any]:
+        raise NotImplementedError
+
+
+def cut(layers: Sequence[Any], candidate: Candidate) -> tuple[Any, ...]:
+    """Cut trained layers, pairs of a kernel and a vector, down to the neurons in use."""
+    sizes = (CHANNELS, *candidate.widths, layers[-1].kernel.shape[1])
+    return tuple(
+        type(layer)(layer[0][:before, :after], layer[1][:after])
+        for layer, before, after in zip(layers, sizes[:-1], sizes[1:], strict=True)
+    )
+
+
+class NativePopulation(Population):
+    """Networks trained through the integer core; programs by number of layers and steps."""
+
+    def train(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[Found]:
+        """Train native candidates and measure them on validation data."""
+        return self.outcomes(candidates, seeds)
+
+    def _shape(self, candidate: Candidate) -> tuple[int, ...]:
+        return len(candidate.widths), candidate.steps
+
+    def _shared(self) -> Any:
+        return self.inputs["train"], self.inputs["validation"]
+
     def _function(self, depth: int, steps: int):
-        sizes = (CHANNELS, *[self.widest] * depth, self.classes)
-        train = make_train(sizes, self.config, steps=steps)
+        train = make_train(self._sizes(depth), self.config, steps=steps)
 
         def one(member, shared):
             given, judged = shared
@@ -222,12 +241,6 @@ class NativePopulation:
 
 def single(candidate: Candidate, found: Found) -> Network:
     """Cut a trained candidate down to the neurons in use, and lay it out for the chip."""
-    sizes = (CHANNELS, *candidate.widths, found.layers[-1].kernel.shape[1])
-    layers = tuple(
-        Layer(np.asarray(kernel)[:before, :after], np.asarray(threshold)[:after])
-        for (kernel, threshold), before, after in zip(
-            found.layers, sizes[:-1], sizes[1:], strict=True
-        )
-    )
+    layers = cut(found.layers, candidate)
     chip = assemble(layers, candidate.dynamics, int(found.threshold))
     return Network(candidate, chip, candidate.steps, layers)

@@ -58,6 +58,17 @@ class Candidate:
             *(np.float32(value) for value in (self.window, self.dash_syn, self.dash_mem))
         )
 
+    @property
+    def architecture(self) -> dict[str, str]:
+        """Name what the network consists of."""
+        return {
+            "features": str(self.features),
+            "layers": "-".join(map(str, (self.features.count, *self.widths))),
+            "pace": f"{self.window}/{self.steps}",
+            "decay": f"{self.dash_syn}/{self.dash_mem}",
+            "mapping": self.mapping,
+        }
+
 
 @dataclass(frozen=True)
 class XyloSpace(Genes):

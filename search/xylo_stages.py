@@ -1,22 +1,21 @@
 """A run of `--space xylo`: a Pareto search through the integer core, retraining, the test."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from hardware.xylo import specification
-from hardware.xylo.decision import classify
 from hardware.xylo.features import Features
-from search import algorithms, evolution, pareto, xylo_exact
+from search import pareto
 from search.config import to_dict
-from search.run_directory import METRICS
-from search.stages import Search, environment, write_history
-from search.stages import describe as estimated
+from search.evolution import Archive
+from search.exploration import Search, explore
+from search.run_directory import METRICS, environment
 from search.xylo_evaluation import Evaluator, Populations
 from search.xylo_exact import ExactPopulation
-from search.xylo_fitness import FIELDS, costs, objective_names, price, table, volume_costs
+from search.xylo_fitness import FIELDS, costs, objective_names, score, table, volume_costs
+from search.xylo_measure import OnChip, measure
 from search.xylo_population import Inputs, NativePopulation, Network, full_scales, make_inputs
 from search.xylo_space import HAND_MADE, Candidate, XyloSpace
 from ttfs_jax.errors import InputError
@@ -25,11 +24,9 @@ from ttfs_jax.errors import InputError
 EVOLUTION, RANDOM, TRAIN, RETRAIN = range(10, 14)
 
 
-def explore(search: Search, evaluate: Evaluator) -> dict[str, evolution.Archive]:
+def search_networks(search: Search[XyloSpace], evaluate: Evaluator) -> dict[str, Archive]:
     """Search by NSGA-II, then at random with the same budget, on validation data."""
-    config = search.config
     objectives = objective_names(search.config.objectives)
-    archives: dict[str, evolution.Archive] = {}
 
     def judge(scores):
         # What was not trained has no costs; beyond the limits only the violation counts.
@@ -41,46 +38,24 @@ def explore(search: Search, evaluate: Evaluator) -> dict[str, evolution.Archive]
         marked = pareto.front(costs(archive.scores, objectives), archive.scores["violations"])
         return f"{marked.sum()} on the front"
 
-    chance = algorithms.make("random", search.space, population=config.evolution.population)
-    for name, algorithm, purpose in (
-        ("evolution", search.algorithm, EVOLUTION),
-        ("random", chance, RANDOM),
-    ):
-        budget = len(archives["evolution"]) if archives else None
-        total = budget or config.evolution.population * config.evolution.generations
-        with (
-            search.directory.stage(name),
-            search.reporter.bar(name, total, unit="candidates") as bar,
-        ):
-            archives[name] = evolution.run(
-                name,
-                algorithm,
-                search.space,
-                evaluate,
-                population=config.evolution.population,
-                generations=config.evolution.generations,
-                budget=budget,
-                seed=search.seed(purpose),
-                directory=search.directory,
-                bar=bar,
-                on_generation=lambda archive, name=name: write_history(
-                    search, archives | {name: archive}
-                ),
-                fields=FIELDS,
-                judge=judge,
-                describe=describe,
-            )
-    return archives
+    return explore(
+        search,
+        evaluate,
+        purposes={"evolution": EVOLUTION, "random": RANDOM},
+        fields=FIELDS,
+        judge=judge,
+        describe=describe,
+    )
 
 
-def hand_made(search: Search) -> Candidate:
+def hand_made(search: Search[XyloSpace]) -> Candidate:
     """Describe the network that nobody searched for: 4 × 4 cells, 16-60-40, 16 of 24 steps."""
-    grids = search.space.grids  # type: ignore[union-attr]
+    grids = search.space.grids
     number = grids.index(Features(4, 4)) if Features(4, 4) in grids else 0
     return Candidate(grids[number], number, HAND_MADE, 16, 24, 4, 5, "native")
 
 
-def along_the_front(archive: evolution.Archive, objectives: list[str], most: int) -> np.ndarray:
+def along_the_front(archive: Archive, objectives: list[str], most: int) -> np.ndarray:
     """Choose genotypes of the front, at most so many, evenly by energy: [n, G]."""
     scores = archive.scores
     rows = np.flatnonzero(pareto.front(costs(scores, objectives), scores["violations"]))
@@ -110,40 +85,30 @@ def volumes(objectives: list[str], groups: dict[str, dict[str, np.ndarray]]) -> 
     }
 
 
-def on_test(search: Search, network: Network, test: Inputs) -> dict[str, Any]:
+def on_test(search: Search[XyloSpace], network: Network, test: Inputs) -> dict[str, Any]:
     """Measure a network on test data, in the core and in XyloSim: JSON values."""
-    config = search.config.xylo
-    measured = xylo_exact.measure(network, test, classes=len(search.data.classes))
-    found, seconds = price(
-        network.candidate,
-        network.chip,
-        measured,
-        config,
-        target=search.config.target,
-        steps=network.steps,
-    )
+    config = search.config
+    did = measure(network, test, classes=len(search.data.classes))
+    scores, found = score(network, did.measured, config.xylo, target=config.target)
+    named = ("war", "uar", "decided", "step", "spikes", "latency")
     return {
-        "war": float(measured.war),
-        "uar": float(measured.uar),
-        "decided": float(measured.decided),
-        "step": float(measured.step),
-        "spikes": float(measured.spikes),
-        "latency": float(measured.step) * seconds,
-        "hardware": estimated(found),
-        "xylosim_differs": referee_differs(network, test) if config.referee else None,
+        **{name: scores[name] for name in named},
+        "hardware": found.to_json(),
+        "xylosim_differs": referee_differs(network, did) if config.xylo.referee else None,
     }
 
 
-def referee_differs(network: Network, inputs: Inputs) -> int:
-    """Count the samples that XyloSim classifies otherwise than the core."""
+def referee_differs(network: Network, did: OnChip) -> int:
+    """Count the samples that XyloSim classifies otherwise than the core, or in another step."""
     from hardware.xylo.referee import Referee
 
-    events = network.events(inputs.values[network.candidate.number])
-    ours, theirs = classify(network.chip, events).decision, Referee(network.chip).decide(events)
+    ours, theirs = did.decision, Referee(network.chip).decide(did.events)
     return int(((ours.classes != theirs.classes) | (ours.steps != theirs.steps)).sum())
 
 
-def keep(search: Search, place: str, network: Network, full: np.ndarray, row: dict) -> None:
+def keep(
+    search: Search[XyloSpace], place: str, network: Network, full: np.ndarray, row: dict
+) -> None:
     """Write a network: specification of the chip, layers, and what a user needs to feed it."""
     directory = search.directory
     if not directory.writes:
@@ -157,7 +122,7 @@ def keep(search: Search, place: str, network: Network, full: np.ndarray, row: di
     meta = {
         "dataset": search.data.name,
         "classes": list(search.data.classes),
-        "polarities": search.space.polarities,  # type: ignore[union-attr]
+        "polarities": search.space.polarities,
         "candidate": asdict(network.candidate) | {"features": list(network.candidate.features)},
         "steps": network.steps,
         "full_scale": np.asarray(full).tolist(),
@@ -165,25 +130,25 @@ def keep(search: Search, place: str, network: Network, full: np.ndarray, row: di
         "config": to_dict(search.config),
     }
     directory.save(folder / "layers", layers, meta=meta)
-    (folder / "network.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+    directory.write_json(f"{place}/network.json", meta)
 
 
-def run(search: Search) -> dict[str, Any]:
+def run(search: Search[XyloSpace]) -> dict[str, Any]:
     """Run all stages, or what is left of them, and write metrics.json."""
-    space: XyloSpace = search.space  # type: ignore[assignment]
+    space = search.space
     config, objectives = search.config.xylo, objective_names(search.config.objectives)
     scales = full_scales(space, search.data)
     inputs = make_inputs(space, search.data, scales)
 
-    def populations(native, relu, widest):
-        options = {"classes": space.classes, "widest": widest}
+    def populations(native, relu):
+        options = {"classes": space.classes, "widest": space.widest}
         return Populations(
             NativePopulation(inputs, native, **options),
             ExactPopulation(inputs, relu, chip=search.config.target, **options),
         )
 
-    evaluate = Evaluator(search, populations(config.train, config.relu, space.widest), TRAIN)
-    archives = explore(search, evaluate)
+    evaluate = Evaluator(search, populations(config.train, config.relu), TRAIN)
+    archives = search_networks(search, evaluate)
     by_hand = hand_made(search)
     groups = {name: archive.scores for name, archive in archives.items()}
     groups["hand_made"] = vars(table(evaluate.score([by_hand])[0]))
@@ -195,9 +160,7 @@ def run(search: Search) -> dict[str, Any]:
         )
     candidates = [space.decode(genotype) for genotype in chosen]
     with search.directory.stage("retrain"):
-        again = Evaluator(
-            search, populations(config.retrain, config.relu_retrain, space.widest), RETRAIN
-        )
+        again = Evaluator(search, populations(config.retrain, config.relu_retrain), RETRAIN)
         validated, networks = again.score([*candidates, by_hand])
     rows, failed = [], 0
     with search.directory.stage("test"):
@@ -207,7 +170,7 @@ def run(search: Search) -> dict[str, Any]:
                 continue
             last = number == len(candidates)
             row = {
-                "architecture": describe(network.candidate),
+                "architecture": network.candidate.architecture,
                 "validation": scores,
                 "test": on_test(search, network, inputs["test"]),
                 "hand_made": last,
@@ -233,14 +196,3 @@ def run(search: Search) -> dict[str, Any]:
     }
     search.directory.write_json(METRICS, metrics)
     return metrics
-
-
-def describe(candidate: Candidate) -> dict[str, Any]:
-    """Name what a candidate consists of."""
-    return {
-        "features": str(candidate.features),
-        "layers": "-".join(map(str, (candidate.features.count, *candidate.widths))),
-        "pace": f"{candidate.window}/{candidate.steps}",
-        "decay": f"{candidate.dash_syn}/{candidate.dash_mem}",
-        "mapping": candidate.mapping,
-    }

@@ -16,12 +16,12 @@ from hardware.xylo.families import family, violations
 from hardware.xylo.features import Features, fits, full_scale, pool, scale
 from hardware.xylo.native_training import NativeTrainConfig
 from hardware.xylo.network import ChipNetwork
-from search import evolve, xylo_exact, xylo_fitness
+from search import evolve, xylo_fitness, xylo_measure
 from search.config import XyloConfig, from_dict, preset, to_dict
 from search.xylo_evaluation import Evaluator
 from search.xylo_exact import ExactPopulation
 from search.xylo_fitness import costs, objective_names, over_budget, price, silent_gap, skeleton
-from search.xylo_population import Inputs, Measured, NativePopulation, score, single
+from search.xylo_population import Inputs, Measured, NativePopulation, Network, score, single
 from search.xylo_report import channels, load_network
 from search.xylo_space import Candidate, xylo_space
 from ttfs_jax.datasets import digits
@@ -111,10 +111,8 @@ def measured(**change):
 
 def test_price_by_hand():
     """Cycles of sample and gap by the vendor's formula, energy from the sum."""
-    network = skeleton(NATIVE, 7)
-    found, seconds = price(
-        NATIVE, network, measured(), XyloConfig(), target="xylo-a3", steps=NATIVE.steps
-    )
+    network = Network(NATIVE, skeleton(NATIVE, 7), NATIVE.steps, ())
+    found, seconds = price(network, measured(), XyloConfig(), target="xylo-a3")
     hidden, fan_out = 14, (8 * 6 + 14) / 14  # every neuron inhibits itself
     busy = 16 * (3.5 * 0.05 * 8 + 1) + hidden * (7 * 0.02 * fan_out + 3)
     busy += 6 * 0.02 * (1 + 8 * 7) + hidden * (19 + 3 * 0.02) + 12 * 7
@@ -130,9 +128,9 @@ def test_price_by_hand():
 
 
 def test_budgets_are_limits():
-    network = skeleton(NATIVE, 7)
+    network = Network(NATIVE, skeleton(NATIVE, 7), 16, ())
     config = XyloConfig(max_energy_uj=0.1, max_latency_ms=0.001)
-    found, _ = price(NATIVE, network, measured(), config, target="xylo-a3", steps=16)
+    found, _ = price(network, measured(), config, target="xylo-a3")
     energy, latency = over_budget(found, 2e-4, config)
     assert "µJ is over --xylo.max-energy-uj 0.1" in energy
     assert latency.startswith("0.2 ms is over --xylo.max-latency-ms 0.001")
@@ -193,10 +191,10 @@ def test_exact_population_is_measured_on_the_chip(inputs):
     )
     (network,) = population.train([candidate], np.array([0]))
     assert network is not None
-    found = xylo_exact.measure(network, inputs["validation"], classes=10)
+    found = xylo_measure.measure(network, inputs["validation"], classes=10).measured
     assert found.war > 0.7
     assert network.steps == 3 * 16 + 2
-    grown = xylo_exact.filled(network.chip)
+    grown = xylo_measure.filled(network.chip)
     assert grown.sizes[1] % 64 == 0
     events = network.events(inputs["validation"].values[0][:4])
     ours, theirs = simulate(network.chip, events), simulate(grown, events)
