@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import xylo
-from hardware.xylo.arithmetic import count_spikes, decay, integrate
+from hardware.xylo.arithmetic import count_spikes, integrate, loss
 from hardware.xylo.core import run, simulate
 from hardware.xylo.network import ChipNetwork, check
 from hardware.xylo.referee import Referee, mismatches
@@ -59,13 +59,13 @@ def test_chain_by_hand():
     np.testing.assert_array_equal(trace.potential_out[0, :, 0], [0, 0, 5, 18, 17])
 
 
-def test_decay_by_hand():
+def test_loss_by_hand():
     states = jnp.array([100.0, 3.0, 1.0, 0.0, -1.0, -3.0, -100.0])
     halves = jnp.full(7, 0.5)
-    np.testing.assert_array_equal(decay(states, halves), [50, 2, 0, 0, 0, -1, -50])
-    np.testing.assert_array_equal(decay(states, halves * 2), np.zeros(7))
+    np.testing.assert_array_equal(loss(states, halves), [50, 1, 1, 0, -1, -2, -50])
+    np.testing.assert_array_equal(loss(states, halves * 2), states)
     slow = jnp.full(7, 2.0**-15)
-    np.testing.assert_array_equal(decay(states, slow), [99, 2, 0, 0, 0, -2, -99])
+    np.testing.assert_array_equal(loss(states, slow), [1, 1, 1, 0, -1, -1, -1])
 
 
 def test_change_of_the_potential_saturates_on_its_own():
@@ -149,7 +149,7 @@ def test_permuting_hidden_neurons_permutes_the_trace():
     np.testing.assert_array_equal(ours.spikes_out, theirs.spikes_out)
 
 
-def loss(weights, network, events):
+def objective(weights, network, events):
     return run(network.replace(weights_in=weights), events).potential_out[-1, 0]
 
 
@@ -176,8 +176,8 @@ def test_gradients_under_transformations():
     network = xylo.draw_network(rng, sizes=(16, 12, 4, 1), **xylo.CASES["weak"])
     events = jnp.asarray(xylo.draw_events(rng, 3, 20, 16), jnp.float32)
     weights = jnp.asarray(network.weights_in, jnp.float32)
-    each = jax.jit(jax.vmap(jax.grad(loss), (None, None, 0)))(weights, network, events)
-    together = jax.grad(lambda w: jax.vmap(loss, (None, None, 0))(w, network, events).sum())(
+    each = jax.jit(jax.vmap(jax.grad(objective), (None, None, 0)))(weights, network, events)
+    together = jax.grad(lambda w: jax.vmap(objective, (None, None, 0))(w, network, events).sum())(
         weights
     )
     assert np.isfinite(each).all() and np.abs(each).max() > 0

@@ -16,9 +16,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 
-from hardware.xylo.arithmetic import count_spikes, decay, integrate, power, saturate
+from hardware.xylo.arithmetic import at_least, count_spikes, integrate, loss, power, saturate
 from hardware.xylo.network import STATE_MAX, ChipNetwork
+from hardware.xylo.wiring import Wiring, full, products, wiring
+from ttfs_jax.devices import AXIS, population_mesh
 from ttfs_jax.errors import InputError
 
 MAX_SPIKES = 31
@@ -26,53 +29,29 @@ MAX_EVENTS = 15  # input events a channel and step
 
 
 class Trace(NamedTuple):
-    """Everything that happened, step by step."""
+    """Everything that happened, step by step; … is [] or [B], as in `run`."""
 
-    current: jax.Array  # [T, N, S] after decay
-    potential: jax.Array  # [T, N] after the spikes
-    spikes: jax.Array  # [T, N] number of spikes, 0 … 31
-    current_out: jax.Array  # [T, O]
-    potential_out: jax.Array  # [T, O]
-    spikes_out: jax.Array  # [T, O] 0 or 1
-    suspect: jax.Array  # [] a sum may have saturated on its way: the order of events matters
+    current: jax.Array  # [T, N, S, …] after decay
+    potential: jax.Array  # [T, N, …] after the spikes
+    spikes: jax.Array  # [T, N, …] number of spikes, 0 … 31
+    current_out: jax.Array  # [T, O, …]
+    potential_out: jax.Array  # [T, O, …]
+    spikes_out: jax.Array  # [T, O, …] 0 or 1
+    suspect: jax.Array  # […] a sum may have saturated on its way: the order of events matters
 
 
-def _add_in_order(state, events, weights):
-    """Add what arrives one source after another, saturating each time: [S, N], [J], [J, S, N]."""
+def _add_in_order(current, counts, weights):
+    """Add what arrives one source after another, saturating each time: [S, N, …], [J, …]."""
 
     def add(total, source):
         count, weight = source
-        return saturate(total + count * weight), None
+        return saturate(total + jnp.tensordot(weight, count, 0)), None
 
-    return jax.lax.scan(add, state, (events, weights))[0]
-
-
-def _receive(state, arriving, *, ordered):
-    """Add several (events [J], weights [J, S, N], their sum over J) to the currents [S, N]."""
-    if ordered:
-        for events, weights, _ in arriving:
-            state = _add_in_order(state, events, weights)
-        return state
-    return saturate(state + sum(drive for _, _, drive in arriving))
-
-
-def _may_saturate(largest, arriving):
-    """Tell whether a sum could leave 16 bits before it is complete.
-
-    Bounds |I| + Σ_j |w_j| n_j by the largest value of each term in the whole run: largest [S, N],
-    arriving pairs of events [T, J] and weights [J, S, N].
-    """
-    for events, weights in arriving:
-        largest = largest + jnp.tensordot(events.max(0), jnp.abs(weights), 1)
-    return largest.max() > STATE_MAX
-
-
-def one_later(values):
-    return jnp.concatenate([jnp.zeros_like(values[:1]), values[:-1]])
+    return jax.lax.scan(add, current, (counts, jnp.moveaxis(weights, 2, 0)))[0]
 
 
 def _hand_on(own, alias):
-    """Let aliases spike along: own spikes [N], targets [N] -> own spikes kept [N], all spikes [N].
+    """Let aliases spike along: own spikes [N, …], targets [N] -> own spikes kept, all spikes.
 
     Neurons are handled by ascending id. A neuron's own spikes and those handed to it so far are
     at most 31 together; own spikes beyond are not fired.
@@ -93,95 +72,142 @@ def _hand_on(own, alias):
 
 
 class Neurons(NamedTuple):
-    rate_syn: jax.Array  # [S, N] share of the current lost in a step
-    rate_mem: jax.Array  # [N]
-    threshold: jax.Array  # [N]
-    bias: jax.Array  # [N]
+    """Parameters; … is [] or, beside samples, [1]."""
+
+    rate_syn: jax.Array  # [S, N, …] share of the current lost in a step
+    rate_mem: jax.Array  # [N, …]
+    threshold: jax.Array  # [N, …]
+    bias: jax.Array  # [N, …]
+    most: jax.Array  # [N, …] spikes in a step at most
 
 
-def evolve(neurons, arriving, receive, *, most, alias=None):
-    """Step neurons from rest through what arrives, each leaf [T, ...].
+class State(NamedTuple):
+    """Neurons between two steps."""
 
-    `receive(current [S, N], spikes [N] of the step before, arriving)` gives the new current.
-    Returns the largest |current| in the run [S, N], and currents, potentials, spikes, each [T, ..].
+    current: jax.Array  # [S, N, …] after decay
+    raised: jax.Array  # [N, …] potential + spikes · θ: reset is left to the next step, for speed
+    spikes: jax.Array  # [N, …] of the last step
+
+
+def at_rest(neurons: Neurons, samples: tuple[int, ...] = ()) -> State:
+    """Return the state before the first step."""
+    synapses, count = neurons.rate_syn.shape[:2]
+    nothing = jnp.zeros((synapses, count, *samples))
+    return State(nothing, nothing[0], nothing[0])
+
+
+def potential(neurons: Neurons, state: State) -> jax.Array:
+    """Return the membrane potential after the spikes: [N, …]."""
+    return state.raised - state.spikes * neurons.threshold
+
+
+def advance(
+    neurons: Neurons, state: State, received: jax.Array, *, alias: jax.Array | None = None
+) -> State:
+    """Take one step: received [S, N, …] is the current with what arrived, before its decay."""
+    current = saturate(received)
+    current = current - loss(current, neurons.rate_syn)
+    before = potential(neurons, state)
+    raised = integrate(before, current.sum(0), neurons.rate_mem, neurons.bias)
+    spikes = count_spikes(raised, neurons.threshold, most=neurons.most)
+    if alias is not None:
+        own, spikes = _hand_on(spikes, alias)
+        raised = raised + (spikes - own) * neurons.threshold
+    return State(current, raised, spikes)
+
+
+def _lay_out(network):
+    """Put outputs behind the hidden neurons: neurons, weights [S, N + O, I + N], aliases [N + O].
+
+    An output has as many synapses as hidden neurons have, the second of which nothing reaches.
     """
+    channels, hidden, outputs, synapses = network.sizes
 
-    def step(carry, now):
-        current, potential, spikes, largest = carry
-        current = decay(receive(current, spikes, now), neurons.rate_syn)
-        potential = integrate(potential, current.sum(0), neurons.rate_mem, neurons.bias)
-        own = spikes = count_spikes(potential, neurons.threshold, most=most)
-        if alias is not None:
-            own, spikes = _hand_on(own, alias)
-        potential = potential - own * neurons.threshold
-        largest = jnp.maximum(largest, jnp.abs(current))
-        return (current, potential, spikes, largest), (current, potential, spikes)
+    def joined(name, more):
+        return jnp.concatenate([getattr(network, name), more])
 
-    nothing = jnp.zeros_like(neurons.rate_syn)
-    (*_, largest), recorded = jax.lax.scan(
-        step, (nothing, nothing[0], nothing[0], nothing), arriving
+    dash_out = jnp.broadcast_to(network.dash_syn_out[:, None], (outputs, synapses))
+    neurons = Neurons(
+        rate_syn=power(-joined("dash_syn", dash_out).T),
+        rate_mem=power(-joined("dash_mem", network.dash_mem_out)),
+        threshold=joined("threshold", network.threshold_out),
+        bias=joined("bias", network.bias_out),
+        most=jnp.concatenate([jnp.full(hidden, float(MAX_SPIKES)), jnp.ones(outputs)]),
     )
-    return largest, recorded
-
-
-def drive_of(events, weights):
-    """Sum what arrives in every step: [T, J], [J, S, N] -> [T, S, N]."""
-    return (events @ weights.reshape(weights.shape[0], -1)).reshape(-1, *weights.shape[1:])
+    weights_in, weights_rec, weights_out = (
+        getattr(network, f"weights_{part}") * power(getattr(network, f"shift_{part}"))
+        for part in ("in", "rec", "out")
+    )
+    weights = jnp.zeros((synapses, hidden + outputs, channels + hidden))
+    weights = weights.at[:, :hidden, :channels].set(weights_in.T)
+    weights = weights.at[:, :hidden, channels:].set(weights_rec.T)
+    weights = weights.at[0, hidden:, channels:].set(weights_out.T)
+    alias = network.alias
+    if alias is not None:
+        alias = jnp.pad(alias, (0, outputs), constant_values=-1.0).astype(jnp.int32)
+    return neurons, weights, alias
 
 
 def run(
     network: ChipNetwork,
     events: jax.Array,
     *,
+    plan: Wiring | None = None,
     ordered: bool = False,
 ) -> Trace:
     """Run the core from rest.
 
-    Shapes: events [T, I] (0 … 15 a channel and step) -> `Trace`. A neuron without a spike counts
-    0. Pure and unbatched: vmap over events, networks or both. Where `suspect` is set, currents may
-    have come near the 16-bit limit and only `ordered=True`, which adds event by event as the chip
-    does and is many times slower, is exact; `simulate` takes care of that.
+    Shapes: events [T, I] or [T, I, B] (0 … 15 a channel and step) -> `Trace`. A neuron without a
+    spike counts 0. Pure: one sample can be mapped over, like the network; samples as the last axis
+    are faster, as operations run along that. `plan` is the network's `wiring`, which saves the
+    products of groups that are not connected; without it, any neurons may be.
+
+    Where `suspect` is set, currents may have come near the 16-bit limit and only `ordered=True`,
+    which adds event by event as the chip does and is many times slower, is exact; `simulate` takes
+    care of that.
 
     Source: arithmetic and order of operations probed from xylosim 0.1.3, which reproduces a board
     trace of Xylo-Audio 3 in Rockpool's history.
     """
+    channels, hidden, *_ = network.sizes
+    samples = events.shape[2:]
     net = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), network)
     events = jnp.clip(events.astype(jnp.float32), 0, MAX_EVENTS)
-    # Neurons last, so that a step is a few products and operations along neurons.
-    weights_in = jnp.swapaxes(net.weights_in, 1, 2) * power(net.shift_in)
-    weights_rec = jnp.swapaxes(net.weights_rec, 1, 2) * power(net.shift_rec)
-    weights_out = (net.weights_out * power(net.shift_out))[:, None]
-    hidden = Neurons(power(-net.dash_syn.T), power(-net.dash_mem), net.threshold, net.bias)
-    output = Neurons(
-        power(-net.dash_syn_out)[None], power(-net.dash_mem_out), net.threshold_out, net.bias_out
-    )
-    drive_in = drive_of(events, weights_in)
+    neurons, weights, alias = _lay_out(net)
+    ones = [1] * len(samples)
+    neurons = jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape, *ones), neurons)
+    drive = products(weights, plan or full(channels, hidden))
 
-    def receive(current, spikes, now):
-        counts, drive = now
-        recurrent = (spikes @ weights_rec.reshape(len(spikes), -1)).reshape(current.shape)
-        sources = ((counts, weights_in, drive), (spikes, weights_rec, recurrent))
-        return _receive(current, sources, ordered=ordered)
+    def step(carry, counts):
+        state, largest, most = carry
+        if ordered:
+            sources = jnp.concatenate([counts, state.spikes[:hidden]])
+            received = _add_in_order(state.current, sources, weights)
+        else:
+            received = state.current + drive(counts, state.spikes)
+        state = advance(neurons, state, received, alias=alias)
+        largest = at_least(jnp.abs(state.current), largest)
+        most = at_least(state.spikes[:hidden], most)
+        recorded = (state.current, potential(neurons, state)[None], state.spikes[None])
+        # Cut here, so that what nobody asks for is not written.
+        parts = [(leaf[:, :hidden], leaf[:, hidden:]) for leaf in recorded]
+        return (state, largest, most), parts
 
-    def receive_out(current, _, now):
-        counts, drive = now
-        return _receive(current, ((counts, weights_out, drive),), ordered=ordered)
-
-    largest, (current, potential, spikes) = evolve(
-        hidden, (events, drive_in), receive, most=MAX_SPIKES, alias=network.alias
-    )
-    arriving = one_later(spikes), one_later(drive_of(spikes, weights_out))
-    largest_out, (current_out, potential_out, fired) = evolve(output, arriving, receive_out, most=1)
-    suspect = _may_saturate(largest, ((events, weights_in), (spikes, weights_rec)))
-    suspect |= _may_saturate(largest_out, ((spikes, weights_out),))
+    rest = at_rest(neurons, samples)
+    begin = (rest, rest.current, rest.spikes[:hidden])
+    (_, largest, most), recorded = jax.lax.scan(step, begin, events)
+    (current, current_out), (potentials, potentials_out), (spikes, spikes_out) = recorded
+    # Bounds every sum on its way, |I| + Σ_j |w_j| n_j, by the largest of each term in the run.
+    arriving = jnp.concatenate([events.max(0), most])
+    reach = largest + jnp.tensordot(jnp.abs(weights), arriving, 1)
     return Trace(
         current=jnp.swapaxes(current, 1, 2),
-        potential=potential,
-        spikes=spikes,
+        potential=potentials[:, 0],
+        spikes=spikes[:, 0],
         current_out=current_out[:, 0],
-        potential_out=potential_out,
-        spikes_out=fired,
-        suspect=suspect,
+        potential_out=potentials_out[:, 0],
+        spikes_out=spikes_out[:, 0],
+        suspect=reach.max((0, 1)) > STATE_MAX,
     )
 
 
@@ -190,13 +216,33 @@ def whole(trace: Trace) -> Trace:
     return trace
 
 
-@partial(jax.jit, static_argnames=("keep", "ordered"))
-def _run_batch(network, events, *, keep, ordered):
-    def one(sample):
-        trace = run(network, sample, ordered=ordered)
-        return keep(trace), trace.suspect
+@partial(jax.jit, static_argnames=("mesh", "plan", "keep", "ordered"))
+def _run_rows(network, events, *, mesh, plan, keep, ordered):
+    def rows(network, events):
+        trace = run(network, jnp.moveaxis(events, 0, 2), plan=plan, ordered=ordered)
+        return jax.vmap(keep, -1)(trace), trace.suspect
 
-    return jax.vmap(one)(events)
+    everywhere, shared = PartitionSpec(), PartitionSpec(AXIS)
+    # Unchecked: the states at rest are the same on all devices, those that follow are not.
+    return jax.shard_map(
+        rows, mesh=mesh, in_specs=(everywhere, shared), out_specs=shared, check_vma=False
+    )(network, events)
+
+
+def run_batch(
+    network: ChipNetwork,
+    events: jax.Array,
+    *,
+    keep: Callable[[Trace], Any] = whole,
+    plan: Wiring | None = None,
+    ordered: bool = False,
+) -> tuple[Any, jax.Array]:
+    """Run samples on all local devices: events [B, T, I] -> `keep` of each trace, `suspect` [B].
+
+    B must be a multiple of the devices; the other arguments are those of `simulate` and `run`.
+    """
+    mesh = population_mesh()
+    return _run_rows(network, events, mesh=mesh, plan=plan, keep=keep, ordered=ordered)
 
 
 def check_events(events: np.ndarray, channels: int) -> np.ndarray:
@@ -225,13 +271,21 @@ def simulate(
     Raises: InputError for events that the chip cannot take.
     """
     events = check_events(events, network.sizes[0])
-    run_rows = partial(_run_batch, network, keep=keep)
-    found, suspect = jax.tree.map(np.array, run_rows(events, ordered=False))
+    plan = wiring(network)
+    found, suspect = _run_filled(network, events, keep=keep, plan=plan, ordered=False)
     again = np.flatnonzero(suspect)
     if len(again):
         # Filled up to a power of two, so that few programs are compiled.
-        size = 1 << (len(again) - 1).bit_length()
-        exact, _ = run_rows(events[np.resize(again, size)], ordered=True)
+        rows = np.resize(again, 1 << (len(again) - 1).bit_length())
+        exact, _ = _run_filled(network, events[rows], keep=keep, plan=plan, ordered=True)
         for values, part in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
-            values[again] = np.asarray(part)[: len(again)]
+            values[again] = part[: len(again)]
     return found
+
+
+def _run_filled(network, events, **options):
+    """Run any number of samples, filled up with silence to a multiple of the devices."""
+    count = len(events)
+    idle = np.zeros((-count % jax.local_device_count(), *events.shape[1:]), events.dtype)
+    outcome = run_batch(network, np.concatenate([events, idle]), **options)
+    return jax.tree.map(lambda leaf: np.array(leaf[:count]), outcome)

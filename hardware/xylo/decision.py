@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo.core import check_events, simulate
+from hardware.xylo.core import Trace, check_events, simulate
 from hardware.xylo.network import ChipNetwork
 
 CHUNK = 512  # samples at a time
@@ -51,7 +51,8 @@ def _outputs(trace):
     return trace.spikes_out, (trace.spikes > 0).mean(), trace.spikes.sum()
 
 
-def _spikes_out(trace):
+def output_spikes(trace: Trace) -> jax.Array:
+    """Keep the outputs' spikes of a trace."""
     return trace.spikes_out
 
 
@@ -88,5 +89,5 @@ def classify_stream(
     rows = events[: len(events) // streams * streams]
     silent = np.zeros((len(rows), gap, channels), np.float32)
     joined = np.concatenate([rows, silent], 1).reshape(streams, -1, channels)
-    fired = simulate(network, joined, keep=_spikes_out)
+    fired = simulate(network, joined, keep=output_spikes)
     return first_output_spike(fired.reshape(len(rows), length + gap, -1))

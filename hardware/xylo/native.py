@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo.arithmetic import power, saturate
-from hardware.xylo.core import Neurons, drive_of, evolve, one_later
+from hardware.xylo.arithmetic import power
+from hardware.xylo.core import MAX_SPIKES, Neurons, advance, at_rest
 from hardware.xylo.decision import first_spike
 from hardware.xylo.network import STATE_MAX, ChipNetwork
 
@@ -79,6 +79,17 @@ def rounded(values: jax.Array, low: float, high: float) -> jax.Array:
     return limited + jax.lax.stop_gradient(jnp.round(limited) - limited)
 
 
+def _evolve(neurons, drive):
+    """Step a layer from rest through what arrives [T, 1, N]: its states, each leaf [T, ...]."""
+
+    def step(state, arriving):
+        received = state.current + arriving + SELF_WEIGHT * state.spikes[None]
+        state = advance(neurons, state, received)
+        return state, state
+
+    return jax.lax.scan(step, at_rest(neurons), drive)[1]
+
+
 def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
     """Run one sample from rest: events [T, I] -> `Run`, equal to that of `assemble`'s network.
 
@@ -87,9 +98,6 @@ def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
     rate_syn = power(-jnp.asarray(dynamics.dash_syn, jnp.float32))
     rate_mem = power(-jnp.asarray(dynamics.dash_mem, jnp.float32))
     arriving, spikes = events, []
-
-    def receive(current, own, drive):
-        return saturate(current + drive + SELF_WEIGHT * own[None])
 
     for number, layer in enumerate(layers):
         last = number == len(layers) - 1
@@ -101,17 +109,16 @@ def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
             rate_mem=jnp.full(size, rate_mem),
             threshold=threshold,
             bias=jnp.zeros(size),
+            most=jnp.full(size, 0.0 if last else MAX_SPIKES),
         )
-        drive = drive_of(arriving, weights)
+        drive = jnp.tensordot(arriving, weights, 1)
         if number:
-            drive = one_later(drive)
+            # Spikes of neurons arrive one step later.
+            drive = jnp.concatenate([jnp.zeros_like(drive[:1]), drive[:-1]])
         if last:
             # No spike and no reset: how the potentials go on is the read-out's to see.
-            _, (_, potential, _) = evolve(
-                neurons, drive, lambda current, _, now: saturate(current + now), most=0
-            )
-            return Run(tuple(spikes), potential)
-        _, (_, _, arriving) = evolve(neurons, drive, receive, most=31)
+            return Run(tuple(spikes), _evolve(neurons, drive).raised)
+        arriving = _evolve(neurons, drive).spikes
         spikes.append(arriving)
     raise ValueError("a stack has at least one layer")
 
