@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import xylo
-from hardware.xylo.arithmetic import count_spikes, integrate, loss
+from hardware.xylo.arithmetic import count_spikes, integrate, leak, saturate
 from hardware.xylo.core import run, simulate
 from hardware.xylo.network import ChipNetwork, check
 from hardware.xylo.referee import Referee, mismatches
@@ -59,13 +59,13 @@ def test_chain_by_hand():
     np.testing.assert_array_equal(trace.potential_out[0, :, 0], [0, 0, 5, 18, 17])
 
 
-def test_loss_by_hand():
+def test_leak_by_hand():
     states = jnp.array([100.0, 3.0, 1.0, 0.0, -1.0, -3.0, -100.0])
     halves = jnp.full(7, 0.5)
-    np.testing.assert_array_equal(loss(states, halves), [50, 1, 1, 0, -1, -2, -50])
-    np.testing.assert_array_equal(loss(states, halves * 2), states)
+    np.testing.assert_array_equal(leak(states, halves), [50, 1, 1, 0, -1, -2, -50])
+    np.testing.assert_array_equal(leak(states, halves * 2), states)
     slow = jnp.full(7, 2.0**-15)
-    np.testing.assert_array_equal(loss(states, slow), [1, 1, 1, 0, -1, -1, -1])
+    np.testing.assert_array_equal(leak(states, slow), [1, 1, 1, 0, -1, -1, -1])
 
 
 def test_change_of_the_potential_saturates_on_its_own():
@@ -169,6 +169,37 @@ def test_surrogate_gradient_by_hand():
     # 1 / θ at the threshold, 1 / 9 of it half a threshold away, 1 / 25 at rest.
     expected = [1 / 100, 1 / 900, 1 / 900, 1 / 2500]
     np.testing.assert_allclose(slope(jnp.array([100.0, 50.0, 150.0, 0.0])), expected, rtol=1e-6)
+
+
+def test_outputs_that_may_not_spike_have_no_gradient_of_it():
+    slope = jax.grad(lambda v: count_spikes(v, jnp.float32(100), most=jnp.float32(0)))
+    assert slope(jnp.float32(100)) == 0
+
+
+def test_nan_is_not_hidden():
+    nan, one = jnp.full(1, jnp.nan), jnp.ones(1)
+    assert jnp.isnan(saturate(nan)).all() and jnp.isnan(leak(nan, 0.5 * one)).all()
+    assert jnp.isnan(count_spikes(nan, one, most=31 * one)).all()
+
+
+def test_gradients_of_samples_as_the_last_axis():
+    rng = np.random.default_rng(4)
+    network = xylo.draw_network(rng, sizes=(16, 12, 4, 2), **xylo.CASES["weak"])
+    network = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), network)
+    events = jnp.asarray(xylo.draw_events(rng, 3, 20, 16), jnp.float32)
+
+    def total(network, events):
+        return run(network, events).potential_out[-1].sum()
+
+    def scaled(leaf):
+        return leaf / jnp.abs(leaf).max()
+
+    one_by_one = jax.vmap(jax.grad(total), (None, 0))(network, events)
+    together = jax.grad(total)(network, jnp.moveaxis(events, 0, 2))
+    for name in ("weights_in", "weights_rec", "weights_out", "threshold", "bias"):
+        expected, found = getattr(one_by_one, name).sum(0), getattr(together, name)
+        assert jnp.abs(expected).max() > 0
+        np.testing.assert_allclose(scaled(found), scaled(expected), atol=1e-5)
 
 
 def test_gradients_under_transformations():

@@ -69,6 +69,26 @@ def test_layers_equal_the_general_core_bit_for_bit(hidden):
     np.testing.assert_array_equal(found.potential, trace.potential_out)
 
 
+def test_samples_as_the_last_axis_give_what_one_by_one_does():
+    layers = stack(5, (5, 7, 6, 4))
+    events = jnp.asarray(events_of(some_inputs(3, 6)))
+
+    def total(layers, events):
+        outcome = native.run(layers, PACE, events)
+        return outcome.potential.sum() + outcome.spikes[1].sum(), outcome
+
+    def each(sample):
+        return jax.grad(total, has_aux=True)(layers, sample)
+
+    one_by_one, outcomes = jax.vmap(each, out_axes=(0, -1))(events)
+    together, outcome = jax.grad(total, has_aux=True)(layers, jnp.moveaxis(events, 0, 2))
+    jax.tree.map(np.testing.assert_array_equal, outcomes, outcome)
+    for expected, found in zip(jax.tree.leaves(one_by_one), jax.tree.leaves(together), strict=True):
+        np.testing.assert_allclose(found, expected.sum(0), rtol=1e-4, atol=1e-4)
+    # The last layer does not spike, so that its threshold is of no use.
+    assert (together[-1].threshold == 0).all() and (together[0].threshold != 0).any()
+
+
 def test_decisions_of_potentials_core_and_xylosim_agree():
     layers = stack(3, (5, 9, 4))
     values = some_inputs(1, 20)

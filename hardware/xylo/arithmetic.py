@@ -1,7 +1,7 @@
 """The chip's integer arithmetic on float32, exact, with gradients to train through it.
 
-Every function takes states of any shape and parameters that broadcast against them without adding
-dimensions: [N] or [S, N].
+Every function takes states [N, …] or [S, N, …], where … is nothing or samples, and parameters that
+broadcast against them without adding dimensions.
 """
 
 import jax
@@ -19,44 +19,44 @@ def power(exponent: jax.Array) -> jax.Array:
 
 
 def at_least(state: jax.Array, low: jax.Array | float) -> jax.Array:
-    """Return the larger one; a NaN stays one.
+    """Return the larger one; a NaN state stays one.
 
-    A third of the cost of `jnp.maximum` on a CPU, which also looks for NaN in the limit.
+    One instruction on a CPU, as `jnp.maximum` is not, which looks for NaN in the limit too.
     """
     return jnp.where(state < low, low, state)
 
 
 def at_most(state: jax.Array, high: jax.Array | float) -> jax.Array:
-    """Return the smaller one; a NaN stays one."""
+    """Return the smaller one; a NaN state stays one."""
     return jnp.where(state > high, high, state)
 
 
 @jax.custom_vjp
-def _loss(state, rate):
+def _leak(state, rate):
     # The shifted value, but 1 where a positive state would lose nothing; below 0 it never is 0.
     return at_least(jnp.floor(state * rate), at_most(state, 1.0))
 
 
-def _loss_fwd(state, rate):
-    return _loss(state, rate), rate
+def _leak_fwd(state, rate):
+    return _leak(state, rate), rate
 
 
-def _loss_bwd(rate, cotangent):
+def _leak_bwd(rate, cotangent):
     return cotangent * rate, jnp.zeros_like(rate)
 
 
-_loss.defvjp(_loss_fwd, _loss_bwd)
+_leak.defvjp(_leak_fwd, _leak_bwd)
 
 
-def loss(state: jax.Array, rate: jax.Array) -> jax.Array:
+def leak(state: jax.Array, rate: jax.Array) -> jax.Array:
     """Return what a state loses in a step by bit shift: x >> d, and 1 if that is 0 and x positive.
 
     `rate` is 2^−d: 1 clears the state, and even 2^−15 still loses one unit a step, toward zero.
-    Shapes [..., N], as rate. The gradient is that of 2^−d x.
+    The gradient is that of 2^−d x.
 
     Source: black-box probing of xylosim 0.1.3.
     """
-    return _loss(state, rate)
+    return _leak(state, rate)
 
 
 @jax.custom_vjp
@@ -74,7 +74,10 @@ def _count_bwd(residuals, cotangent):
     potential, threshold, most = residuals
     distance = jnp.abs(potential / threshold - 1.0)
     slope = cotangent / (threshold * (1.0 + SURROGATE_SLOPE * distance) ** 2)
-    return slope, -slope * potential / threshold, jnp.zeros_like(most)
+    slope = jnp.where(most > 0, slope, 0.0)
+    raised = -slope * potential / threshold
+    shared = [n for n, size in enumerate(threshold.shape) if size < raised.shape[n]]
+    return slope, raised.sum(shared, keepdims=True), jnp.zeros_like(most)
 
 
 _count.defvjp(_count_fwd, _count_bwd)
@@ -83,8 +86,9 @@ _count.defvjp(_count_fwd, _count_bwd)
 def count_spikes(potential: jax.Array, threshold: jax.Array, *, most: jax.Array) -> jax.Array:
     """Count the spikes of one step: n = min(most, ⌊V / θ⌋), 0 below the threshold.
 
-    Shapes: all [N] -> [N]. The gradient is a surrogate, 1 / θ (1 + s |V / θ − 1|)², that of a
-    fast sigmoid about the first spike.
+    Shapes: [N, …], of parameters with axes that are as long or 1. The gradient is a surrogate,
+    1 / θ (1 + s |V / θ − 1|)², that of a fast sigmoid about the first spike, and 0 where no spike
+    is allowed.
 
     Source: fast sigmoid, Zenke & Ganguli 2018 (arXiv:1705.11146).
     """
@@ -101,9 +105,9 @@ def integrate(
 ) -> jax.Array:
     """Move the potential by current, decay and bias: V ← sat(V + sat(sat(I − leak(V)) + b)).
 
-    Shapes: all [N] -> [N]. The change saturates on its own, before and after the bias is added.
+    The change saturates on its own, before and after the bias is added.
 
     Source: black-box probing of xylosim 0.1.3.
     """
-    change = saturate(current - loss(potential, rate))
+    change = saturate(current - leak(potential, rate))
     return saturate(potential + saturate(change + bias))

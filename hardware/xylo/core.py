@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from hardware.xylo.arithmetic import at_least, count_spikes, integrate, loss, power, saturate
+from hardware.xylo.arithmetic import at_least, count_spikes, integrate, leak, power, saturate
 from hardware.xylo.network import STATE_MAX, ChipNetwork
 from hardware.xylo.wiring import Wiring, full, products, wiring
 from ttfs_jax.devices import AXIS, population_mesh
@@ -106,7 +106,7 @@ def advance(
 ) -> State:
     """Take one step: received [S, N, …] is the current with what arrived, before its decay."""
     current = saturate(received)
-    current = current - loss(current, neurons.rate_syn)
+    current = current - leak(current, neurons.rate_syn)
     before = potential(neurons, state)
     raised = integrate(before, current.sum(0), neurons.rate_mem, neurons.bias)
     spikes = count_spikes(raised, neurons.threshold, most=neurons.most)

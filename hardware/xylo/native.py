@@ -40,10 +40,10 @@ class Layer(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What one sample did in a stack of layers."""
+    """What samples did in a stack of layers; … is [] or [B], as in `run`."""
 
-    spikes: tuple[jax.Array, ...]  # hidden layers, each [T, N]
-    potential: jax.Array  # [T, K] of the outputs, which do not spike here
+    spikes: tuple[jax.Array, ...]  # hidden layers, each [T, N, …]
+    potential: jax.Array  # [T, K, …] of the outputs, which do not spike here
 
 
 def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Layer, ...]:
@@ -79,47 +79,44 @@ def rounded(values: jax.Array, low: float, high: float) -> jax.Array:
     return limited + jax.lax.stop_gradient(jnp.round(limited) - limited)
 
 
-def _evolve(neurons, drive):
-    """Step a layer from rest through what arrives [T, 1, N]: its states, each leaf [T, ...]."""
+def _evolve(neurons, weights, arriving):
+    """Step a layer from rest: weights [1, N, J], arriving [T, J, …] -> its states, each [T, …]."""
 
-    def step(state, arriving):
-        received = state.current + arriving + SELF_WEIGHT * state.spikes[None]
-        state = advance(neurons, state, received)
+    def step(state, now):
+        received = state.current + jnp.tensordot(weights, now, 1)
+        state = advance(neurons, state, received + SELF_WEIGHT * state.spikes[None])
         return state, state
 
-    return jax.lax.scan(step, at_rest(neurons), drive)[1]
+    return jax.lax.scan(step, at_rest(neurons, arriving.shape[2:]), arriving)[1]
 
 
 def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
-    """Run one sample from rest: events [T, I] -> `Run`, equal to that of `assemble`'s network.
+    """Run one sample from rest: events [T, I] or [T, I, B] -> `Run`, equal to `assemble`'s network.
 
     Exact as long as no current comes near the 16-bit limit, as in `core.run`.
     """
     rate_syn = power(-jnp.asarray(dynamics.dash_syn, jnp.float32))
     rate_mem = power(-jnp.asarray(dynamics.dash_mem, jnp.float32))
+    ones = [1] * (events.ndim - 2)
     arriving, spikes = events, []
-
     for number, layer in enumerate(layers):
         last = number == len(layers) - 1
-        weights = rounded(layer.kernel, WEIGHT_MIN, WEIGHT_MAX)[:, None]
-        size = weights.shape[2]
-        threshold = rounded(layer.threshold, 1, STATE_MAX)
+        weights = rounded(layer.kernel, WEIGHT_MIN, WEIGHT_MAX).T[None]
+        size = weights.shape[1]
         neurons = Neurons(
-            rate_syn=jnp.full((1, size), rate_syn),
-            rate_mem=jnp.full(size, rate_mem),
-            threshold=threshold,
-            bias=jnp.zeros(size),
-            most=jnp.full(size, 0.0 if last else MAX_SPIKES),
+            rate_syn=jnp.full((1, size, *ones), rate_syn),
+            rate_mem=jnp.full((size, *ones), rate_mem),
+            threshold=rounded(layer.threshold, 1, STATE_MAX).reshape(size, *ones),
+            bias=jnp.zeros((size, *ones)),
+            # The last layer does not spike: how potentials go on is the read-out's to see.
+            most=jnp.full((size, *ones), 0.0 if last else MAX_SPIKES),
         )
-        drive = jnp.tensordot(arriving, weights, 1)
-        if number:
-            # Spikes of neurons arrive one step later.
-            drive = jnp.concatenate([jnp.zeros_like(drive[:1]), drive[:-1]])
+        states = _evolve(neurons, weights, arriving)
         if last:
-            # No spike and no reset: how the potentials go on is the read-out's to see.
-            return Run(tuple(spikes), _evolve(neurons, drive).raised)
-        arriving = _evolve(neurons, drive).spikes
-        spikes.append(arriving)
+            return Run(tuple(spikes), states.raised)
+        spikes.append(states.spikes)
+        # Spikes of neurons arrive one step later.
+        arriving = jnp.concatenate([jnp.zeros_like(states.spikes[:1]), states.spikes[:-1]])
     raise ValueError("a stack has at least one layer")
 
 

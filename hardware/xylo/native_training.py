@@ -6,6 +6,7 @@ population of networks with the same number of layers and steps.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -53,10 +54,9 @@ def logits(outcome: Run, dynamics: Dynamics) -> jax.Array:
 def run_batch(layers: Sequence[Layer], dynamics: Dynamics, inputs: jax.Array, *, steps: int) -> Run:
     """Encode and run a batch: inputs [B, I] in [0, 1] -> `Run`, each leaf [B, ...]."""
 
-    def one(values):
-        return run(layers, dynamics, encode(values, dynamics.window, steps=steps))
-
-    return jax.vmap(one)(inputs)
+    code = partial(encode, window=dynamics.window, steps=steps)
+    outcome = run(layers, dynamics, jax.vmap(code, out_axes=-1)(inputs))
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), outcome)
 
 
 def make_train(
