@@ -2,8 +2,8 @@
 
 No biases, so that the states die away in silence and the next sample needs no reset; a strong
 self-connection against second spikes; short windows. Inputs are spike times: one event a channel,
-the earlier the larger the value. A layer is computed for all steps at once, which is faster than
-the general core and gives the same numbers.
+the earlier the larger the value. Layers are computed one after another, which keeps training
+simple and gives the same numbers as the general core.
 
 Letters: T steps, I inputs, J and N neurons of two layers that follow each other, K classes.
 """
