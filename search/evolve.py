@@ -23,8 +23,9 @@ from search.space import SPACES, make_space
 from search.xylo_fitness import objective_names
 from search.xylo_space import xylo_space
 from ttfs_jax import compilation_cache, datasets, distributed
-from ttfs_jax.devices import use_every_core
+from ttfs_jax.devices import multiply_in, use_every_core
 from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.training import TrainConfig
 
 SHOWN_PROBLEMS = 5
 XYLO = "xylo"
@@ -111,7 +112,7 @@ def execute(arguments: list[str], console: Console) -> dict:
         population=config.evolution.population,
         objectives=len(objective_names(config.objectives)) if on_chip else None,
     )
-    _check_sizes(config, data, space)
+    _check_recipes(config, data, space)
     if command.resume is not None:
         directory = RunDirectory(command.resume)
     else:
@@ -200,7 +201,7 @@ def _refuse_changes(saved: Config, wanted: Config, prefix: str = "") -> None:
             )
 
 
-def _check_sizes(config: Config, data: datasets.Dataset, space) -> None:
+def _check_recipes(config: Config, data: datasets.Dataset, space) -> None:
     samples = len(data.train.labels)
     recipes = {
         "supernet.train": config.supernet.train,
@@ -220,6 +221,11 @@ def _check_sizes(config: Config, data: datasets.Dataset, space) -> None:
                 f"--{name}.batch-size {recipe.batch_size} must be between 1 and the {samples} "
                 "training images"
             )
+        if isinstance(recipe, TrainConfig):
+            try:
+                multiply_in(recipe.products)
+            except ValueError as error:
+                raise InputError(f"--{name}.products {recipe.products}: {error}") from error
     if config.supernet.train.batch_size % config.supernet.paths:
         raise InputError(
             f"--supernet.train.batch-size {config.supernet.train.batch_size} must be a multiple "

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec
 from search.config import SupernetConfig
 from search.space import Space
 from ttfs_jax.augmentation import augment
-from ttfs_jax.devices import AXIS, Device, everywhere, population_mesh
+from ttfs_jax.devices import AXIS, Device, everywhere, multiply_in, population_mesh
 from ttfs_jax.losses import cross_entropy
 from ttfs_jax.network import Network
 from ttfs_jax.population import map_members
@@ -69,7 +69,10 @@ def make_supernet(
         """Return loss and gradient of every path on its own share: [paths, ...]."""
 
         def one(genotype, x, y):
-            return jax.value_and_grad(loss)(variables["params"], variables, genotype, x, y, weights)
+            with multiply_in(recipe.products):
+                return jax.value_and_grad(loss)(
+                    variables["params"], variables, genotype, x, y, weights
+                )
 
         return map_members(one, genotypes, images, labels)
 

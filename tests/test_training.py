@@ -278,10 +278,33 @@ def test_every_option_together_maps_over_a_population():
     assert_same(alone.final, member(trained.final, 1), rtol=1e-2, atol=1e-3)
 
 
+def products_of_a_step(config):
+    """Count the matrix products of an epoch on a GPU: all, in bfloat16, in float32."""
+    recipe = make_train(NETWORK, config, samples=8)
+    variables = jax.jit(initialise, static_argnums=0)(NETWORK, jax.random.key(0))
+    inputs = (recipe.init(variables), CHOSEN, images(), LABELS, jnp.uint32(0))
+    program = jax.jit(recipe.epoch).trace(*inputs).lower(lowering_platforms=("cuda",)).as_text()
+    lines = [
+        line for line in program.splitlines() if "dot_general" in line or "convolution" in line
+    ]
+    rounded = sum("lhs_precision_type = bf16, rhs_precision_type = bf16" in line for line in lines)
+    return len(lines), rounded, sum("HIGHEST, HIGHEST" in line for line in lines)
+
+
+def test_products_in_bfloat16_on_an_accelerator(monkeypatch):
+    with pytest.raises(ValueError, match="a CPU multiplies in float32"):
+        products_of_a_step(TrainConfig(batch_size=4, products="bfloat16"))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    count, rounded, exact = products_of_a_step(TrainConfig(batch_size=4, products="bfloat16"))
+    assert count > 6 and rounded == count and exact == 0
+    assert products_of_a_step(TrainConfig(batch_size=4)) == (count, 0, count)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "wanted"),
     [
         ("schedule", "constant", "schedule must be cosine or one-cycle-linear, not 'constant'"),
+        ("products", "int8", "products must be float32 or bfloat16, not 'int8'"),
         ("warmup", 1.0, r"warmup must be within \[0, 1\), not 1.0"),
         ("average", -0.1, r"average must be within \[0, 1\)"),
         ("label_smoothing", float("nan"), r"label_smoothing must be within \[0, 1\], not nan"),

@@ -1,8 +1,9 @@
-"""Which devices members run on, and how much memory these have."""
+"""Which devices members run on, how much memory these have, and how they multiply."""
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "population"
 Device = Any  # `jax.Device` is not a type to static checkers
+Products = Literal["float32", "bfloat16"]
 
 
 def use_every_core(devices: int | None = None) -> None:
@@ -46,3 +48,18 @@ def free_memory(device: Device) -> int:
         return statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return free // jax.local_device_count()
+
+
+def multiply_in(products: Products) -> AbstractContextManager:
+    """Set the precision of matrix products that are traced in this context; sums are float32.
+
+    Accelerators left alone may round the factors to fewer digits, even if all is float32.
+
+    Raises: ValueError for bfloat16 on a CPU, which always multiplies in float32.
+    """
+    if jax.default_backend() != "cpu":
+        precision = {"float32": "float32", "bfloat16": "BF16_BF16_F32"}[products]
+        return jax.default_matmul_precision(precision)
+    if products == "bfloat16":
+        raise ValueError("a CPU multiplies in float32: leave bfloat16 to accelerators")
+    return nullcontext()

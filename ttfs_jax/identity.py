@@ -9,6 +9,7 @@ import numpy as np
 
 from ttfs_jax import window as windows
 from ttfs_jax.architecture import Architecture, neurons_by_layer
+from ttfs_jax.devices import multiply_in
 from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.evaluation import in_chunks
 from ttfs_jax.network import Network, Variables
@@ -99,8 +100,9 @@ def _both_codes(network, variables, architecture, images, batch_size):
     exact = architecture.replace(time_bits=jnp.zeros_like(architecture.time_bits))
 
     def both(images):
-        relu = network.apply(variables, images, exact)
-        ttfs = network.apply(variables, images, exact, code="ttfs")
+        with multiply_in("float32"):
+            relu = network.apply(variables, images, exact)
+            ttfs = network.apply(variables, images, exact, code="ttfs")
         clipped = sum(info.clipped for info in ttfs.layers.values())
         spikes = {name: info.spikes.sum() for name, info in ttfs.layers.items()}
         first = first_spike_readout(ttfs.logits, **variables["windows"]["output"]).argmin(-1)

@@ -13,6 +13,7 @@ from flax import struct
 from ttfs_jax import window as windows
 from ttfs_jax.architecture import Architecture
 from ttfs_jax.augmentation import augment, mixup
+from ttfs_jax.devices import Products, multiply_in
 from ttfs_jax.distillation import Teacher, divergence
 from ttfs_jax.identity import layer_of, with_layer
 from ttfs_jax.losses import activity, balanced_weights, cross_entropy
@@ -58,11 +59,14 @@ class TrainConfig:
     """Train through the time steps of the spikes; otherwise in continuous time (`ttfs` code)."""
     grow_windows: bool = True
     """Let windows grow with the activations (`ttfs` code)."""
+    products: Products = "float32"
+    """Factors of matrix products in training; bfloat16 is for accelerators, which it speeds up."""
 
     def __post_init__(self):
-        if self.schedule not in get_args(Schedule):
-            choices = " or ".join(get_args(Schedule))
-            raise ValueError(f"schedule must be {choices}, not {self.schedule!r}")
+        for name, choices in (("schedule", Schedule), ("products", Products)):
+            if getattr(self, name) not in get_args(choices):
+                wanted = " or ".join(get_args(choices))
+                raise ValueError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
         for names, inside, wanted in (
             ("epochs learning_rate weight_decay activity_penalty mixup", lambda v: v >= 0, "≥ 0"),
             ("batch_size", lambda v: v >= 1, "≥ 1"),
@@ -188,7 +192,7 @@ def make_train(
     probabilities. Under `jit` it must be an argument.
 
     Raises: ValueError when the data do not fill one batch; by `epoch`, without a teacher where one
-    is wanted.
+    is wanted, or for products in bfloat16 on a CPU.
     Source: training with adjusted windows, Stanojevic et al. 2024 (arXiv:2306.08744).
     """
     if samples < config.batch_size:
@@ -251,9 +255,10 @@ def make_train(
                 taught = None if wanted is None else jnp.log(wanted + TINY)
             if config.distil and callable(teacher):
                 taught = teacher(batch)
-            (value, layers), gradient = jax.value_and_grad(loss, has_aux=True)(
-                variables["params"], variables, architecture, batch, targets, weights, taught
-            )
+            with multiply_in(config.products):
+                (value, layers), gradient = jax.value_and_grad(loss, has_aux=True)(
+                    variables["params"], variables, architecture, batch, targets, weights, taught
+                )
             updates, moments = optimiser.update(gradient, moments, variables["params"])
             variables = variables | {"params": optax.apply_updates(variables["params"], updates)}
             if spiking and config.grow_windows:
