@@ -62,34 +62,31 @@ def read(run: Path) -> dict[str, Any]:
 
 def show(rows: list[dict[str, Any]]) -> Table:
     """Lay out the runs and their means."""
-    table = Table(title="--space xylo: hypervolume on validation data, test results")
-    names = (
-        "seed",
-        "evol.",
-        "random",
-        "hand",
-        "WAR",
-        "µJ",
-        "hand\nWAR",
-        "hand\nµJ",
-        "differs",
-        "min",
-    )
-    for name in names:
+    table = Table(title="--space xylo: hypervolume on validation data, best network on test")
+    for name in ("seed", "", "volume", "WAR", "µJ (low to high)", "ms", "differs", "min"):
         table.add_column(name, justify="right", no_wrap=True)
 
     def cells(network):
-        return f"{network['war']:.3f}", f"{network['uj']['nominal']:.1f}"
+        low, nominal, high = (network["uj"][name] for name in ("low", "nominal", "high"))
+        return (
+            f"{network['war']:.3f}",
+            f"{nominal:.1f} ({low:.1f} to {high:.1f})",
+            f"{network['ms']:.2f}",
+        )
 
     for row in rows:
         volume, differs = row["hypervolume"], row["xylosim_differs"]
         table.add_row(
             str(row["seed"]),
-            *(f"{volume[name]:.3f}" for name in ("evolution", "random", "hand_made")),
+            "evolved",
+            f"{volume['evolution']:.3f}",
             *cells(row["best"]),
-            *cells(row["hand_made"]),
             "not run" if differs is None else f"{differs}/{row['networks_rerun']}",
-            f"{row['minutes']:.1f}",
+            f"{row['minutes']:.0f}",
+        )
+        table.add_row("", "random", f"{volume['random']:.3f}")
+        table.add_row(
+            "", "by hand", f"{volume['hand_made']:.3f}", *cells(row["hand_made"]), end_section=True
         )
 
     def spread(part, name):
@@ -101,7 +98,7 @@ def show(rows: list[dict[str, Any]]) -> Table:
         f"made by hand in {sum(r['beats_hand_made'] for r in rows)} of {len(rows)} runs. Mean ± "
         f"standard deviation of WAR: best {spread('best', 'war')}, by hand "
         f"{spread('hand_made', 'war')}. Differs: test samples that XyloSim classifies otherwise / "
-        f"networks. Energy: {DISCLAIMER}."
+        f"networks. Energy (low to high): {DISCLAIMER}."
     )
     return table
 
