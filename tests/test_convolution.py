@@ -41,6 +41,16 @@ def test_both_ways_equal_xla_with_gradients(size):
         np.testing.assert_allclose(backward(x, cotangent, size), kernel_bar, atol=5e-5)
 
 
+@pytest.mark.parametrize(("samples", "channels"), [(64, 6), (70, 6), (19, 20)])
+def test_kernel_gradient_added_up_over_few_samples(samples, channels):
+    keys = jax.random.split(jax.random.key(1))
+    x = jax.random.normal(keys[0], (samples, 5, 4, 3))
+    cotangent = jax.random.normal(keys[1], (samples, 5, 4, channels))
+    added = convolution._kernel_bar_by_convolution(x, cotangent, 3)
+    at_once = convolution._kernel_bar_by_products(x, cotangent, 3)
+    np.testing.assert_allclose(added, at_once, atol=3e-4)
+
+
 @pytest.mark.parametrize(
     ("own_images", "own_kernels"), [(True, True), (True, False), (False, True)]
 )

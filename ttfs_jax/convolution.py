@@ -51,11 +51,28 @@ def _by_convolution(x, kernel, size):
     return _in_xla_layout(x, kernel.reshape(size, size, -1, kernel.shape[-1]), size)
 
 
-def _kernel_bar_by_convolution(x, cotangent, size):
+def _kernel_bar_of_few(x, cotangent, size):
     # Channels take the place of the batch, and the batch that of the channels.
     images, window = x.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3)
     square = _in_xla_layout(images, window, size)  # [I, k, k, O]
     return square.transpose(1, 2, 0, 3).reshape(-1, cotangent.shape[-1])
+
+
+def _kernel_bar_by_convolution(x, cotangent, size):
+    """Add up over a few samples at a time: over a whole batch it takes up to five times as long."""
+    few = 32 if cotangent.shape[-1] <= 16 else 8  # the fastest, measured with 8 to 48 channels
+    parts = x.shape[0] // few
+    if parts < 2:
+        return _kernel_bar_of_few(x, cotangent, size)
+
+    def add(total, part):
+        return total + _kernel_bar_of_few(*part, size), None
+
+    def split(array):
+        return array[: parts * few].reshape(parts, few, *array.shape[1:])
+
+    start = _kernel_bar_of_few(x[parts * few :], cotangent[parts * few :], size)
+    return jax.lax.scan(add, start, (split(x), split(cotangent)))[0]
 
 
 @cache
