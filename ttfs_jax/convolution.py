@@ -66,8 +66,7 @@ def _kernel_bar_by_convolution(x, cotangent, size):
         return _kernel_bar_of_few(x, cotangent, size)
 
     def add(total, part):
-        x, cotangent = part
-        return total + _kernel_bar_of_few(x, cotangent, size), None
+        return total + _kernel_bar_of_few(*part, size), None
 
     def split(array):
         return array[: parts * few].reshape(parts, few, *array.shape[1:])
@@ -140,31 +139,6 @@ def _convolve_same_bwd(size, residuals, cotangent):
 
 
 _convolve_same.defvjp(_convolve_same_fwd, _convolve_same_bwd)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _recall(x, kernel, result, size):
-    return result
-
-
-def _recall_fwd(x, kernel, result, size):
-    return result, (x, kernel)
-
-
-def _recall_bwd(size, residuals, cotangent):
-    return *_convolve_same_bwd(size, residuals, cotangent), None
-
-
-_recall.defvjp(_recall_fwd, _recall_bwd)
-
-
-def recall(x: jax.Array, kernel: jax.Array, result: jax.Array, *, size: int) -> jax.Array:
-    """Return what `convolve(x, kernel, size=size)` gave before, with its gradient but no work.
-
-    For backward passes that compute a layer again around a result they have kept.
-    Shapes: as `convolve` with stride 1; result like its output, which has no gradient of its own.
-    """
-    return _recall(x, kernel, result, size)
 
 
 def _convolve_strided(x, kernel, size, stride):

@@ -4,7 +4,6 @@ Every layer is the same three steps: what arrives (activations, or the charge of
 map, and neurons with a norm that folds exactly. Only the last step knows the code.
 """
 
-from functools import partial, reduce
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -143,45 +142,13 @@ def delay(signal: Signal, window: jax.Array) -> Signal:
     return Signal(signal.values + (window - signal.window), window)
 
 
-def _pad_to_multiple(x, size, fill):
-    rows, columns = -x.shape[1] % size, -x.shape[2] % size
-    return jnp.pad(x, ((0, 0), (0, rows), (0, columns), (0, 0)), constant_values=fill)
-
-
-def _corners(x, size):
-    """Return the s² members of every neighbourhood, each [B, H/s, W/s, C].
-
-    XLA's CPU back end adds and compares these several times as fast as it reduces two axes.
-    """
-    return [x[:, i::size, j::size] for i in range(size) for j in range(size)]
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def _extreme(x, size, pick):
-    return reduce(pick, _corners(x, size))
-
-
-def _extreme_fwd(x, size, pick):
-    result = _extreme(x, size, pick)
-    return result, (x, result)
-
-
-def _extreme_bwd(size, pick, residuals, cotangent):
-    x, result = residuals
-    ties = sum((corner == result).astype(x.dtype) for corner in _corners(x, size))
-    share, height, width = cotangent / ties, x.shape[1], x.shape[2]
-
-    def spread(pooled):
-        wide = jnp.broadcast_to(
-            pooled[:, :, None, :, None],
-            (x.shape[0], height // size, size, width // size, size, x.shape[3]),
-        )
-        return wide.reshape(x.shape)
-
-    return (jnp.where(x == spread(result), spread(share), 0.0),)
-
-
-_extreme.defvjp(_extreme_fwd, _extreme_bwd)
+def _blocks(x, size, fill):
+    """Pad to a multiple of size and split: [B, H, W, C] -> [B, H/s, s, W/s, s, C]."""
+    batch, height, width, channels = x.shape
+    rows, columns = -(-height // size), -(-width // size)
+    padding = ((0, 0), (0, rows * size - height), (0, columns * size - width), (0, 0))
+    padded = jnp.pad(x, padding, constant_values=fill)
+    return padded.reshape(batch, rows, size, columns, size, channels)
 
 
 def earliest_spike_pool(signal: Signal, reading: Reading, *, size: int = 2) -> Signal:
@@ -190,9 +157,9 @@ def earliest_spike_pool(signal: Signal, reading: Reading, *, size: int = 2) -> S
     Shapes: values [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C]. Odd borders are padded with silence.
     No spike: a neighbourhood without spikes. Simultaneous spikes share the gradient equally.
     """
-    silence, pick = (NO_SPIKE, jnp.minimum) if reading.spiking else (0.0, jnp.maximum)
-    padded = _pad_to_multiple(signal.values, size, silence)
-    return Signal(_extreme(padded, size, pick), signal.window)
+    if reading.spiking:
+        return Signal(_blocks(signal.values, size, NO_SPIKE).min((2, 4)), signal.window)
+    return Signal(_blocks(signal.values, size, 0.0).max((2, 4)), signal.window)
 
 
 def average_pool(x: jax.Array, *, size: int = 2) -> jax.Array:
@@ -200,7 +167,7 @@ def average_pool(x: jax.Array, *, size: int = 2) -> jax.Array:
 
     Shapes: [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C]; odd borders count as silent.
     """
-    return sum(_corners(_pad_to_multiple(x, size, 0.0), size)) / size**2
+    return _blocks(x, size, 0.0).mean((2, 4))
 
 
 class SpikingLayer(nn.Module):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from ttfs_jax.architecture import Architecture, NetworkSpec, largest, mask
+from ttfs_jax.convolution import convolve, inner_kernel
 from ttfs_jax.encoding import INPUT_WINDOW, encode
 from ttfs_jax.layers import (
     LayerInfo,
@@ -19,10 +20,12 @@ from ttfs_jax.layers import (
     SpikingLayer,
     activation,
     average_pool,
+    delay,
     earliest_spike_pool,
+    idle,
+    neurons,
     spike_map,
 )
-from ttfs_jax.operators import run_operator
 from ttfs_jax.window import quantise
 
 Code = Literal["relu", "ttfs"]
@@ -55,8 +58,33 @@ class Block(nn.Module):
         self, signal: Signal, operator: jax.Array, reading: Reading, *, mask: jax.Array
     ) -> tuple[Signal, LayerInfo, LayerInfo]:
         """Map a signal [B, H, W, C] to one of the same shape; operator [], mask [C]."""
-        layers = self.first.weights(), self.second.weights()
-        return run_operator(signal, operator, layers, reading, mask)
+        first, second = self.first.weights(), self.second.weights()
+        centre = first.replace(kernel=inner_kernel(first.kernel, size=5, inner=3))
+
+        def convolved(signal, weights, size, **skip):
+            potential = convolve(activation(signal, reading), weights.kernel, size=size)
+            return neurons(potential, weights, reading, mask=mask, **skip)
+
+        def skip(signal):
+            report = jax.eval_shape(lambda s: convolved(s, centre, 3)[1], signal)
+            nothing = idle(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), report))
+            return signal, nothing, nothing
+
+        def conv3(signal):
+            after, info = convolved(signal, centre, 3)
+            return after, info, idle(info)
+
+        def conv5(signal):
+            after, info = convolved(signal, first, 5)
+            return after, info, idle(info)
+
+        def residual(signal):
+            middle, info = convolved(signal, centre, 3)
+            waiting = delay(signal, middle.window) if reading.spiking else signal
+            after, last = convolved(middle, second, 3, skip=activation(waiting, reading))
+            return after, info, last
+
+        return jax.lax.switch(operator, (skip, conv3, conv5, residual), signal)
 
 
 class Network(nn.Module):
