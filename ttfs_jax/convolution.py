@@ -66,7 +66,8 @@ def _kernel_bar_by_convolution(x, cotangent, size):
         return _kernel_bar_of_few(x, cotangent, size)
 
     def add(total, part):
-        return total + _kernel_bar_of_few(*part, size), None
+        few_x, few_cotangents = part
+        return total + _kernel_bar_of_few(few_x, few_cotangents, size), None
 
     def split(array):
         return array[: parts * few].reshape(parts, few, *array.shape[1:])
