@@ -5,14 +5,12 @@ each side by side; validation accuracy of the quantised spiking network. Test da
 """
 
 import dataclasses
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +22,8 @@ from search.progress import Reporter
 from search.retrain import Retraining
 from search.run_directory import RunDirectory
 from search.space import make_space
-from ttfs_jax import compilation_cache, datasets
+from ttfs_jax import datasets
+from ttfs_jax.command import run_command
 from ttfs_jax.datasets import Augmentation, Dataset
 from ttfs_jax.devices import use_every_core
 from ttfs_jax.errors import InputError
@@ -158,15 +157,16 @@ def measure(
     }
 
 
-def run(arguments: Arguments, console: Console) -> dict:
+def run(arguments: Arguments) -> dict:
     """Measure all variants, differences to the recipe paired by seed: JSON values."""
     unknown = set(arguments.only) - set(VARIANTS)
     if unknown:
         raise InputError(f"--only {', '.join(unknown)}: choose from {', '.join(VARIANTS)}")
+    use_every_core()
     data = shortened(datasets.load("fashion-mnist"), arguments.images)
     names = ["base", *(n for n in arguments.only or VARIANTS if n != "base")]
     rows = {}
-    with tempfile.TemporaryDirectory() as scratch, Reporter(console) as reporter:
+    with tempfile.TemporaryDirectory() as scratch, Reporter(Console(stderr=True)) as reporter:
         for name in names:
             folder = (arguments.out or Path(scratch)) / name
             rows[name] = measure(VARIANTS[name], arguments, data, folder, reporter)
@@ -174,21 +174,17 @@ def run(arguments: Arguments, console: Console) -> dict:
         gains = np.subtract(row["each"], rows["base"]["each"])
         row["gain"] = float(gains.mean())
         row["gain_se"] = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    return {"benchmark": "ablation", **dataclasses.asdict(arguments), "variants": rows}
+    return {
+        "benchmark": "ablation",
+        "images": arguments.images,
+        "epochs": arguments.epochs,
+        "seeds": arguments.seeds,
+        "variants": rows,
+    }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.ablation")
-    use_every_core()
-    compilation_cache.enable()
-    try:
-        result = run(chosen, Console(stderr=True))
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from error
-    if chosen.json:
-        print(json.dumps(result, default=str))
-        return
+def show(result: dict) -> Table:
+    """Lay out the result."""
     table = Table("change", "validation accuracy", "gain ± s.e.", "spikes/neuron")
     for row in result["variants"].values():
         table.add_row(
@@ -197,7 +193,12 @@ def main(arguments: list[str] | None = None) -> None:
             f"{row['gain']:+.4f} ± {row['gain_se']:.4f}",
             f"{row['spikes_per_neuron']:.3f}",
         )
-    Console().print(table)
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.ablation", Arguments, run, show, arguments)
 
 
 if __name__ == "__main__":

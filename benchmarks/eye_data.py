@@ -3,7 +3,6 @@
 All scores are on simulated eye data and say nothing about real people.
 """
 
-import json
 import os
 import time
 from dataclasses import dataclass, replace
@@ -12,8 +11,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
-from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -21,8 +18,9 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.numpy_camera import NumpyCamera
 from search.space import make_space
-from ttfs_jax import compilation_cache, datasets, identity, protocol
+from ttfs_jax import datasets, identity, protocol
 from ttfs_jax.architecture import largest
+from ttfs_jax.command import run_command
 from ttfs_jax.datasets import Dataset, EyeConfig, event_camera, eye_simulator
 from ttfs_jax.datasets.event_camera import CameraConfig
 from ttfs_jax.datasets.eye_plan import make_plan
@@ -173,20 +171,19 @@ def run(arguments: Arguments) -> dict:
     return result | {"seeds": rows, "epochs": arguments.epochs}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.eye_data")
-    compilation_cache.enable()
-    result = run(chosen)
-    if chosen.json:
-        print(json.dumps(result))
-        return
+def show(result: dict) -> Table:
+    """Lay out the result."""
     table = Table("figure", "mean", "seeds", title="simulated eye data")
     for name, value in result.items():
         if isinstance(value, float):
             each = ", ".join(f"{row[name]:.3f}" for row in result["seeds"] if name in row)
             table.add_row(name, f"{value:,.3f}", each)
-    Console().print(table)
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.eye_data", Arguments, run, show, arguments)
 
 
 if __name__ == "__main__":

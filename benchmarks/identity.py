@@ -4,20 +4,18 @@ A supernet is trained, random architectures of the space inherit its weights, an
 with its twin on every test image, in float32 and in float64.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
-from rich.console import Console
 
 from search.config import SupernetConfig
 from search.space import Space, make_space
 from search.supernet import make_supernet
-from ttfs_jax import compilation_cache, datasets
+from ttfs_jax import datasets
+from ttfs_jax.command import run_command
 from ttfs_jax.identity import EqualityReport, calibrate, compare, fold
 from ttfs_jax.network import Network, Variables, initialise
 from ttfs_jax.training import TrainConfig
@@ -85,10 +83,8 @@ def reports(
         return results
 
 
-def main() -> None:
-    """Run the comparison and print it."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.identity")
-    compilation_cache.enable()
+def compare_all(arguments: Arguments) -> dict:
+    """Train, inherit, compare: JSON values, the largest of all architectures."""
     data = datasets.load(arguments.data, data_dir=arguments.data_dir)
     space = make_space("conv", data.image_shape, len(data.classes))
     network = Network(space.spec)
@@ -116,10 +112,12 @@ def main() -> None:
             "first_spike_agreement": min(r.first_spike_agreement for r in found),
             "clip_rate": max(r.clip_rate for r in found),
         }
-    if arguments.json:
-        print(json.dumps(result))
-    else:
-        Console().print(result)
+    return result
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.identity", Arguments, compare_all, dict, arguments)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ cost of a member for populations of 1 to 512 instead, and draws the figure.
 """
 
 import dataclasses
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from statistics import median
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +27,7 @@ from benchmarks.population_torch import Timing, native, random_images
 from search.space import Space, make_space
 from ttfs_jax.bucket_training import BucketTraining
 from ttfs_jax.buckets import draw, make_grid, masked_waste, useful_multiply_adds
+from ttfs_jax.command import run_command
 from ttfs_jax.devices import use_every_core
 from ttfs_jax.errors import InputError
 from ttfs_jax.population import PopulationConfig, run
@@ -235,23 +234,30 @@ def _optional(function, *arguments):
         return None
 
 
+def measure(arguments: Arguments) -> dict:
+    """Compare with the peers, or measure populations of several sizes: JSON values."""
+    use_every_core()
+    if not arguments.scaling:
+        return compare(arguments)
+    result = scaling(arguments)
+    draw_scaling(result["rows"], FIGURE)
+    return result
+
+
+def show(result: dict) -> Table:
+    """Lay out the result."""
+    table = Table(result["benchmark"], "value")
+    for name, value in result.items():
+        if name != "rows":
+            table.add_row(name, f"{value:.3g}" if isinstance(value, float) else str(value))
+    for row in result.get("rows", []):
+        table.add_row(f"{row['members']} members", f"{row['step_ms']:.2f} ms")
+    return table
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.population")
-    use_every_core()
-    result = scaling(chosen) if chosen.scaling else compare(chosen)
-    if chosen.scaling:
-        draw_scaling(result["rows"], FIGURE)
-    if chosen.json:
-        print(json.dumps(result))
-        return
-    table = Table(result["benchmark"], "value")
-    rows = result.pop("rows", [])
-    for name, value in result.items():
-        table.add_row(name, f"{value:.3g}" if isinstance(value, float) else str(value))
-    for row in rows:
-        table.add_row(f"{row['members']} members", f"{row['step_ms']:.2f} ms")
-    Console().print(table)
+    run_command("benchmarks.population", Arguments, measure, show, arguments, cache=False)
 
 
 if __name__ == "__main__":

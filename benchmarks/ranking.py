@@ -4,7 +4,6 @@ Kendall τ of each predictor with the accuracy after full training, from the tab
 the repository. `--train DATA --out DIR` makes that data set's part of the table anew (an hour).
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,13 +11,12 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tyro
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from scipy.stats import kendalltau
 
 from benchmarks.ranking_study import SEEDS, StudyConfig, study
-from ttfs_jax import compilation_cache
+from ttfs_jax.command import run_command
 from ttfs_jax.devices import use_every_core
 from ttfs_jax.errors import InputError
 
@@ -111,9 +109,26 @@ def write(path: Path, tables: dict[str, dict[str, np.ndarray]]) -> None:
     pq.write_table(pa.table({"data": names, **joined}), path)
 
 
-def show(results: dict[str, dict], console: Console) -> None:
-    """Print one table a data set."""
+def rank(arguments: Arguments) -> dict:
+    """Train if that is asked for, and analyse the table: JSON values."""
+    if arguments.train is not None:
+        if arguments.out is None:
+            raise InputError("--train needs --out: a folder for the training run")
+        use_every_core()
+        tables = read(arguments.table) if arguments.table.exists() else {}
+        console = Console(stderr=True)
+        tables[arguments.train] = study(arguments.train, arguments.study, arguments.out, console)
+        write(arguments.table, tables)
+    results = {data: analyse(columns) for data, columns in read(arguments.table).items()}
+    return {"benchmark": "ranking", **results}
+
+
+def show(results: dict) -> Group:
+    """Lay out one table a data set."""
+    tables = []
     for data, result in results.items():
+        if data == "benchmark":
+            continue
         ceiling = result["noise_ceiling"]
         table = Table("predictor", "Kendall τ", "95 % interval")
         table.title = f"{data}: {result['architectures']} architectures"
@@ -128,30 +143,13 @@ def show(results: dict[str, dict], console: Console) -> None:
             f"{ceiling['tau_low']:.2f} … {ceiling['tau_high']:.2f}",
             style="bold",
         )
-        console.print(table)
+        tables.append(table)
+    return Group(*tables)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the table, after training if that is asked for."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.ranking")
-    console = Console()
-    try:
-        if chosen.train is not None:
-            if chosen.out is None:
-                raise InputError("--train needs --out: a folder for the training run")
-            use_every_core()
-            compilation_cache.enable()
-            tables = read(chosen.table) if chosen.table.exists() else {}
-            tables[chosen.train] = study(chosen.train, chosen.study, chosen.out, console)
-            write(chosen.table, tables)
-        tables = read(chosen.table)
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from error
-    results = {data: analyse(columns) for data, columns in tables.items()}
-    if chosen.json:
-        print(json.dumps({"benchmark": "ranking", **results}))
-    else:
-        show(results, console)
+    """Print a table or a JSON line."""
+    run_command("benchmarks.ranking", Arguments, rank, show, arguments)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import tyro
 from rich.console import Console
 
 from ttfs_jax import compilation_cache
+from ttfs_jax.command import one_line_errors
 from ttfs_jax.datasets import make_eye, see
 from ttfs_jax.datasets.eye_plan import (
     EMOTION_SHARES,
@@ -124,11 +125,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Print one JSON line."""
     chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.see_roundtrip")
     compilation_cache.enable()
-    if chosen.read_only:
-        print(json.dumps(read(chosen.out, chosen.cache, chosen.size)))
-        return
-    Console(stderr=True).print("writing and reading; the full set takes some minutes")
-    print(json.dumps(run(chosen)))
+    with one_line_errors():
+        if chosen.read_only:
+            print(json.dumps(read(chosen.out, chosen.cache, chosen.size)))
+            return
+        Console(stderr=True).print("writing and reading; the full set takes some minutes")
+        print(json.dumps(run(chosen)))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 `python -m benchmarks.seen_baseline RUN ... --out DIR` (all runs on the same eye data and split).
 """
 
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +20,8 @@ from benchmarks.seen_recipe import EPOCHS, SEED, Source, make_inputs, to_source,
 from benchmarks.summary import read
 from search.config import Config
 from search.run_directory import RunDirectory
-from ttfs_jax import compilation_cache, protocol
+from ttfs_jax import protocol
+from ttfs_jax.command import run_command
 from ttfs_jax.datasets import recordings, simulated_eye
 from ttfs_jax.datasets.eye import Clips, columns, draw_parts
 from ttfs_jax.datasets.recordings import Recordings
@@ -131,24 +130,14 @@ def compare(arguments: Arguments) -> dict:
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line; a mistake ends in one line and exit status 2."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.seen_baseline")
-    compilation_cache.enable()
-    try:
-        result = compare(chosen)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    if chosen.json:
-        print(json.dumps(result))
-        return
+def show(result: dict) -> Table:
+    """Lay out the result."""
     table = Table("network", "WAR", "UAR", "params", "multiply-adds", "SynOps", "µJ")
     table.title = f"{result['dataset']}, frames of {result['size']} pixels, test"
     for row in [result["seen"], *result["ttfs"]]:
         score = row["protocol"]
         table.add_row(
-            f"TTFS, seed {row['seed']}" if "seed" in row else f"SEEN, {chosen.epochs} epochs",
+            f"TTFS, seed {row['seed']}" if "seed" in row else f"SEEN, {result['epochs']} epochs",
             *(
                 f"{score[k]:.3f} [{score['interval'][k][0]:.3f}, {score['interval'][k][1]:.3f}]"
                 for k in ("war", "uar")
@@ -158,7 +147,12 @@ def main(arguments: list[str] | None = None) -> None:
             f"{row['synops']:,.0f}",
             f"{row['joules'] * 1e6:.2f}",
         )
-    Console().print(table)
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.seen_baseline", Arguments, compare, show, arguments)
 
 
 if __name__ == "__main__":

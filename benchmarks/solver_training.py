@@ -4,8 +4,6 @@ Every network has one hidden layer and gets the same input spikes. Its last epoc
 learning rates in `solver_models` were chosen on validation samples.
 """
 
-import json
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +12,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from benchmarks.solver_models import MODELS, Recipe, initialise, make_train, run
-from ttfs_jax import compilation_cache
+from ttfs_jax.command import run_command
 from ttfs_jax.datasets import fashion_mnist, yin_yang
-from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.errors import unknown
 from ttfs_jax.population import map_members
 from ttfs_jax.spike_time import NO_SPIKE, is_spike
 
@@ -150,24 +147,15 @@ def compare(arguments: Arguments) -> dict:
         "benchmark": "solver_training",
         "dataset": task.name,
         "epochs": arguments.epochs,
+        "seeds": arguments.seeds,
         "models": rows,
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line; a mistake ends in one line and exit status 2."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.solver_training")
-    compilation_cache.enable()
-    try:
-        result = compare(chosen)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    if chosen.json:
-        print(json.dumps(result))
-        return
+def show(result: dict) -> Table:
+    """Lay out the result."""
     table = Table("model", "test %", "valid. %", "silent", "params", "s")
-    table.title = f"{result['dataset']}, {result['epochs']} epochs, mean of {chosen.seeds} seeds"
+    table.title = f"{result['dataset']}, {result['epochs']} epochs, mean of {result['seeds']} seeds"
     table.caption = "silent: share of hidden neurons on test samples"
     for name, row in result["models"].items():
         table.add_row(
@@ -178,7 +166,12 @@ def main(arguments: list[str] | None = None) -> None:
             f"{row['parameters']:,}",
             f"{row['seconds']:.1f}",
         )
-    Console().print(table)
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.solver_training", Arguments, compare, show, arguments)
 
 
 if __name__ == "__main__":

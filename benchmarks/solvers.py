@@ -6,7 +6,6 @@ batch as `ttfs_jax.population` does (one sample after another on a CPU), the tex
 `jax.vmap`, and with it the solver once more (keys `vmap_…`).
 """
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -16,12 +15,12 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.textbook_solvers import TEXTBOOK
 from ttfs_jax import spike_time
+from ttfs_jax.command import run_command
 from ttfs_jax.population import map_members
 
 SIZES = ((64, 784, 400), (128, 128, 128))
@@ -170,19 +169,19 @@ def run(arguments: Arguments) -> dict:
     return {"benchmark": "solvers", "cpus": os.cpu_count(), "models": models}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.solvers")
-    result = run(chosen)
-    if chosen.json:
-        print(json.dumps(result))
-        return
+def show(result: dict) -> Table:
+    """Lay out the ratios."""
     columns = ("forward_speedup", "gradient_speedup", "memory_reduction", "times_relu")
     table = Table("model", "size", *(c.replace("_", " ") for c in columns))
     for name, sizes in result["models"].items():
         for size, row in sizes.items():
             table.add_row(name, size, *(f"{row[c]:.2f}" for c in columns))
-    Console().print(table)
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.solvers", Arguments, run, show, arguments)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from search.run_directory import METRICS
+from ttfs_jax.command import run_command
 from ttfs_jax.errors import InputError
 
 
@@ -43,8 +43,11 @@ def row(metrics: dict) -> dict[str, float]:
         "ttfs_uar": best["ttfs"]["uar"],
         "spikes_per_neuron": best["spikes_per_neuron"],
         "synops": best["synops"],
+        "params": best["params"],
         "random_ttfs_war": chance["ttfs"]["war"],
         "random_spikes_per_neuron": chance["spikes_per_neuron"],
+        "random_synops": chance["synops"],
+        "random_params": chance["params"],
         "minutes": sum(metrics["seconds"].values()) / 60,
     }
 
@@ -62,27 +65,35 @@ def summarise(rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print one line a run, then mean ± standard deviation."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.summary")
-    console = Console()
-    try:
-        metrics = [read(folder) for folder in chosen.runs]
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from error
+def compare(arguments: Arguments) -> dict:
+    """Read the runs and sum them up: JSON values. Raises: InputError for no runs."""
+    if not arguments.runs:
+        raise InputError("name at least one finished run")
+    metrics = [read(folder) for folder in arguments.runs]
     rows = [row(m) for m in metrics]
-    summary = summarise(rows)
-    if chosen.json:
-        print(json.dumps({"benchmark": "summary", "runs": rows, "mean_and_sd": summary}))
-        return
-    names = sorted({m["dataset"] for m in metrics})
+    return {
+        "benchmark": "summary",
+        "datasets": sorted({m["dataset"] for m in metrics}),
+        "runs": rows,
+        "mean_and_sd": summarise(rows),
+    }
+
+
+def show(result: dict) -> Table:
+    """Lay out one column a run, then mean ± standard deviation."""
+    rows = result["runs"]
     table = Table("figure (test)", *(f"seed {r['seed']}" for r in rows), "mean ± sd")
-    table.title = ", ".join(names)
-    for name, (mean, deviation) in summary.items():
+    table.title = ", ".join(result["datasets"])
+    for name, (mean, deviation) in result["mean_and_sd"].items():
         digits = 4 if mean < 10 else 1 if mean < 1000 else 0
         values = [f"{r[name]:,.{digits}f}" for r in rows]
         table.add_row(name, *values, f"{mean:,.{digits}f} ± {deviation:,.{digits}f}")
-    console.print(table)
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.summary", Arguments, compare, show, arguments)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ self-connections, many spikes a step, one and two synapses, aliases, biases, shi
 potentials and spikes are compared at every step. Needs the extra `[xylo]`.
 """
 
-import json
 import os
 import time
 from collections import Counter
@@ -14,8 +13,6 @@ from functools import partial
 
 import jax
 import numpy as np
-import tyro
-from rich.console import Console
 
 from hardware.xylo.core import run_batch, simulate
 from hardware.xylo.decision import output_spikes
@@ -23,6 +20,7 @@ from hardware.xylo.families import FAMILIES
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.referee import Referee, mismatches
 from hardware.xylo.wiring import wiring
+from ttfs_jax.command import run_command
 from ttfs_jax.devices import everywhere, over_members, population_mesh, use_every_core
 
 STEPS = 40
@@ -182,21 +180,22 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print the result, as words or as a JSON line."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.xylo")
+def measure(arguments: Arguments) -> dict:
+    """Compare and time: JSON values."""
     use_every_core()
-    networks, samples = (24, 10) if chosen.quick else (chosen.networks, chosen.samples)
-    result = {
+    quick = arguments.quick
+    networks, samples = (24, 10) if quick else (arguments.networks, arguments.samples)
+    return {
         "benchmark": "xylo",
         "cpus": os.cpu_count(),
-        **compare(networks, samples, chosen.seed),
-        **time_both(chosen.batch, chosen.repeats, chosen.seed),
+        **compare(networks, samples, arguments.seed),
+        **time_both(arguments.batch, arguments.repeats, arguments.seed),
     }
-    if chosen.json:
-        print(json.dumps(result))
-    else:
-        Console().print(result)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.xylo", Arguments, measure, dict, arguments)
 
 
 if __name__ == "__main__":

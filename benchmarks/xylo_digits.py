@@ -5,7 +5,6 @@ images together (1,437) by recipes chosen with the validation images apart, meas
 images (360). Decisions on the chip are those of XyloSim. Needs the extra `[xylo]`.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from math import log2
@@ -14,8 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
-from rich.console import Console
 from rich.table import Table
 
 from hardware.target import DISCLAIMER, Workload
@@ -31,6 +28,7 @@ from hardware.xylo.native_training import make_train as make_native
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.referee import Referee
 from ttfs_jax import dense
+from ttfs_jax.command import run_command
 from ttfs_jax.datasets import digits
 from ttfs_jax.dense_training import DenseTrainConfig
 from ttfs_jax.dense_training import make_train as make_relu
@@ -165,13 +163,13 @@ def summarise(runs: list[dict[str, dict]]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def show(rows: dict[str, dict[str, Any]]) -> Table:
+def show(result: dict[str, Any]) -> Table:
     """Lay out the result."""
     table = Table(title="digits, 4 × 4 inputs, 16-60-40-10, test images; XyloSim")
     names = ("", "potential", "first spike", "neurons", "steps", "cycles/step", "ms", "µJ")
     for name in names:
         table.add_column(name, justify="left" if not name else "right")
-    for name, row in rows.items():
+    for name, row in result["rows"].items():
         cells = [f"{100 * row['accuracy']:.2f} ± {100 * row['accuracy_std']:.2f}"]
         if "first_spike" in row:
             cells += [
@@ -187,23 +185,29 @@ def show(rows: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print the result, as a table or as a JSON line."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.xylo_digits")
+def measure(arguments: Arguments) -> dict[str, Any]:
+    """Train and measure every mapping: JSON values."""
     inputs, labels, test, wanted = load()
-    data = inputs, labels, test[: chosen.samples], wanted[: chosen.samples]
+    data = inputs, labels, test[: arguments.samples], wanted[: arguments.samples]
     rows = summarise(
         [
-            measure_exact(seed, chosen.relu_epochs, data)
-            | measure_native(seed, chosen.epochs, data)
-            for seed in range(chosen.seeds)
+            measure_exact(seed, arguments.relu_epochs, data)
+            | measure_native(seed, arguments.epochs, data)
+            for seed in range(arguments.seeds)
         ]
     )
-    result = {"benchmark": "xylo_digits", "cpus": os.cpu_count(), "seeds": chosen.seeds}
-    if chosen.json:
-        print(json.dumps({**result, "rows": rows, "note": DISCLAIMER}))
-    else:
-        Console().print(show(rows))
+    return {
+        "benchmark": "xylo_digits",
+        "cpus": os.cpu_count(),
+        "seeds": arguments.seeds,
+        "rows": rows,
+        "note": DISCLAIMER,
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("benchmarks.xylo_digits", Arguments, measure, show, arguments)
 
 
 if __name__ == "__main__":

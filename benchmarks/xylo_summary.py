@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from hardware.target import DISCLAIMER
 from search.run_directory import METRICS
 from search.xylo_report import best
+from ttfs_jax.command import run_command
 from ttfs_jax.errors import InputError
 
 
@@ -60,8 +60,9 @@ def read(run: Path) -> dict[str, Any]:
     }
 
 
-def show(rows: list[dict[str, Any]]) -> Table:
+def show(result: dict[str, Any]) -> Table:
     """Lay out the runs and their means."""
+    rows = result["runs"]
     table = Table(title="--space xylo: hypervolume on validation data, best network on test")
     for name in ("seed", "", "volume", "WAR", "µJ (low to high)", "ms", "differs", "min"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -103,14 +104,17 @@ def show(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def summarise(arguments: Arguments) -> dict[str, Any]:
+    """Summarise all runs: JSON values. Raises: InputError for no runs."""
+    if not arguments.runs:
+        raise InputError("name at least one finished run of --space xylo")
+    rows = [read(run) for run in arguments.runs]
+    return {"benchmark": "xylo_summary", "runs": rows, "note": DISCLAIMER}
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Print the table, or a JSON line."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.xylo_summary")
-    rows = [read(run) for run in chosen.runs]
-    if chosen.json:
-        print(json.dumps({"benchmark": "xylo_summary", "runs": rows, "note": DISCLAIMER}))
-    else:
-        Console().print(show(rows))
+    """Print a table or a JSON line."""
+    run_command("benchmarks.xylo_summary", Arguments, summarise, show, arguments)
 
 
 if __name__ == "__main__":

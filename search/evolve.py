@@ -23,6 +23,7 @@ from search.space import SPACES, make_space
 from search.xylo_fitness import objective_names
 from search.xylo_space import xylo_space
 from ttfs_jax import compilation_cache, datasets, distributed
+from ttfs_jax.command import one_line_errors
 from ttfs_jax.devices import multiply_in, use_every_core
 from ttfs_jax.errors import InputError, unknown
 from ttfs_jax.training import TrainConfig
@@ -63,10 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command; input that the user can mend ends in one line and exit status 2."""
     console = Console()
     try:
-        execute(sys.argv[1:] if arguments is None else arguments, console)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        with one_line_errors():
+            execute(sys.argv[1:] if arguments is None else arguments, console)
     except KeyboardInterrupt:
         print("interrupted: go on by --resume with the run directory", file=sys.stderr)
         sys.exit(130)

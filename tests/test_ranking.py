@@ -55,10 +55,13 @@ def test_table_comes_back_and_bad_ones_are_named(tmp_path, capsys):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match="damaged"):
         ranking.read(path)
-    with pytest.raises(SystemExit, match="make it by --train"):
-        ranking.main(["--table", str(tmp_path / "none"), "--json"])
-    with pytest.raises(SystemExit, match="--train needs --out"):
-        ranking.main(["--train", "eye", "--table", str(path)])
+    for options, words in (
+        (["--table", str(tmp_path / "none"), "--json"], "make it by --train"),
+        (["--train", "eye", "--table", str(path)], "--train needs --out"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            ranking.main(options)
+        assert words in capsys.readouterr().err
 
 
 def test_the_table_kept_in_the_repository_is_whole():

@@ -1,17 +1,13 @@
 """Classify a recording of an event camera: `python -m ttfs_jax.predict --checkpoint --events`."""
 
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import numpy as np
-import tyro
-from rich.console import Console
 from rich.table import Table
 
-from ttfs_jax import compilation_cache
+from ttfs_jax.command import run_command
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.datasets.clips import every_clip, show
 from ttfs_jax.datasets.event_files import read_events, to_frames
@@ -74,23 +70,18 @@ def run(arguments: Arguments) -> dict:
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line; a mistake ends in one line and exit status 2."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m ttfs_jax.predict")
-    compilation_cache.enable()
-    try:
-        found = run(chosen)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    if chosen.json:
-        print(json.dumps(found))
-        return
-    table = Table("class", "share", "clips", title=f"{found['recording']}: {found['class']}")
+def table(found: dict) -> Table:
+    """Lay out the shares of all classes."""
+    result = Table("class", "share", "clips", title=f"{found['recording']}: {found['class']}")
     for name, share in sorted(found["shares"].items(), key=lambda item: -item[1]):
-        table.add_row(name, f"{share:.3f}", str(found["classes_of_clips"].count(name)))
-    table.caption = f"{found['clips']} clips; network trained on {found['trained_on']}"
-    Console().print(table)
+        result.add_row(name, f"{share:.3f}", str(found["classes_of_clips"].count(name)))
+    result.caption = f"{found['clips']} clips; network trained on {found['trained_on']}"
+    return result
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table or a JSON line."""
+    run_command("ttfs_jax.predict", Arguments, run, table, arguments)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,18 @@
 The emotions are synthetic: a score on these data says nothing about real people.
 """
 
-import argparse
 import json
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+import tyro
 from PIL import Image
 from rich.progress import track
 
 from ttfs_jax import compilation_cache
+from ttfs_jax.command import one_line_errors
 from ttfs_jax.datasets.event_frames import to_levels
 from ttfs_jax.datasets.eye_motion import EMOTIONS
 from ttfs_jax.datasets.eye_plan import SUBJECTS, make_plan
@@ -21,6 +22,20 @@ from ttfs_jax.datasets.simulated_eye import record
 from ttfs_jax.errors import InputError
 
 JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Write a simulated eye data set in the layout of SEE."""
+
+    out: Path
+    """New or empty folder."""
+    seed: int = 0
+    """Fixes everything."""
+    subjects: int = SUBJECTS
+    """People."""
+    size: int = 90
+    """Edge of the frames in pixels."""
 
 
 def write(out: Path, *, seed: int, subjects: int = SUBJECTS, size: int = 90, limit=None) -> int:
@@ -59,25 +74,16 @@ def write(out: Path, *, seed: int, subjects: int = SUBJECTS, size: int = 90, lim
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the options and write; a mistake ends in one line and exit status 2."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ttfs_jax.datasets.make_eye",
-        description="Write a simulated eye data set in the layout of SEE.",
-    )
-    parser.add_argument("--out", type=Path, required=True, help="new or empty folder")
-    parser.add_argument("--seed", type=int, default=0, help="fixes everything (0)")
-    parser.add_argument("--subjects", type=int, default=SUBJECTS, help=f"people ({SUBJECTS})")
-    parser.add_argument("--size", type=int, default=90, help="edge of the frames in pixels (90)")
-    chosen = parser.parse_args(arguments)
+    chosen = tyro.cli(Arguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye")
     compilation_cache.enable()
-    try:
-        count = write(chosen.out, seed=chosen.seed, subjects=chosen.subjects, size=chosen.size)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        reason = f"{error.strerror}: choose an --out that can be written and has space"
-        print(f"error: cannot write {error.filename or chosen.out} ({reason})", file=sys.stderr)
-        sys.exit(2)
+    with one_line_errors():
+        try:
+            count = write(chosen.out, seed=chosen.seed, subjects=chosen.subjects, size=chosen.size)
+        except OSError as error:
+            raise InputError(
+                f"cannot write {error.filename or chosen.out} ({error.strerror}): choose an --out "
+                "that can be written and has space"
+            ) from error
     print(f"{count} sequences of simulated eye data in {chosen.out}")
 
 
