@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax import spike_time
@@ -57,3 +58,8 @@ def layer(inputs, outputs, seed, silent=0.1):
     times[draw.uniform(size=inputs) < silent] = spike_time.NO_SPIKE
     weights = draw.normal(2.0 / inputs**0.5, 4.0 / inputs**0.5, (inputs, outputs))
     return times, weights, draw.uniform(0.5, 1.5, outputs)
+
+
+def spikes_only(times):
+    """Put 0 for no spike."""
+    return jnp.where(spike_time.is_spike(times), times, 0.0)

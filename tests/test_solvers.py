@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neurons import SEARCHED, layer
+from neurons import SEARCHED, layer, spikes_only
 from scipy.special import lambertw
 
 from ttfs_jax import spike_time
-from ttfs_jax.losses import first_spike_logits, silence_penalty
 from ttfs_jax.spike_time import NO_SPIKE
 
 NAMES = list(SEARCHED)
@@ -28,10 +27,6 @@ WINDOWED = {
         t, w, threshold=limit, tau_in=0.7, tau_out=0.5, window=2.0
     ),
 }
-
-
-def spikes_only(times):
-    return jnp.where(spike_time.is_spike(times), times, 0.0)
 
 
 def solver(name):
@@ -50,17 +45,6 @@ def solver(name):
 def test_hand_computed_times_of_one_input(name, weight, expected):
     times = SEARCHED[name].solve(jnp.array([0.25, NO_SPIKE]), jnp.array([[weight], [9.0]]))
     np.testing.assert_allclose(times, [0.25 + expected], rtol=1e-6)
-
-
-def test_hand_computed_times_of_falling_thresholds():
-    # V = ½ + t meets 1 − t at ¼; twice the weight is above at once; −½ − t/… never meets.
-    weights = jnp.array([[1.0, 2.0, -1.0]])
-    times = spike_time.linear_threshold(jnp.array([0.5]), weights)
-    np.testing.assert_allclose(times, [0.25, 0.0, NO_SPIKE])
-    # e^(−t) = e^(−1), e^(−1) e, e^(−6) (after the window of 5)
-    weights = jnp.exp(jnp.array([[0.0, 1.0, -5.0]]))
-    times = spike_time.exponential_threshold(jnp.array([1.0]), weights)
-    np.testing.assert_allclose(times, [1.0, 0.0, NO_SPIKE], atol=1e-6)
 
 
 def test_equal_time_constants_solve_by_the_lambert_function():
@@ -327,53 +311,6 @@ def test_event_prop_has_the_implicit_gradient():
         one = SOLVERS["lif"](times, weights, limit)
         other = SOLVERS["lif_event_prop"](times, weights, limit)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-11), one, other)
-
-
-def test_proxy_of_the_linear_threshold_has_its_values():
-    times, weights, _ = layer(12, 200, 8)
-    times, weights = jnp.asarray(times / 2, jnp.float32), jnp.float32(weights / 4 - 0.15)
-    spikes = spike_time.linear_threshold(times, weights)
-    activations = jnp.where(spike_time.is_spike(times), 1.0 - spikes_only(times), 0.0)
-    proxy = spike_time.linear_threshold_proxy(activations, weights)
-    expected = jnp.where(spike_time.is_spike(spikes), 1.0 - spikes_only(spikes), 0.0)
-    np.testing.assert_allclose(proxy, expected, atol=1e-5)
-    assert 0.1 < (expected > 0).mean() < 0.9
-
-
-def test_a_converted_relu_network_keeps_its_logits():
-    draw = np.random.default_rng(0)
-    images = jnp.asarray(draw.uniform(0.0, 1.0, (20, 8)), jnp.float32)
-    one, two = (jnp.asarray(draw.normal(size=s), jnp.float32) for s in ((8, 30), (30, 5)))
-    bias, offset = jnp.full(30, 0.1), jnp.linspace(-1.0, 1.0, 5)
-    hidden = jax.nn.relu(images @ one + bias[None])
-    expected = hidden @ two + offset[None]
-    first = spike_time.convert_to_exponential(one, bias, largest_in=1.0, largest_out=hidden.max())
-    last = spike_time.convert_to_exponential(two, offset, largest_in=hidden.max(), largest_out=1.0)
-
-    def logits(image, window):
-        code = partial(spike_time.exponential_code, tau=0.5, window=window)
-        solve = partial(spike_time.exponential_threshold, tau_in=0.5, tau_out=0.5, window=window)
-        times = solve(code(image), first[0], bias=first[1])
-        return spike_time.exponential_value(times, tau=0.5) @ last[0] + last[1]
-
-    long = jax.vmap(partial(logits, window=8.0))(images)
-    np.testing.assert_allclose(long, expected, atol=1e-4)
-    # A shorter window loses the small activations, below e^(−2 / 0.5) of the largest.
-    short = jax.vmap(partial(logits, window=2.0))(images)
-    error = np.abs(short - expected).max()
-    assert 1e-3 < error < 0.02 * hidden.max() * jnp.abs(two).sum(0).max()
-
-
-def test_silent_neurons_are_pulled_back_and_spikes_left_alone():
-    times, weights = jnp.array([[0.0, NO_SPIKE]]), jnp.array([[0.25, 9.0], [9.0, 9.0]])
-    out = jnp.array([[NO_SPIKE, 0.1]])
-    value, gradient = jax.value_and_grad(
-        lambda w: silence_penalty(times, w, out, threshold=1.0, margin=2.0)
-    )(weights)
-    np.testing.assert_allclose(value, (2.0 - 0.25) / 2)  # two neurons
-    np.testing.assert_allclose(gradient, [[-0.5, 0.0], [0.0, 0.0]])
-    logits = first_spike_logits(jnp.array([0.5, NO_SPIKE]), window=2.0, temperature=0.5)
-    np.testing.assert_allclose(logits, [-1.0, -4.0])
 
 
 def test_mistakes_are_named():

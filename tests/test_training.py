@@ -1,4 +1,4 @@
-"""The training recipe: augmentation, schedules, averaging, distillation, against hand numbers."""
+"""The training recipe: schedules, averaging, distillation, precision, against hand numbers."""
 
 import dataclasses
 import json
@@ -10,10 +10,8 @@ import pytest
 
 from search.config import Config, RetrainConfig, SupernetConfig, from_dict, to_dict
 from ttfs_jax.architecture import Architecture, NetworkSpec
-from ttfs_jax.augmentation import augment, erase_rectangles, mixup
-from ttfs_jax.distillation import divergence, ensemble
+from ttfs_jax.distillation import ensemble
 from ttfs_jax.identity import calibrate, fold
-from ttfs_jax.losses import cross_entropy
 from ttfs_jax.network import Network, initialise
 from ttfs_jax.training import TrainConfig, averaged, make_schedule, make_train
 
@@ -24,18 +22,9 @@ LABELS = jnp.arange(8) % 3
 KEYS = jax.random.split(jax.random.key(0), 3)
 
 
-def images(count=8, shape=(6, 6, 1)):
-    drawn = np.random.default_rng(0).uniform(0.1, 1.0, (count, *shape))
+def images():
+    drawn = np.random.default_rng(0).uniform(0.1, 1.0, (8, 6, 6, 1))
     return jnp.asarray(drawn, jnp.float32)
-
-
-def mapped(function, keys=KEYS):
-    """Check that vmap gives the same as one key at a time, both under jit; return the former."""
-    together = jax.jit(jax.vmap(function))(keys)
-    one = jax.jit(function)
-    for n, key in enumerate(keys):
-        assert_same(member(together, n), one(key), rtol=1e-6)
-    return jax.tree.map(np.asarray, together)
 
 
 def fit(config, code="relu", variables=None, chosen=CHOSEN, **options):
@@ -61,79 +50,6 @@ def assert_same(tree, other, **tolerance):
 def differs(tree, other):
     pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(other), strict=True)
     return any((np.asarray(a) != np.asarray(b)).any() for a, b in pairs)
-
-
-def test_augmented_images_are_shifted_or_mirrored_ones():
-    x = np.asarray(images(40, (5, 6, 2)))
-    changed = mapped(lambda key: augment(jnp.asarray(x), key, shift=1, flip=True))
-    seen = set()
-    for before, after in zip(np.tile(x, (3, 1, 1, 1)), changed.reshape(-1, 5, 6, 2), strict=True):
-        edged = np.pad(before, ((1, 1), (1, 1), (0, 0)))
-        possible = {
-            (i, j, step): edged[i : i + 5, j : j + 6][:, ::step]
-            for i in range(3)
-            for j in range(3)
-            for step in (1, -1)
-        }
-        seen |= {name for name, image in possible.items() if (image == after).all()}
-    assert len(seen) == 18
-    np.testing.assert_array_equal(augment(jnp.asarray(x), KEYS[0]), x)
-
-
-def test_an_erased_part_is_one_black_rectangle_of_at_most_the_share():
-    x = np.asarray(images(200, (9, 7, 2)))
-    erased = mapped(lambda key: erase_rectangles(jnp.asarray(x), key, share=0.4))
-    black = (erased == 0).all(-1)
-    assert ((erased == x) | black[..., None]).all()
-    assert black.mean((2, 3)).max() <= 0.4
-    assert 0.1 < black.mean() < 0.2  # about half of the largest share
-    rows, columns = black.any(3), black.any(2)
-    np.testing.assert_array_equal(black, rows[..., None] & columns[:, :, None])
-    assert (np.abs(np.diff(np.pad(rows, ((0, 0), (0, 0), (1, 1))).astype(int))).sum(-1) <= 2).all()
-    assert black.mean((0, 1)).min() > 0.03  # everywhere
-    augmented = augment(jnp.asarray(x), KEYS[0], erase=0.4)
-    assert ((augmented == x) | (augmented == 0)).all()
-
-
-def test_images_and_targets_are_blended_alike():
-    x = jnp.broadcast_to(jnp.arange(8.0).reshape(8, 1, 1, 1) / 8, (8, 6, 6, 1))
-    blended, targets = mapped(lambda key: mixup((x, jnp.eye(8)), key, alpha=0.4))
-    shares = []
-    for n in range(3):
-        share = np.diag(targets[n])
-        share = share[share < 1][0]  # a sample may be its own partner
-        partner = (targets[n] - share * np.eye(8)).argmax(1)
-        assert sorted(partner) == list(range(8))
-        wanted = share * np.eye(8) + (1 - share) * np.eye(8)[partner]
-        np.testing.assert_allclose(targets[n], wanted, atol=1e-6)
-        np.testing.assert_allclose(blended[n, :, 0, 0, 0], wanted @ np.arange(8) / 8, atol=1e-6)
-        shares.append(share)
-    assert len(np.unique(shares)) == 3
-
-
-def test_loss_of_blended_targets_by_hand():
-    logits = jnp.log(jnp.array([[0.5, 0.25, 0.25]]))
-    shares, weights = jnp.array([[0.75, 0.25, 0.0]]), jnp.array([1.0, 2.0, 4.0])
-    assert cross_entropy(logits, shares) == pytest.approx(1.25 * np.log(2))
-    weighted = cross_entropy(logits, shares, class_weights=weights)
-    assert weighted == pytest.approx(0.75 * np.log(2) + 0.25 * 2 * np.log(4))
-    options = {"smoothing": 0.3, "class_weights": weights}
-    for label in range(3):
-        whole = cross_entropy(logits, jnp.eye(3)[None, label], **options)
-        assert whole == pytest.approx(cross_entropy(logits, jnp.array([label]), **options))
-
-
-def test_divergence_by_hand():
-    teacher, student = jnp.log(jnp.array([[4.0, 1.0], [1.0, 1.0]])), jnp.zeros((2, 2))
-    # At temperature 2 the odds of 4 to 1 become 2 to 1; the second sample agrees.
-    by_hand = 4 * (2 / 3 * np.log(4 / 3) + 1 / 3 * np.log(2 / 3)) / 2
-    loss = jax.jit(lambda s, t: divergence(s, t, temperature=2.0))
-    assert loss(student, teacher) == pytest.approx(by_hand, rel=1e-5)
-    to_student, to_teacher = jax.grad(loss, (0, 1))(student, teacher)
-    # τ (q − p) / B
-    np.testing.assert_allclose(to_student, [[-1 / 6, 1 / 6], [0, 0]], atol=1e-6)
-    np.testing.assert_array_equal(to_teacher, np.zeros((2, 2)))
-    assert jax.vmap(loss)(student[None], teacher[None])[0] == pytest.approx(by_hand, rel=1e-5)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "one-cycle-linear"])
