@@ -51,6 +51,11 @@ SEARCHED = {
 }
 
 
+def solver(name):
+    """Return a model's solver as a function of input times, weights and threshold."""
+    return lambda t, w, limit: SEARCHED[name].solve(t, w, threshold=limit)
+
+
 def layer(inputs, outputs, seed, silent=0.1):
     """Draw input times within 0 … 2, some silent, and weights of both signs."""
     draw = np.random.default_rng(seed)

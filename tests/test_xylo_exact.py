@@ -1,18 +1,16 @@
-"""The exact mapping: spike times worked out by hand, agreement with the ReLU twin, refusals."""
-
-import functools
+"""The exact mapping: spike times worked out by hand, agreement with the ReLU twin."""
 
 import chex
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from exact_networks import converted, drawn, encode_for, tiny
 
 from hardware.xylo.core import simulate
 from hardware.xylo.decision import first_output_spike
 from hardware.xylo.exact import (
     START,
     convert,
-    encode,
     ideal_codes,
     spike_codes,
     winning_range,
@@ -21,19 +19,7 @@ from hardware.xylo.exact_neurons import GAIN, coarse_and_fine
 from hardware.xylo.families import family, violations
 from hardware.xylo.referee import mismatches
 from ttfs_jax.dense import Dense, relu, ttfs, windows
-from ttfs_jax.errors import InputError
 from ttfs_jax.spike_time import is_spike
-
-UNIT = Dense(np.ones((1, 1)), np.zeros(1))
-
-
-def tiny(first=UNIT, second=UNIT, steps=4, **options):
-    """One input, one hidden neuron, one class; the window and the range are 0 … 1."""
-    return convert((first, second), [1.0], (0.0, 1.0), steps=steps, **options)
-
-
-def encode_for(exact, inputs):
-    return encode(inputs, steps=exact.steps, total_steps=exact.total_steps)
 
 
 def decide(trace):
@@ -42,28 +28,6 @@ def decide(trace):
 
 def run(exact, *inputs):
     return simulate(exact.network, encode_for(exact, np.asarray(inputs, float)))
-
-
-@functools.cache
-def drawn(seed, sizes=(5, 8, 6, 3), samples=40):
-    """A random stack with biases, and inputs of which a quarter are 0."""
-    rng = np.random.default_rng(seed)
-
-    def normal(scale, *shape):
-        return jnp.asarray(scale * rng.normal(size=shape), jnp.float32)
-
-    layers = tuple(
-        Dense(normal((2.0 / i) ** 0.5, i, o), normal(0.3, o))
-        for i, o in zip(sizes[:-1], sizes[1:], strict=True)
-    )
-    shape = (samples, sizes[0])
-    return layers, jnp.asarray(rng.random(shape) * (rng.random(shape) > 0.25), jnp.float32)
-
-
-def converted(layers, inputs, **options):
-    logits, _ = relu(layers, inputs)
-    limits = float(logits.min()), float(logits.max())
-    return convert(layers, windows(layers, inputs), limits, **options)
 
 
 def test_slopes_by_hand():
@@ -281,54 +245,3 @@ def test_single_layer():
     exact = convert((Dense(kernel, np.zeros(2)),), [], (-0.5, 1.0), steps=32)
     inputs = np.array([[1.0, 0.0], [0.2, 1.0]])
     assert decide(run(exact, *inputs)).tolist() == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"layers": ()}, "at least one layer"),
-        ({"layers": (UNIT._replace(kernel=np.full((1, 1), np.nan)), UNIT)}, "layer 0 holds NaN"),
-        ({"layers": (UNIT, UNIT._replace(bias=np.array([np.inf])))}, "layer 1 holds NaN"),
-        ({"layers": (UNIT, Dense(np.ones((2, 1)), np.zeros(1)))}, r"a kernel \[1, O\]"),
-        ({"layers": (UNIT, UNIT._replace(bias=np.zeros(2)))}, "layer 1 must be"),
-        ({"layers": (UNIT._replace(kernel=np.ones(1)), UNIT)}, "layer 0 must be"),
-        ({"layers": (Dense(np.ones((17, 1)), np.zeros(1)), UNIT)}, "17 input channels.*pool"),
-        ({"window_lengths": []}, "window_lengths must be 1 positive"),
-        ({"window_lengths": [0.0]}, "window_lengths must be 1 positive"),
-        ({"window_lengths": [np.nan]}, "window_lengths must be 1 positive"),
-        ({"window_lengths": [np.ones(1)]}, "window_lengths must be 1 positive"),
-        ({"logit_range": (1.0, 1.0)}, "low < high"),
-        ({"logit_range": (0.0, np.inf)}, "low < high"),
-        ({"logit_range": (0.0, 1.0, 2.0)}, "low < high"),
-        ({"steps": 1}, "from 2 on"),
-        ({"steps": 16.5}, "from 2 on"),
-        ({"steps": 40_000}, "R T must stay within 16 bits: use fewer steps"),
-        ({"layers": (UNIT._replace(kernel=np.full((1, 1), 200.0)), UNIT)}, "neuron 0 of layer 0"),
-        ({"synapses": 3}, "1 or 2 synapses"),
-        ({"chip": "xylo-imu"}, "Xylo-IMU has 1: use one"),
-        ({"chip": "xylo"}, "unknown chip"),
-    ],
-)
-def test_what_cannot_be_converted_is_refused(change, message):
-    given = {"layers": (UNIT, UNIT), "window_lengths": [1.0], "logit_range": (0.0, 1.0)} | change
-    with pytest.raises(InputError, match=message):
-        convert(**given)
-
-
-def test_too_many_units_are_refused():
-    layers, inputs = drawn(0, (16, 129, 4))
-    with pytest.raises(InputError, match="inputs reach hidden neuron 128"):
-        converted(layers, inputs)
-
-
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        (np.zeros(1), r"\[B, I\]"),
-        (np.full((1, 1), np.nan), "not NaN"),
-        (np.full((1, 1), 1.1), "within 0 … 1"),
-    ],
-)
-def test_inputs_that_are_no_activations_are_refused(inputs, message):
-    with pytest.raises(InputError, match=message):
-        encode_for(tiny(), inputs)
