@@ -157,7 +157,7 @@ SCHEDULES = {
     ("digits", "full"): (200, 200, 40, 64, 30, 8),
     ("fashion-mnist", "smoke"): (1, 1, 1, 8, 3, 2),
     ("fashion-mnist", "default"): (8, 11, 2, 20, 10, 1),
-    ("fashion-mnist", "full"): (40, 60, 10, 64, 30, 8),
+    ("fashion-mnist", "full"): (20, 40, 6, 64, 15, 1),
 }
 # Batch size of the supernet and of retraining, activity penalty.
 BATCHES = {
@@ -166,6 +166,13 @@ BATCHES = {
     "digits": (128, 64, 0.1),
     "fashion-mnist": (256, 128, 0.25),
 }
+# Spaces other than `conv`, and learning rates of retraining other than the usual one.
+OWN_SPACES = {
+    ("eye", "smoke"): "conv-small",
+    ("eye", "default"): "conv-small",
+    ("fashion-mnist", "full"): "conv-deep",
+}
+LEARNING_RATES = {("fashion-mnist", "full"): 1e-2}
 SMOKE_EYE = EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)
 
 
@@ -203,11 +210,16 @@ def preset(data: str, name: str, *, space: str | None = None) -> Config:
         return on_chip(preset(data, name))
     supernet, epochs, fine_epochs, population, generations, top = SCHEDULES[data, name]
     supernet_batch, batch, penalty = BATCHES[data]
-    train = TrainConfig(epochs=epochs, batch_size=batch, activity_penalty=penalty)
+    train = TrainConfig(
+        epochs=epochs,
+        batch_size=batch,
+        learning_rate=LEARNING_RATES.get((data, name), TrainConfig.learning_rate),
+        activity_penalty=penalty,
+    )
     return Config(
         data=data,
         preset=name,
-        space="conv-small" if data == "eye" and name != "full" else "conv",
+        space=OWN_SPACES.get((data, name), Config.space),
         eye=SMOKE_EYE if name == "smoke" else EyeConfig(),
         supernet=SupernetConfig(train=TrainConfig(epochs=supernet, batch_size=supernet_batch)),
         evolution=EvolutionConfig(population=population, generations=generations),

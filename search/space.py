@@ -80,6 +80,41 @@ class Space(Genes):
         )
 
 
+def _convolutional(
+    name: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    widths: tuple[tuple[int, ...], ...],
+    heads: tuple[int, ...],
+    bits: tuple[int, ...],
+    blocks: tuple[int, ...] = (2, 2),
+    halve: bool,
+) -> Space:
+    """Make a space of any operator a block, and of the widths, heads and time bits given.
+
+    `blocks` are those of each stage; the stem may `halve` the resolution, by a 5 × 5 kernel.
+    """
+    spec = NetworkSpec(
+        image_shape,
+        classes,
+        stage_widths=tuple(max(tier) for tier in widths),
+        stage_blocks=blocks,
+        head_width=max(heads),
+        stem_kernel=5 if halve else 3,
+        stem_stride=2 if halve else 1,
+    )
+    genes = [Gene(f"block_{n}", OPERATORS) for n in range(spec.blocks)]
+    genes += [Gene(f"width_{n}", tier) for n, tier in enumerate(widths)]
+    genes += [Gene("head", heads), Gene("time_bits", bits)]
+    return Space(name, spec, tuple(genes))
+
+
+def _large(image_shape: tuple[int, int, int]) -> bool:
+    """Tell whether images are so large that the stem halves them."""
+    return min(image_shape[:2]) >= 20
+
+
 def conv_space(
     image_shape: tuple[int, int, int], classes: int, *, narrow: bool | None = None
 ) -> Space:
@@ -89,25 +124,18 @@ def conv_space(
     stage and of the head; 4, 5 or 6 time bits, for larger images 5 or 6. The choices are ours:
     the paper publishes none. `narrow` layers are the default for small images only.
     """
-    small = min(image_shape[:2]) < 20
-    narrow = small if narrow is None else narrow
-    widths = ((8, 12, 16), (16, 24, 32)) if narrow else ((8, 16, 24), (16, 32, 48))
-    heads = (32, 48, 64) if narrow else (64, 96, 128)
-    # 16 time steps cost a deeper network a point of recall that inherited weights do not show.
-    bits = (4, 5, 6) if small else (5, 6)
-    spec = NetworkSpec(
+    large = _large(image_shape)
+    narrow = not large if narrow is None else narrow
+    return _convolutional(
+        "conv",
         image_shape,
         classes,
-        stage_widths=tuple(max(tier) for tier in widths),
-        stage_blocks=(2, 2),
-        head_width=max(heads),
-        stem_kernel=3 if small else 5,
-        stem_stride=1 if small else 2,
+        widths=((8, 12, 16), (16, 24, 32)) if narrow else ((8, 16, 24), (16, 32, 48)),
+        heads=(32, 48, 64) if narrow else (64, 96, 128),
+        # 16 time steps cost a deeper network a point of recall that inherited weights do not show.
+        bits=(5, 6) if large else (4, 5, 6),
+        halve=large,
     )
-    genes = [Gene(f"block_{n}", OPERATORS) for n in range(spec.blocks)]
-    genes += [Gene(f"width_{n}", tier) for n, tier in enumerate(widths)]
-    genes += [Gene("head", heads), Gene("time_bits", bits)]
-    return Space("conv", spec, tuple(genes))
 
 
 def wide_range_space(image_shape: tuple[int, int, int], classes: int) -> Space:
@@ -116,19 +144,40 @@ def wide_range_space(image_shape: tuple[int, int, int], classes: int) -> Space:
     As `conv_space`, with four widths a stage and of the head, the largest eight times the
     smallest, and 3 to 6 time bits.
     """
-    like = conv_space(image_shape, classes, narrow=True)
-    widths, heads = ((2, 4, 8, 16), (4, 8, 16, 32)), (8, 16, 32, 64)
-    spec = replace(like.spec, stage_widths=(16, 32), head_width=64)
-    genes = [*like.genes[: spec.blocks]]
-    genes += [Gene(f"width_{n}", tier) for n, tier in enumerate(widths)]
-    genes += [Gene("head", heads), Gene("time_bits", (3, 4, 5, 6))]
-    return Space("conv-wide", spec, tuple(genes))
+    return _convolutional(
+        "conv-wide",
+        image_shape,
+        classes,
+        widths=((2, 4, 8, 16), (4, 8, 16, 32)),
+        heads=(8, 16, 32, 64),
+        bits=(3, 4, 5, 6),
+        halve=_large(image_shape),
+    )
+
+
+def deep_space(image_shape: tuple[int, int, int], classes: int) -> Space:
+    """Build a convolutional space that keeps the full resolution in its first stage.
+
+    As `conv_space`, with a stem of stride 1 and three stages, of one, two and two blocks: up to
+    fourteen layers of spiking neurons. It costs more operations than `conv` and recognises more.
+    """
+    return _convolutional(
+        "conv-deep",
+        image_shape,
+        classes,
+        widths=((4, 6, 8), (12, 18, 24), (24, 36, 48)),
+        heads=(32, 48, 64),
+        bits=(5, 6),
+        blocks=(1, 2, 2),
+        halve=False,
+    )
 
 
 SPACES = {
     "conv": conv_space,
     "conv-small": partial(conv_space, narrow=True),
     "conv-wide": wide_range_space,
+    "conv-deep": deep_space,
 }
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttfs_jax.architecture import Architecture, NetworkSpec
+from ttfs_jax.architecture import Architecture, NetworkSpec, largest
 from ttfs_jax.convolution import convolve
 from ttfs_jax.identity import calibrate, compare, fold
 from ttfs_jax.network import Network, initialise
@@ -51,6 +51,17 @@ def test_codes_agree(operators, dtype, bound):
     assert report.max_rel_logit_error < bound
     assert report.argmax_agreement_unclipped == 1.0
     assert report.first_spike_agreement == 1.0
+    assert report.clip_rate == 0.0
+
+
+def test_codes_agree_in_three_stages():
+    spec = NetworkSpec((8, 8, 1), 3, stage_widths=(3, 4, 5), stage_blocks=(1, 2, 2), head_width=6)
+    network, chosen = Network(spec), largest(spec)
+    variables = initialise(network, jax.random.key(0))
+    own = jax.jit(lambda v: fold(calibrate(network, v, chosen, images(), margin=1.5)))(variables)
+    report = compare(network, own, chosen, images())
+    assert report.max_rel_logit_error < 1e-4
+    assert report.argmax_agreement_unclipped == report.first_spike_agreement == 1.0
     assert report.clip_rate == 0.0
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from hardware.counts import fan_out
 from search import algorithms, evolution, evolve
+from search.config import SCHEDULES, preset
 from search.fitness import Scores
-from search.space import conv_space
+from search.space import conv_space, deep_space, make_space
+from ttfs_jax.architecture import multiply_adds
 from ttfs_jax.errors import InputError
 
 SPACE = conv_space((8, 8, 1), 10)
@@ -22,6 +24,23 @@ def test_space_size_and_decoding():
     assert chosen.widths.tolist() == [8, 32]
     assert (int(chosen.head), int(chosen.time_bits)) == (48, 6)
     assert SPACE.describe(np.asarray(genotype))["block_0"] == "residual"
+
+
+def test_deep_space_by_hand():
+    space = deep_space((28, 28, 1), 10)
+    assert space.size == 4**5 * 3**3 * 3 * 2
+    assert space.spec.stage_sizes == ((28, 28), (14, 14), (7, 7))
+    # One 3 × 3 block a stage: 28² (9 · 4 + 9 · 4²) + 14² (9 · 4 · 12 + 9 · 12²)
+    # + 7² (9 · 12 · 24 + 9 · 24²) + 4² · 24 · 32 + 32 · 10
+    chosen = space.decode(jnp.array([1, 1, 0, 1, 0, 0, 0, 0, 0, 0]))
+    work = multiply_adds(space.spec, (9, 9, 0, 9, 0), chosen.widths.tolist(), int(chosen.head))
+    assert work == 141_120 + 338_688 + 381_024 + 12_288 + 320
+
+
+@pytest.mark.parametrize(("data", "name"), SCHEDULES)
+def test_every_preset_names_a_space(data, name):
+    config = preset(data, name)
+    assert make_space(config.space, (24, 24, 1), 7).name == config.space
 
 
 @pytest.mark.parametrize("name", ["genetic", "CMA_ES", "DifferentialEvolution"])
