@@ -1,5 +1,6 @@
 """Train and measure networks for the chip, a population at a time, through its integer core."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -138,7 +139,7 @@ def measure(
     )
 
 
-class Population:
+class Population(ABC):
     """Programs that train candidates of one mapping, one for every shape of a program.
 
     A result depends on the candidate and its own seed only.
@@ -180,14 +181,17 @@ class Population:
     def _sizes(self, depth: int) -> tuple[int, ...]:
         return (CHANNELS, *[self.widest] * depth, self.classes)
 
+    @abstractmethod
     def _shape(self, candidate: Candidate) -> tuple[int, ...]:
-        raise NotImplementedError
+        """Return what candidates of one program have in common."""
 
+    @abstractmethod
     def _shared(self) -> Any:
-        raise NotImplementedError
+        """Return what all members of a program are given alike."""
 
+    @abstractmethod
     def _function(self, *shape: int) -> Callable[[Any, Any], Any]:
-        raise NotImplementedError
+        """Make the function (member, shared) of all candidates of a shape."""
 
 
 def cut(layers: Sequence[Any], candidate: Candidate) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from flax import struct
 
 from search import algorithms, evolution, pareto
 from search.genetic import CategoricalGA, Params
+from search.progress import Bar
 from search.run_directory import RunDirectory
 from search.space import Gene
 from search.xylo_space import XyloSpace
@@ -127,7 +128,7 @@ class ToyScores:
     violations: np.ndarray
 
 
-class Notes:
+class Notes(Bar):
     """A bar that only remembers."""
 
     def __init__(self):
@@ -162,7 +163,7 @@ def run(folder, generations):
         generations=generations,
         seed=0,
         directory=RunDirectory(folder),
-        bar=bar,  # type: ignore[arg-type]
+        bar=bar,
         on_generation=lambda archive: None,
         fields=tuple(ToyScores.__dataclass_fields__),
         judge=judge,
