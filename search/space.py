@@ -159,7 +159,7 @@ def deep_space(image_shape: tuple[int, int, int], classes: int) -> Space:
     """Build a convolutional space that keeps the full resolution in its first stage.
 
     As `conv_space`, with a stem of stride 1 and three stages, of one, two and two blocks: up to
-    fourteen layers of spiking neurons. It costs more operations than `conv` and recognises more.
+    fourteen layers of spiking neurons, which cost more operations than those of `conv`.
     """
     return _convolutional(
         "conv-deep",
