@@ -157,7 +157,7 @@ SCHEDULES = {
     ("digits", "full"): (200, 200, 40, 64, 30, 8),
     ("fashion-mnist", "smoke"): (1, 1, 1, 8, 3, 2),
     ("fashion-mnist", "default"): (8, 11, 2, 20, 10, 1),
-    ("fashion-mnist", "full"): (20, 40, 6, 64, 15, 1),
+    ("fashion-mnist", "full"): (20, 25, 6, 64, 15, 1),
 }
 # Batch size of the supernet and of retraining, activity penalty.
 BATCHES = {
