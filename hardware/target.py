@@ -98,6 +98,7 @@ class Estimate:
         """Turn the estimate into JSON values."""
         return {
             "target": self.target,
+            "headline": self.headline,
             "summary": str(self),
             "fits": self.fits,
             "reasons": list(self.reasons),
@@ -108,14 +109,26 @@ class Estimate:
             "notes": list(self.notes),
         }
 
-    def __str__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """Say in a line what an inference costs, or that the network does not fit."""
+        if self.fits:
+            return self._figures
+        more = f" and {len(self.reasons) - 1} more" if len(self.reasons) > 1 else ""
+        return f"{self.target}: does not fit ({self.reasons[0]}{more})"
+
+    @property
+    def _figures(self) -> str:
         parts = [
-            _spell(self.energy, 1e6, "µJ an inference", missing="energy not known"),
+            _spell(self.energy, 1e6, "µJ per inference", missing="energy not known"),
             "latency not known" if self.latency is None else f"{1e3 * self.latency:.3g} ms",
         ]
         if self.power is not None:
             parts.append(_spell(self.power, 1e3, "mW"))
-        text = "; ".join([f"{self.target}, {DISCLAIMER}: {', '.join(parts)}", *self.notes])
+        return f"{self.target}, {DISCLAIMER}: {', '.join(parts)}"
+
+    def __str__(self) -> str:
+        text = "; ".join([self._figures, *self.notes])
         return text if self.fits else f"{text}; does not fit: {'; '.join(self.reasons)}"
 
 

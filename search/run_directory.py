@@ -18,6 +18,7 @@ from search.config import Config, from_dict, to_dict
 from ttfs_jax import checkpoint
 from ttfs_jax.distributed import barrier, is_primary
 from ttfs_jax.errors import InputError
+from ttfs_jax.json_text import dumps
 from ttfs_jax.model import Model, save_model
 
 CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parquet", "seconds.json"
@@ -118,7 +119,7 @@ class RunDirectory:
     def write_json(self, name: str, values: dict) -> None:
         """Write a JSON file."""
         if self.writes:
-            _write(self.path / name, json.dumps(values, indent=2))
+            _write(self.path / name, dumps(values, indent=2))
 
     def save(self, path: Path, tree: Any, *, meta: dict) -> None:
         """Replace a checkpoint."""

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax import checkpoint
-from ttfs_jax.architecture import SKIP, Architecture, NetworkSpec, largest
+from ttfs_jax.architecture import Architecture, NetworkSpec, largest
 from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.errors import InputError
 from ttfs_jax.layers import Signal
 from ttfs_jax.network import Code, Network, Variables, initialise
+from ttfs_jax.timeline import Timeline, make_timeline
 
 
 @partial(jax.jit, static_argnames=("network", "code", "record"))
@@ -46,12 +47,15 @@ class Model:
     def signals(self, images: np.ndarray | jax.Array) -> dict[str, Signal]:
         """Return the spike times of every layer and their windows; `NO_SPIKE` where silent.
 
-        Layers come in the order of their windows in time; skipped blocks are left out.
+        Layers come in the order of their windows, see `timeline`; skipped blocks are left out.
         """
         recorded = self._apply(images, "ttfs", record=True).signals
-        operators = np.asarray(self.architecture.operators)
-        skipped = {f"block_{n}/second" for n in np.flatnonzero(operators == SKIP)}
-        return {name: recorded[name] for name in self.spec.signal_names if name not in skipped}
+        return {name: recorded[name] for name in self.timeline.slots}
+
+    @property
+    def timeline(self) -> Timeline:
+        """Lay out the windows of all layers in time."""
+        return make_timeline(self.spec, self.architecture, self.variables["windows"])
 
     def predict(
         self,
