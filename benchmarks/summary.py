@@ -33,23 +33,32 @@ def read(folder: Path) -> dict:
 
 
 def row(metrics: dict) -> dict[str, float]:
-    """Take the figures of one run: best on validation, and random search."""
-    best, chance = metrics["best"][0], metrics["random_search"]
-    return {
+    """Take the figures of one run: best on validation of evolution, and of random search.
+
+    `before_*` are figures of the network before fine-tuning, all others of the one shipped.
+    """
+    best, control = metrics["best"][0], metrics["random_search"][0]
+    figures = {
         "seed": metrics["seed"],
         "architectures": metrics["architectures_evaluated"],
-        "relu_war": best["relu"]["war"],
-        "ttfs_war": best["ttfs"]["war"],
-        "ttfs_uar": best["ttfs"]["uar"],
-        "spikes_per_neuron": best["spikes_per_neuron"],
-        "synops": best["synops"],
-        "params": best["params"],
-        "random_ttfs_war": chance["ttfs"]["war"],
-        "random_spikes_per_neuron": chance["spikes_per_neuron"],
-        "random_synops": chance["synops"],
-        "random_params": chance["params"],
-        "minutes": sum(metrics["seconds"].values()) / 60,
+        "retrained_each": len(metrics["best"]),
+        "before_relu_war": best["before_fine_tuning"]["relu"]["war"],
+        "before_ttfs_war": best["before_fine_tuning"]["ttfs"]["war"],
+        "agreement_with_relu": best["agreement_with_relu"],
     }
+    for prefix, shipped in (("", best), ("random_", control)):
+        figures |= {
+            f"{prefix}validation_war": shipped["validation"]["war"],
+            f"{prefix}ttfs_war": shipped["ttfs"]["war"],
+            f"{prefix}ttfs_uar": shipped["ttfs"]["uar"],
+            f"{prefix}ttfs_continuous_war": shipped["ttfs_continuous"]["war"],
+            f"{prefix}first_spike_war": shipped["first_spike"]["war"],
+            f"{prefix}relu_war": shipped["relu"]["war"],
+            f"{prefix}spikes_per_neuron": shipped["spikes_per_neuron"],
+            f"{prefix}synops": shipped["synops"],
+            f"{prefix}params": shipped["params"],
+        }
+    return figures | {"minutes": sum(metrics["seconds"].values()) / 60}
 
 
 def summarise(rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
