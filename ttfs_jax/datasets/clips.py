@@ -3,6 +3,7 @@
 Letters: T frames of a sequence, F frames of a clip, H and W height and width.
 """
 
+from functools import partial
 from typing import Literal, get_args
 
 import jax
@@ -45,8 +46,13 @@ def draw_clips(lengths: np.ndarray, *, draws: int, frames: int, stride: int, see
     if np.min(lengths, initial=1) < 1:
         raise InputError("a sequence has no frames: leave it out")
     keys = jax.random.split(random_key(seed), (draws, len(lengths)))
-    one = jax.vmap(lambda key, length: draw_clip(key, length, frames=frames, stride=stride))
-    return np.asarray(jax.jit(jax.vmap(one, (0, None)))(keys, jnp.asarray(lengths)))
+    return np.asarray(_draw_all(keys, jnp.asarray(lengths), frames=frames, stride=stride))
+
+
+@partial(jax.jit, static_argnames=("frames", "stride"))
+def _draw_all(keys, lengths, *, frames, stride):
+    one = jax.vmap(partial(draw_clip, frames=frames, stride=stride))
+    return jax.vmap(one, (0, None))(keys, lengths)
 
 
 def every_clip(length: int, *, frames: int, stride: int) -> np.ndarray:
