@@ -1,6 +1,8 @@
 """The layout of SEE: simulated sets come back, broken ones are read as far as they can be."""
 
 import json
+import math
+import os
 import shutil
 from collections import Counter
 
@@ -11,6 +13,7 @@ from PIL import Image
 from ttfs_jax.datasets import make_eye
 from ttfs_jax.datasets.event_frames import from_levels, load_frames, read_frame, to_levels
 from ttfs_jax.datasets.eye_plan import LIGHT_SUBJECTS, make_plan
+from ttfs_jax.datasets.recordings import read_see_light
 from ttfs_jax.datasets.see import parse_name, read_index
 from ttfs_jax.errors import InputError
 
@@ -32,7 +35,7 @@ def test_plan_has_the_proportions_of_the_published_set():
     both = {t.subject for t in plan if t.training} & {t.subject for t in plan if not t.training}
     assert len(both) > 80
     assert make_plan(seed=3) == plan != make_plan(seed=4)
-    with pytest.raises(InputError, match="at least 8"):
+    with pytest.raises(InputError, match="subjects must be a whole number from 8"):
         make_plan(seed=0, subjects=3)
 
 
@@ -228,3 +231,192 @@ def test_second_load_maps_what_the_first_decoded(tree, tmp_path, monkeypatch):
     (tree / "event" / "angry" / name_of(1, "angry") / "00002.jpg").unlink()
     with pytest.raises(AssertionError, match="decoded again"):
         load_frames(read_index(tree), cache=cache)
+    assert not list(cache.glob(".*"))
+
+
+def paint(path, level, size=16):
+    Image.fromarray(np.full((size, size), level, np.uint8)).save(path)
+
+
+def test_frames_follow_segments_and_files(tree, tmp_path):
+    """White, grey and black frames tell which of them a cache hands out."""
+    cache, name = tmp_path / "cache", name_of(1, "angry")
+    folder = tree / "event" / "angry" / name
+    for n, level in enumerate((255, 0, 128)):
+        paint(folder / f"{n:05d}.jpg", level)
+
+    def load():
+        values = load_frames(read_index(tree), cache=cache).values
+        return values[:-6, 0, 0].tolist()  # without the two other sequences
+
+    assert load() == [1, -1, 0]
+    database = database_of(tree)
+    for segment, expected in (([0, 2], [1, -1]), ([1, 3], [-1, 0]), ([0, 3], [1, -1, 0])):
+        database[name]["annotations"]["segment"] = segment
+        write_json(tree, database)
+        assert load() == expected
+    # Written in place, and with the old size and time of modification.
+    before = (folder / "00001.jpg").stat()
+    paint(folder / "00001.jpg", 255)
+    os.utime(folder / "00001.jpg", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (folder / "00001.jpg").stat().st_size == before.st_size
+    assert load() == [1, 1, 0]
+    # Replaced, without a trace in the folder's names.
+    paint(tmp_path / "new.jpg", 0)
+    os.replace(tmp_path / "new.jpg", folder / "00002.jpg")
+    assert load() == [1, 1, -1]
+    # Damaged, and mended.
+    (folder / "00000.jpg").write_bytes(b"no picture")
+    assert load() == [0, 1, -1]
+    paint(folder / "00000.jpg", 0)
+    assert load() == [-1, 1, -1]
+
+
+def test_intensity_frames_follow_their_files(tree, tmp_path):
+    shutil.copytree(tree / "event", tree / "frame")
+    path = tree / "frame" / "fear" / name_of(3, "fear") / "00001.jpg"
+    for level in (10, 200):
+        paint(path, level)
+        assert (read_see_light(tree, cache=tmp_path / "cache")[7] == level).all()
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("frames.npy", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+        ("frames.npy", lambda path: path.write_bytes(b"")),
+        ("frames.npy", lambda path: path.write_bytes(b"x" * path.stat().st_size)),
+        ("frames.npy", lambda path: path.unlink()),
+        ("index.json", lambda path: path.write_text("{")),
+        ("index.json", lambda path: path.write_text("[1]")),
+        ("index.json", lambda path: path.unlink()),
+        ("", shutil.rmtree),
+        ("", lambda path: (shutil.rmtree(path), path.write_text("a file"))),
+    ],
+)
+def test_a_damaged_cache_is_made_anew(tree, tmp_path, file, damage):
+    cache, index = tmp_path / "cache", read_index(tree)
+    expected = np.array(load_frames(index, cache=cache).values)
+    (entry,) = cache.iterdir()
+    damage(entry / file)
+    np.testing.assert_array_equal(load_frames(index, cache=cache).values, expected)
+    assert [p.name for p in entry.parent.iterdir()] == [entry.name]
+    assert {p.name for p in entry.iterdir()} == {"frames.npy", "index.json"}
+
+
+SEGMENTS = [
+    (["0", "20"], "not two whole numbers"),
+    ("20", "not two whole numbers"),
+    (None, "not two whole numbers"),
+    ([0], "not two whole numbers"),
+    ([0, 1, 2], "not two whole numbers"),
+    ([0, None], "not two whole numbers"),
+    ([0, math.nan], "not two whole numbers"),
+    ([0, math.inf], "not two whole numbers"),
+    ([0.5, 2.0], "not two whole numbers"),
+    ([False, True], "not two whole numbers"),
+    ({"begin": 0, "end": 3}, "not two whole numbers"),
+    ([-1, 3], "0 ≤ begin < end"),
+    ([3, 1], "0 ≤ begin < end"),
+    ([3, 0], "0 ≤ begin < end"),
+    ([2, 2], "0 ≤ begin < end"),
+    ([0, 10**18], "ends after frame"),
+    ([0, 1e300], "ends after frame"),
+    ([0, int("9" * 4000)], "not two whole numbers"),  # read as infinity
+    ([10**17, 10**18], "ends after frame"),
+]
+
+
+@pytest.mark.parametrize(("segment", "words"), SEGMENTS)
+def test_an_odd_segment_spoils_one_sequence(tree, segment, words):
+    name, database = name_of(2, "neutral"), database_of(tree)
+    database[name]["annotations"]["segment"] = segment
+    write_json(tree, database)
+    found, problems = sequences(tree)
+    assert len(found) == 2 and name not in found
+    assert len(problems) == 1 and "\n" not in problems[0] and len(problems[0]) < 400
+    assert name in problems[0] and words in problems[0]
+
+
+def test_whole_floats_are_frames(tree):
+    name, database = name_of(2, "neutral"), database_of(tree)
+    database[name]["annotations"]["segment"] = [1.0, 3.0]
+    write_json(tree, database)
+    index = read_index(tree)
+    assert [s.files[0].name for s in index.sequences] == ["00000.jpg", "00001.jpg", "00000.jpg"]
+    assert [len(s.files) for s in index.sequences] == [3, 2, 3] and index.problems == ()
+    database[name]["annotations"]["segment"] = [0, 0.0]  # left out on purpose
+    write_json(tree, database)
+    assert sequences(tree) == ({name_of(1, "angry"): 3, name_of(3, "fear"): 3}, [])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        [],
+        "text",
+        5,
+        {},
+        {"subset": "training"},
+        {"subset": "training", "annotations": None},
+        {"subset": "training", "annotations": []},
+        {"subset": "training", "annotations": {"segment": [0, 3]}},
+        {"subset": "training", "annotations": {"label": "neutral"}},
+        {"subset": "training", "annotations": {"label": None, "segment": [0, 3]}},
+        {"subset": "training", "annotations": {"label": ["neutral"], "segment": [0, 3]}},
+        {"subset": "training", "annotations": {"label": "\ud800\n", "segment": [0, 3]}},
+        {"annotations": {"label": "neutral", "segment": [0, 3]}},
+        {"subset": None, "annotations": {"label": "neutral", "segment": [0, 3]}},
+        {"subset": ["training"], "annotations": {"label": "neutral", "segment": [0, 3]}},
+    ],
+)
+def test_an_odd_entry_spoils_one_sequence(tree, entry):
+    name = name_of(2, "neutral")
+    write_json(tree, database_of(tree) | {name: entry})
+    found, problems = sequences(tree)
+    assert len(found) == 2 and name not in found
+    assert len(problems) == 1 and name in problems[0]
+    assert problems[0].isprintable()
+
+
+@pytest.mark.parametrize("subject", ["x", "²", "-1", "1.5", "", "9" * 30])
+def test_an_odd_subject_spoils_one_sequence(tree, subject):
+    entry = database_of(tree)[name_of(2, "neutral")]
+    name = f"2_{subject}_man_24_Master_normal_neutral_3_take000"
+    write_json(tree, database_of(tree) | {name: entry, "\ud800 odd\n": entry})
+    found, problems = sequences(tree)
+    assert len(found) == 3
+    assert len(problems) == 2 and all(p.isprintable() for p in problems)
+    assert "subject" in problems[0] and "1 fields" in problems[1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b"[]",
+        b"null",
+        b'{"labels": ["a"]}',
+        b'{"labels": ["a"], "database": []}',
+        b'{"labels": "angry", "database": {}}',
+        b'{"labels": [], "database": {}}',
+        b'{"labels": [null], "database": {}}',
+        b'{"labels": ["a", "A"], "database": {}}',
+    ],
+)
+def test_damaged_json_is_one_error(tree, content):
+    (tree / "emotion.json").write_bytes(content)
+    with pytest.raises(InputError, match="no JSON file with labels and database") as raised:
+        read_index(tree)
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 500
+
+
+def test_json_with_a_byte_order_mark_is_read(tree):
+    text = (tree / "emotion.json").read_text()
+    (tree / "emotion.json").write_text(text, encoding="utf-8-sig")
+    (tree / "a.json").mkdir()  # not a file
+    assert len(read_index(tree).sequences) == 3
