@@ -51,8 +51,10 @@ def _blocks(path: Path, stream: str, notes: list[str]) -> Iterator[Columns]:
         with subprocess.Popen(
             _command(path, stream), stdout=subprocess.PIPE, stderr=errors
         ) as process:
-            process.stdout.readline()  # the streams, known by now
-            while data := process.stdout.read(BLOCK * RECORD.itemsize):
+            output = process.stdout
+            assert output is not None
+            output.readline()  # the streams, known by now
+            while data := output.read(BLOCK * RECORD.itemsize):
                 block = np.frombuffer(data, RECORD, count=len(data) // RECORD.itemsize)
                 events += len(block)
                 yield block["t"], block["x"], block["y"], block["on"]

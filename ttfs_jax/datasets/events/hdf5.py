@@ -79,12 +79,7 @@ def _source(path: Path, file, h5py, stream: str | None) -> Source:
         dropped=Counter(),
         size=_find_size(file, time),
         unit=unit or ("us" if prophesee else None),
-        usual_unit="us" if found.columns and set("txyp") <= _names(found.columns) else None,
     )
-
-
-def _names(columns: dict[str, Any]) -> set[str]:
-    return {dataset.name.rpartition("/")[2] for dataset in columns.values()}
 
 
 def _find_streams(file, h5py) -> dict[str, Stream]:
@@ -131,8 +126,8 @@ def _blocks(file, stream: Stream, notes: list[str]) -> Iterator[Columns]:
                 )
                 yield t, x, y, p
             return
-        order = None if stream.fields else guess_order(np.asarray(stream.table[:SAMPLE]))
-        if order and order != "txyp":
+        order = "txyp" if stream.fields else guess_order(np.asarray(stream.table[:SAMPLE]))
+        if order != "txyp":
             notes.append(f"columns are taken for {' '.join(order)}, by what they hold")
         for begin in range(0, len(stream.table), BLOCK):
             block = stream.table[begin : begin + BLOCK]

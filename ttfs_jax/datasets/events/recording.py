@@ -27,6 +27,7 @@ from ttfs_jax.errors import InputError
 
 EVENT = np.dtype([("t", "f8"), ("x", "u2"), ("y", "u2"), ("p", "u1")])
 LARGEST_BAD_SHARE = 0.01  # fewer events than this are dropped and told; more spoil the recording
+SAMPLE = 250  # times of each block that the unit is judged by
 FEW_EVENTS = 10.0  # events per second below which the unit of time is doubtful
 
 # Polarities in the temporary file, until all of them are known.
@@ -50,9 +51,9 @@ def make_recording(source: Source, *, time_unit: str | None = None) -> EventFile
 
     Finiteness, whole numbers and ranges are checked before anything is narrowed. Up to 1 % of the
     events may be bad: they are dropped, counted and told. ON is 1; OFF is 0 or −1, also where −1
-    is stored unsigned (255, 65535, ...); other positive values count as ON, which is told. The unit of time is `time_unit`, else the one that the
-    file tells, else guessed and told. Without a size in the file the sensor is as large as the
-    largest coordinates say, less stray ones.
+    is stored unsigned (255, 65535, ...); other positive values count as ON, which is told. The
+    unit of time is `time_unit`, else the one that the file tells, else guessed and told. Without a
+    size in the file the sensor is as large as the largest coordinates say, less stray ones.
 
     Shapes: blocks of columns [n] -> EVENT [N], N the sum of all n less the dropped ones.
     Raises: InputError for no events, more than 1 % of bad ones, a recording of more than a day, or
@@ -70,7 +71,7 @@ def make_recording(source: Source, *, time_unit: str | None = None) -> EventFile
     width, height, notes = sensor.find_size(source, tally.columns_seen, tally.rows_seen)
     events = _finish(source.name, raw, tally, chosen, (width, height), float(np.median(times)))
     notes = [*source.notes, *notes]
-    if not known and chosen != source.usual_unit:
+    if not known:
         notes.append(
             f"times are taken for {NAMES[chosen]}, guessed from their kind and span "
             f"({_span(events):.4g} s); --time-unit says otherwise"
@@ -153,7 +154,7 @@ class Tally:
         if not len(events):
             return events
         self.kept += len(events)
-        self.times.append(events["t"][:: max(len(events) // 1000, 1)].copy())
+        self.times.append(events["t"][:: max(len(events) // SAMPLE, 1)].copy())
         self.polarities += np.bincount(events["p"], minlength=6)
         self.columns_seen += np.bincount(events["x"], minlength=LARGEST_EDGE)
         self.rows_seen += np.bincount(events["y"], minlength=LARGEST_EDGE)

@@ -28,8 +28,6 @@ class Source(NamedTuple):
     """Width and height of the sensor, if the file tells."""
     unit: str | None = None
     """Unit of time, if the format or the file tells."""
-    usual_unit: str | None = None
-    """Unit of time that files of this layout use, though nothing in the file says so."""
 
 
 def import_package(name: str) -> Any:

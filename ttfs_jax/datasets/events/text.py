@@ -10,7 +10,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from ttfs_jax.datasets.events import sensor
-from ttfs_jax.datasets.events.columns import find_names, guess_order
+from ttfs_jax.datasets.events.columns import find_names, guess_order, key_of
 from ttfs_jax.datasets.events.source import BLOCK, Columns, Source, choose_stream
 from ttfs_jax.errors import InputError
 
@@ -27,6 +27,7 @@ class Head(NamedTuple):
     comments: list[str]
     names: list[str]
     size: tuple[int, int] | None
+    titles: list[str]  # lines of words that name no column
     first: str
     unreadable: int
 
@@ -49,7 +50,7 @@ def _source(path: Path, file: IO[str]) -> Source:
     delimiter = _delimiter(head.first)
     fields = _split(head.first, delimiter)
     sample = list(islice(_events(file), SAMPLE))
-    notes: list[str] = []
+    notes = [f"ignored the line {title[:80]!r} before the events" for title in head.titles[:1]]
     positions, unit = _find_columns(path, head, len(fields), delimiter, sample, notes)
     dropped = Counter({UNREADABLE: head.unreadable})
     lines = chain([head.first], sample, _events(file))
@@ -62,7 +63,6 @@ def _source(path: Path, file: IO[str]) -> Source:
         dropped=dropped,
         size=size,
         unit=unit,
-        usual_unit="s",
     )
 
 
@@ -77,7 +77,7 @@ def _events(file: IO[str]) -> Iterator[str]:
 
 
 def _read_head(path: Path, file: IO[str]) -> Head | None:
-    comments, names, size, unreadable = [], [], None, []
+    comments, names, size, titles, unreadable = [], [], None, [], []
     for line in islice(file, LONGEST_HEAD):
         text = line.strip()
         if not text:
@@ -92,13 +92,15 @@ def _read_head(path: Path, file: IO[str]) -> Head | None:
             if len(fields) == 2 and size is None:
                 size = sensor.size_of({"width": numbers[0], "height": numbers[1]})
                 continue
-            return Head(comments, names, size, line, len(unreadable))
-        if not names and not any(number is not None for number in numbers[:2]):
+            return Head(comments, names, size, titles, line, len(unreadable))
+        if any(number is not None for number in numbers[:2]):
+            unreadable.append(text)
+        elif not names and any(key_of(field)[0] for field in fields):
             names = fields
         else:
-            unreadable.append(text)
-    if names or unreadable:
-        text = " ".join(unreadable[:1] or names)
+            titles.append(text)
+    if names or unreadable or titles:
+        text = " ".join(unreadable[:1] or names or titles)
         raise InputError(f"{path} cannot be read: {text[:80]!r} is no event; t x y p are needed")
     return None
 
@@ -137,9 +139,8 @@ def _blocks(file, lines, delimiter, positions, time, dropped) -> Iterator[Column
     with file:
         while block := list(islice(lines, BLOCK)):
             try:
-                if delimiter == ";":  # then a comma is a decimal point
-                    block = [line.replace(",", ".") for line in block]
-                table = np.loadtxt(block, delimiter=delimiter, usecols=use, ndmin=2)
+                points = [line.replace(",", ".") for line in block] if delimiter == ";" else block
+                table = np.loadtxt(points, delimiter=delimiter, usecols=use, ndmin=2)
             except ValueError:
                 rows = [_row(line, delimiter, use) for line in block]
                 table = np.array([row for row in rows if row is not None]).reshape(-1, 4)
@@ -154,15 +155,15 @@ def _delimiter(line: str) -> str | None:
 
 
 def _split(line: str, delimiter: str | None) -> list[str]:
-    fields = [field.strip() for field in line.strip().split(delimiter)]
+    text = line.replace(",", ".") if delimiter == ";" else line  # then a comma is a point
+    fields = [field.strip() for field in text.strip().split(delimiter)]
     return fields[:-1] if delimiter and not fields[-1] else fields
 
 
-def _number(field: str, *, decimal_comma: bool = False) -> float | None:
+def _number(field: str) -> float | None:
     text = field.strip("\"' ").casefold()
-    text = WORDS.get(text, text.replace(",", ".") if decimal_comma else text)
     try:
-        return float(text)
+        return float(WORDS.get(text, text))
     except ValueError:
         return None
 
@@ -171,5 +172,5 @@ def _row(line: str, delimiter: str | None, use) -> list[float] | None:
     fields = _split(line, delimiter)
     if len(fields) <= max(use):
         return None
-    numbers = [_number(fields[n], decimal_comma=delimiter == ";") for n in use]
+    numbers = [_number(fields[n]) for n in use]
     return None if any(number is None for number in numbers) else numbers

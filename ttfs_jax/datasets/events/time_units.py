@@ -39,7 +39,8 @@ def guess_unit(sample: np.ndarray, *, integers: bool) -> str:
     """Return the likely unit of raw times.
 
     Integers are microseconds; nanoseconds if they count from 1970 or span more than a day as
-    microseconds. Numbers with a fraction are seconds, unless they span more than a day.
+    microseconds. Numbers with a fraction are seconds; microseconds if they span more than a day.
+    Milliseconds are never guessed.
 
     `integers`: the file has them as integers, not in floating point or with a decimal point.
     Shapes: sample [N], of the whole recording.
@@ -47,7 +48,7 @@ def guess_unit(sample: np.ndarray, *, integers: bool) -> str:
     middle, span = float(np.median(sample)), robust_span(sample)
     whole = bool((sample == np.floor(sample)).all())
     if not integers and (not whole or span <= LARGEST_WHOLE_SECONDS):
-        candidates = ("s", "ms", "us", "ns")
+        candidates = ("s", "us", "ns")
     elif middle > EPOCH_NANOSECONDS:
         candidates = ("ns",)
     else:
@@ -63,11 +64,12 @@ def robust_span(sample: np.ndarray) -> float:
 
 def check_span(name: str, sample: np.ndarray, unit: str, *, integers: bool) -> None:
     """Raise InputError, with the likely unit, for a recording that lasts more than a day."""
-    seconds = robust_span(sample) * SECONDS[unit]
+    span = robust_span(sample)
+    seconds = span * SECONDS[unit]
     if seconds <= LONGEST:
         return
     likely = guess_unit(sample, integers=integers)
     fix = f"the times look like {NAMES[likely]}: give --time-unit {likely}"
-    if likely == unit:
+    if span * SECONDS[likely] > LONGEST:
         fix = "clean its times or cut it into shorter recordings"
     raise InputError(f"{name} lasts {seconds / LONGEST:,.1f} days in {NAMES[unit]}: {fix}")
