@@ -93,6 +93,7 @@ def put_rpg(file, t, x, y, p):
 
 
 def put_root(file, t, x, y, p):
+    file["kind"] = np.dtype("f8")  # a named type is no dataset
     datasets(file, ("timestamp", "x", "y", "polarity"), (t, x, y, (2 * p - 1).astype("i1")))
 
 
@@ -137,6 +138,18 @@ def test_cameras_of_mvsec_and_m3ed_are_streams(tmp_path):
     assert (recording.width, recording.height) == (1280, 720)
     with pytest.raises(InputError, match="unknown --stream 'lift'"):
         read_events(tmp_path / "m3ed.h5", stream="lift")
+
+
+def test_columns_of_different_lengths_and_empty_streams(tmp_path):
+    t, x, y, p = raw_events()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        datasets(file, [f"events/{n}" for n in "txyp"], (t, x[1:], y, p))
+    with pytest.raises(InputError, match="different lengths.*299 in /events/x"):
+        read_events(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["events"] = np.zeros((0, 4))
+    with pytest.raises(InputError, match="holds no events"):
+        read_events(tmp_path / "b.h5")
 
 
 @pytest.mark.parametrize("minus_one", [255, 65535, 2**32 - 1, 2**64 - 1])

@@ -102,9 +102,9 @@ def test_memory_does_not_grow_with_the_recording():
         return peak(lambda: sum(len(shares) for shares in predict.classify(model, pieces)))
 
     classified(300)  # compilation
-    short, long = classified(1200), classified(12_000)
+    short, long = classified(1200), classified(6000)
     assert long < 1.2 * short + 1e5
-    assert long < 12_000 * CONFIG.frames * 2 * 144  # less than all images in one byte a pixel
+    assert long < 6000 * CONFIG.frames * 2 * 144  # less than all images in one byte a pixel
 
 
 def test_memory_of_reading_does_not_grow_with_the_file():
@@ -157,16 +157,15 @@ def write(path, factor=1, count=3000, seed=0):
 def test_what_the_command_prints(network, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     (tmp_path / "a[").mkdir()
-    paths = [tmp_path / "take[red].txt", tmp_path / "a[" / "b].txt"]
-    for path in paths:
-        predict.main(["--checkpoint", str(network), "--events", str(write(path))])
-        printed = capsys.readouterr().out
-        assert str(path) in printed
-        assert "calm [b]" in printed
-        assert "taken for microseconds, guessed" in printed
-    predict.main(["--checkpoint", str(network), "--events", str(paths[0]), "--json"])
+    path = write(tmp_path / "a[" / "b] take[red].txt")
+    predict.main(["--checkpoint", str(network), "--events", str(path)])
+    printed = capsys.readouterr().out
+    assert str(path) in printed
+    assert "calm [b]" in printed
+    assert "taken for microseconds, guessed" in printed
+    predict.main(["--checkpoint", str(network), "--events", str(path), "--json"])
     result = json.loads(capsys.readouterr().out)
-    assert result["recording"] == str(paths[0])
+    assert result["recording"] == str(path)
     assert (result["frames"], result["clips"]) == (60, 60 - REACH + 1)
     assert len(result["classes_of_clips"]) == result["clips"]
     assert set(result["shares"]) == set(CLASSES)

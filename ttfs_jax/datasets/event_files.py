@@ -24,6 +24,8 @@ OPENERS = {
     ".csv": open_text,
     ".tsv": open_text,
 }
+# What libraries raise for files that are damaged or not what their name says.
+UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, LookupError, MemoryError, OverflowError)
 
 
 def read_events(
@@ -51,7 +53,7 @@ def read_events(
         return make_recording(OPENERS[ending](path, stream), time_unit=time_unit)
     except InputError:
         raise
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path} cannot be read ({reason}): it is damaged, or no {ending} file"

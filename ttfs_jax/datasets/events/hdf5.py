@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ttfs_jax.datasets.events import sensor
 from ttfs_jax.datasets.events.columns import find_names, guess_order
 from ttfs_jax.datasets.events.source import BLOCK, Columns, Source, choose_stream, import_package
@@ -64,17 +62,20 @@ def _source(path: Path, file, h5py, stream: str | None) -> Source:
     chosen = choose_stream(
         str(path), {name: f"{one.count} events" for name, one in streams.items()}, stream
     )
-    found = streams[chosen]
-    datasets = [found.table] if found.columns is None else list(found.columns.values())
+    selection = streams[chosen]
+    datasets = [selection.table] if selection.columns is None else list(selection.columns.values())
+    if len({len(dataset) for dataset in datasets}) > 1:
+        lengths = ", ".join(f"{len(dataset)} in {dataset.name}" for dataset in datasets)
+        raise InputError(f"{path} has columns of different lengths ({lengths}): export it again")
     for dataset in datasets:
         _check_filters(path, dataset, h5py)
-    time = found.table if found.columns is None else found.columns["t"]
-    unit = found.unit or _unit_attribute(time)
-    prophesee = chosen == "CD/events" and found.fields is not None
+    time = selection.table if selection.columns is None else selection.columns["t"]
+    unit = selection.unit or _unit_attribute(time)
+    prophesee = chosen == "CD/events" and selection.fields is not None
     notes: list[str] = []
     return Source(
         name=str(path),
-        blocks=_blocks(file, found, notes),
+        blocks=_blocks(file, selection, notes),
         notes=notes,
         dropped=Counter(),
         size=_find_size(file, time),
@@ -98,6 +99,8 @@ def _find_streams(file, h5py) -> dict[str, Stream]:
                 listed = list(arrays.values())
                 columns = {key: listed[n] for key, n in names.positions.items()}
                 streams[name or "/"] = Stream(columns, unit=names.unit)
+        elif not isinstance(node, h5py.Dataset):
+            return
         elif node.dtype.names:
             names = find_names(list(node.dtype.names))
             if names and node.ndim == 1:
@@ -119,14 +122,14 @@ def _is_column(dataset) -> bool:
 def _blocks(file, stream: Stream, notes: list[str]) -> Iterator[Columns]:
     with file:
         if stream.columns is not None:
-            lengths = {key: len(dataset) for key, dataset in stream.columns.items()}
-            for begin in range(0, max(lengths.values()), BLOCK):
+            for begin in range(0, stream.count, BLOCK):
                 t, x, y, p = (
                     stream.columns[key][begin : begin + BLOCK].reshape(-1) for key in "txyp"
                 )
                 yield t, x, y, p
             return
-        order = "txyp" if stream.fields else guess_order(np.asarray(stream.table[:SAMPLE]))
+        sample = stream.table[:SAMPLE]
+        order = "txyp" if stream.fields or not len(sample) else guess_order(sample)
         if order != "txyp":
             notes.append(f"columns are taken for {' '.join(order)}, by what they hold")
         for begin in range(0, len(stream.table), BLOCK):
