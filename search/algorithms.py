@@ -42,16 +42,19 @@ class Algorithm:
         return {"state": state, "first": first, "started": jnp.zeros((), bool)}
 
     def ask(self, key: jax.Array, state: dict) -> tuple[jax.Array, jax.Array, dict]:
-        """Return proposals, the genotypes [P, G] they stand for, and the state.
+        """Return proposals, the canonical genotypes [P, G] they stand for, and the state.
 
-        A population-based algorithm's first proposals are its first population.
+        An algorithm over genotypes proposes these; logits stay as they are. A population-based
+        algorithm's first proposals are its first population.
         """
         if self._needs_population and not state["started"]:
             proposals = state["first"]
         else:
             proposals, inner = self.strategy.ask(key, state["state"], self.params)
             state = state | {"state": inner}
-        return proposals, proposals if self.unique else self._decode(proposals), state
+        genotypes = proposals if self.unique else self._decode(proposals)
+        genotypes = jnp.asarray(self.space.canonical(np.asarray(genotypes)))
+        return genotypes if self.unique else proposals, genotypes, state
 
     def tell(self, key, state: dict, proposals, genotypes, fitness: jax.Array) -> dict:
         """Learn the fitness [P] of what was asked for; higher is better."""
@@ -69,26 +72,34 @@ class Algorithm:
         return _guard(fitness)
 
     def fresh(self, key: jax.Array, genotypes: np.ndarray, seen: set[tuple]) -> np.ndarray:
-        """Replace genotypes seen before, or twice in this generation, by uniform unseen ones.
+        """Replace networks seen before, or twice in this generation, by unseen ones: [P, G].
 
-        Raises: InputError when the space is exhausted.
+        All in canonical form. The replacement is the first unseen one of a random walk from the
+        one replaced, a gene redrawn each step: near ones are likelier, all are possible.
+
+        Raises: InputError when fewer than P networks of the space are unseen.
         """
-        if len(seen) + len(genotypes) > self.space.size:
+        known = np.asarray(list(seen), np.int32).reshape(-1, len(self.space.genes))
+        taken = set(map(tuple, self.space.canonical(known).tolist()))
+        if len(taken) + len(genotypes) > self.space.size:
             raise InputError(
                 f"the space has {self.space.size} architectures only: lower "
                 "--evolution.population or --evolution.generations"
             )
-        taken, result = set(seen), []
+        result = []
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        for genotype in map(tuple, genotypes.tolist()):
+        for genotype in map(tuple, self.space.canonical(genotypes).tolist()):
             while genotype in taken:
-                # One more mutated gene each time: near first, anywhere in the end.
-                gene = int(generator.integers(len(genotype)))
-                choice = int(generator.integers(self.space.cardinalities[gene]))
-                genotype = (*genotype[:gene], choice, *genotype[gene + 1 :])
+                genotype = self._another(generator, genotype)
             taken.add(genotype)
             result.append(genotype)
         return np.asarray(result, np.int32)
+
+    def _another(self, generator: np.random.Generator, genotype: tuple) -> tuple:
+        gene = int(generator.integers(len(genotype)))
+        choice = int(generator.integers(self.space.cardinalities[gene]))
+        changed = np.array((*genotype[:gene], choice, *genotype[gene + 1 :]))
+        return tuple(self.space.canonical(changed).tolist())
 
     def _logits(self, genotypes: jax.Array) -> jax.Array:
         parts = [
@@ -118,7 +129,7 @@ class ParetoAlgorithm(Algorithm):
 
 
 class RandomSearch(Algorithm):
-    """Uniform sampling, the honest control."""
+    """Uniform sampling without repetition, the honest control."""
 
     def __init__(self, space: Genes, population: int):
         self.space, self.unique, self._population = space, True, population
@@ -135,6 +146,10 @@ class RandomSearch(Algorithm):
     def tell(self, key, state, proposals, genotypes, fitness):
         """Count the generation; nothing is learnt."""
         return {"generation": state["generation"] + 1}
+
+    def _another(self, generator, genotype):
+        # A walk would favour the neighbours of what was seen.
+        return self.space.draw(generator)
 
 
 def make(name: str, space: Genes, *, population: int, objectives: int | None = None) -> Algorithm:

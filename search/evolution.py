@@ -16,7 +16,7 @@ from search.space import Genes
 
 
 class Archive:
-    """Every distinct genotype evaluated so far, in order, with its scores."""
+    """Every distinct network evaluated so far, in order, by canonical genotype, with its scores."""
 
     def __init__(self, genes: int, fields: tuple[str, ...]):
         self.fields = fields
@@ -105,7 +105,6 @@ def run(
     space: Genes,
     evaluate: Callable[[np.ndarray], Any],
     *,
-    population: int,
     generations: int,
     seed: int,
     directory: RunDirectory,
@@ -116,15 +115,14 @@ def run(
     judge: Callable[[dict[str, np.ndarray]], np.ndarray] = itemgetter("fitness"),
     describe: Callable[[Archive], str] = best_fitness,
 ) -> Archive:
-    """Search for `generations`, or until `budget` distinct genotypes have been evaluated.
+    """Search for `generations`, or until `budget` distinct networks have been evaluated.
 
-    Genotypes seen before are never evaluated again: an algorithm over genotypes proposes fresh
-    ones, a continuous one is told the fitness already known. `evaluate` always gets a whole
-    population [P, G], filled up if need be, so that it compiles once, and gives an object with
-    the `fields` as attributes, each [P]. `judge(scores)` makes of these what the algorithm is told:
-    fitness [P], or [P, M + 1] for several objectives. `describe(archive)` says how it goes. The
-    state is saved after every generation and the randomness of a generation depends on the seed and
-    its number only.
+    Genotypes are canonical (`Genes.canonical`), and none is evaluated twice: an algorithm over
+    genotypes proposes fresh ones, a continuous one is told the fitness already known. `evaluate`
+    gets those that are new [n, G], n ≤ P, and gives an object with the `fields` as attributes,
+    each [n]. `judge(scores)` makes of these what the algorithm is told: fitness [P], or [P, M + 1]
+    for several objectives. `describe(archive)` says how it goes. The state is saved after every
+    generation and the randomness of a generation depends on the seed and its number only.
     """
     path = directory.checkpoint(name)
     key = jax.random.key(seed)
@@ -153,10 +151,8 @@ def run(
         if budget is not None:
             new = new[: budget - len(archive)]
         if new:
-            filled = np.asarray(new + [new[0]] * (population - len(new)), np.int32)
-            scores = jax.tree.map(np.asarray, evaluate(filled))
-            kept = jax.tree.map(itemgetter(slice(len(new))), scores)
-            archive.add(filled[: len(new)], generation, kept)
+            chosen = np.asarray(new, np.int32)
+            archive.add(chosen, generation, jax.tree.map(np.asarray, evaluate(chosen)))
         if budget is None or len(archive) < budget:
             fitness = jnp.asarray(judge(archive.scores_of(genotypes)), jnp.float32)
             state = algorithm.tell(key_tell, state, proposals, jnp.asarray(genotypes), fitness)

@@ -76,7 +76,6 @@ def explore(
                 chance if archives else search.algorithm,
                 search.space,
                 evaluate,
-                population=config.population,
                 generations=config.generations,
                 budget=budget,
                 seed=search.seed(purpose),

@@ -45,11 +45,12 @@ def make_evaluator(
     labels: np.ndarray,
     code: Code = "ttfs",
 ) -> Callable[[Variables, np.ndarray], Scores]:
-    """Make the function (variables, genotypes [P, G]) -> scores, each [P], in one dispatch.
+    """Make the function (variables, genotypes [n, G]) -> scores, each [n], in one dispatch.
 
     For every candidate the norm statistics and windows are estimated anew on `calibration`
     training images in the `relu` code; it is then scored on validation images in `code`, in the
-    `ttfs` code in the time steps its genes ask for. It compiles in the first call.
+    `ttfs` code in the time steps its genes ask for. It compiles in the first call, for a whole
+    population of `config`, and takes any number of genotypes.
 
     Source: statistics re-estimated per candidate, Guo et al. 2020 (arXiv:1904.00420).
     """
@@ -77,7 +78,9 @@ def make_evaluator(
         genotypes = np.asarray(genotypes)
         shared = (variables, *data)
         if not programs:
-            programs.append(Program(score, genotypes, shared))
+            rows = max(len(genotypes), config.population)
+            members = np.zeros((rows, *genotypes.shape[1:]), genotypes.dtype)
+            programs.append(Program(score, members, shared))
         return programs[0](genotypes, shared)
 
     return evaluate_population

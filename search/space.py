@@ -1,14 +1,15 @@
 """Search spaces: genotypes as vectors of categorical choices, and what they stand for."""
 
+import itertools
 import math
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.architecture import OPERATORS, Architecture, NetworkSpec
+from ttfs_jax.architecture import OPERATORS, SKIP, Architecture, NetworkSpec
 from ttfs_jax.errors import unknown
 
 
@@ -21,7 +22,11 @@ class Gene:
 
 
 class Genes:
-    """What every space offers that lists its choices in `genes`."""
+    """What every space offers that lists its choices in `genes`.
+
+    Where several genotypes stand for one network, `canonical` chooses one of them; sizes, samples
+    and archives know that one only.
+    """
 
     genes: tuple[Gene, ...]
 
@@ -31,9 +36,34 @@ class Genes:
         return tuple(len(gene.choices) for gene in self.genes)
 
     @property
+    def groups(self) -> tuple[int, ...]:
+        """Split the genes into successive groups, by length; `canonical` treats each by itself."""
+        return (1,) * len(self.genes)
+
+    def canonical(self, genotypes: np.ndarray) -> np.ndarray:
+        """Return the genotypes that represent the same networks: [..., G] -> [..., G].
+
+        Every genotype represents itself, unless a space says otherwise.
+        """
+        return np.asarray(genotypes, np.int32)
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, ...]:
+        """List the canonical choices of every group of genes: each [n, genes of the group]."""
+        tables, first = [], 0
+        for length in self.groups:
+            own = slice(first, first + length)
+            choices = list(itertools.product(*map(range, self.cardinalities[own])))
+            genotypes = np.zeros((len(choices), len(self.genes)), np.int32)
+            genotypes[:, own] = choices
+            tables.append(np.unique(self.canonical(genotypes)[:, own], axis=0))
+            first += length
+        return tuple(tables)
+
+    @property
     def size(self) -> int:
-        """Count the genotypes."""
-        return math.prod(self.cardinalities)
+        """Count the distinct networks: the product of the groups' canonical choices."""
+        return math.prod(map(len, self.tables))
 
     def describe(self, genotype: np.ndarray) -> dict[str, str | int]:
         """Name the choices of a genotype [G]."""
@@ -41,9 +71,21 @@ class Genes:
         return {gene.name: gene.choices[index] for gene, index in pairs}
 
     def sample(self, key: jax.Array, count: int) -> jax.Array:
-        """Draw genotypes uniformly: [count, G]."""
-        limits = jnp.asarray(self.cardinalities)
-        return jax.random.randint(key, (count, len(self.genes)), 0, limits[None], dtype=jnp.int32)
+        """Draw canonical genotypes, uniformly over distinct networks: [count, G]; traceable."""
+        limits = jnp.asarray([len(table) for table in self.tables])
+        rows = jax.random.randint(key, (count, len(limits)), 0, limits[None], dtype=jnp.int32)
+        parts = [jnp.asarray(table)[rows[:, n]] for n, table in enumerate(self.tables)]
+        return jnp.concatenate(parts, 1)
+
+    def draw(self, generator: np.random.Generator) -> tuple[int, ...]:
+        """Draw one canonical genotype, uniformly over distinct networks, outside of JAX."""
+        rows = [table[generator.integers(len(table))] for table in self.tables]
+        return tuple(np.concatenate(rows).tolist())
+
+
+def idle_last(choices: np.ndarray, idle: int) -> np.ndarray:
+    """Move the choice `idle` behind all others, which keep their order: [..., n] -> [..., n]."""
+    return np.take_along_axis(choices, np.argsort(choices == idle, axis=-1, kind="stable"), -1)
 
 
 @dataclass(frozen=True)
@@ -56,6 +98,27 @@ class Space(Genes):
     name: str
     spec: NetworkSpec
     genes: tuple[Gene, ...]
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Group the blocks by stage; the other genes are independent."""
+        stages = self.spec.stage_blocks
+        return (*stages, *[1] * (len(self.genes) - sum(stages)))
+
+    def canonical(self, genotypes: np.ndarray) -> np.ndarray:
+        """Move the skips of every stage behind its other blocks: [..., G] -> [..., G].
+
+        A skip is the identity, and the blocks of a stage have one width and resolution: (skip, X)
+        and (X, skip) are the same network. In a supernet every block owns its weights, so the
+        two inherit different ones; the first blocks of a stage speak for both.
+        """
+        genotypes = np.array(genotypes, np.int32)
+        first = 0
+        for blocks in self.spec.stage_blocks:
+            own = slice(first, first + blocks)
+            genotypes[..., own] = idle_last(genotypes[..., own], SKIP)
+            first += blocks
+        return genotypes
 
     @property
     def grid_choices(self) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:

@@ -46,7 +46,7 @@ class Populations:
 
 
 class Evaluator:
-    """Scores of candidates; a candidate's depend on its genotype and the run's seed only."""
+    """Scores of candidates; a candidate's depend on its network and the run's seed only."""
 
     def __init__(self, search: Search[XyloSpace], populations: Populations, purpose: int):
         self._space = search.space
@@ -56,10 +56,7 @@ class Evaluator:
 
     def __call__(self, genotypes: np.ndarray) -> XyloScores:
         """Train and score genotypes [P, G] in the integer core."""
-        rows = {tuple(genotype): None for genotype in genotypes.tolist()}
-        decoded = [self._space.decode(np.array(genotype)) for genotype in rows]
-        scored = dict(zip(rows, self.score(decoded)[0], strict=True))
-        return table([scored[tuple(genotype)] for genotype in genotypes.tolist()])
+        return table(self.score([self._space.decode(genotype) for genotype in genotypes])[0])
 
     def score(
         self, candidates: Sequence[Candidate]
@@ -70,7 +67,8 @@ class Evaluator:
         """
         limits = [self._beyond(candidate) for candidate in candidates]
         chosen = [n for n, limit in enumerate(limits) if not limit]
-        seeds = np.array([self._seed ^ zlib.crc32(repr(candidates[n]).encode()) for n in chosen])
+        numbers = [np.asarray(candidates[n].numbers, "<i4") for n in chosen]
+        seeds = np.array([self._seed ^ zlib.crc32(own.tobytes()) for own in numbers])
         results = self._populations.train([candidates[n] for n in chosen], seeds)
         trained = dict(zip(chosen, results, strict=True))
         rows, networks = [], []

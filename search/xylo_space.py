@@ -6,7 +6,7 @@ import numpy as np
 
 from hardware.xylo.features import Features, fits
 from hardware.xylo.native import Dynamics
-from search.space import Gene, Genes
+from search.space import Gene, Genes, idle_last
 from ttfs_jax.errors import InputError
 
 # 12 to 16 features each; the images at hand decide which of them are possible.
@@ -59,20 +59,31 @@ class Candidate:
         )
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """Give what the network depends on as integers; equal ones are the same network."""
+        native = self.mapping == "native"
+        core = (self.steps, self.dash_syn, self.dash_mem) if native else (0, 0, 0)
+        return (*self.features, self.window, *core, MAPPINGS.index(self.mapping), *self.widths)
+
+    @property
     def architecture(self) -> dict[str, str]:
-        """Name what the network consists of."""
+        """Name what the network consists of; an exact one has neither steps nor decays."""
+        native = self.mapping == "native"
         return {
             "features": str(self.features),
             "layers": "-".join(map(str, (self.features.count, *self.widths))),
-            "pace": f"{self.window}/{self.steps}",
-            "decay": f"{self.dash_syn}/{self.dash_mem}",
+            "pace": f"{self.window}/{self.steps}" if native else str(self.window),
+            "decay": f"{self.dash_syn}/{self.dash_mem}" if native else "none",
             "mapping": self.mapping,
         }
 
 
 @dataclass(frozen=True)
 class XyloSpace(Genes):
-    """A named set of networks with at most 16 inputs; some genotypes stand for the same one."""
+    """A named set of networks with at most 16 inputs.
+
+    Genes in order: features, three widths, pace, decay, mapping.
+    """
 
     name: str
     image_shape: tuple[int, int, int]
@@ -85,6 +96,27 @@ class XyloSpace(Genes):
     def widest(self) -> int:
         """Give the most neurons of a layer, those of the network made by hand included."""
         return max(*FIRST, *HAND_MADE)
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Group the two widths that may be 0, and what the mapping bears on."""
+        return 1, 1, 2, 3
+
+    def canonical(self, genotypes: np.ndarray) -> np.ndarray:
+        """Return the genotypes that represent the same networks: [..., G] -> [..., G].
+
+        Layers of width 0 come last. An exact network has no decays, and of its pace only the
+        window counts: it is represented by the first decay and the first pace of that window.
+        """
+        genotypes = np.array(genotypes, np.int32)
+        genotypes[..., 2:4] = idle_last(genotypes[..., 2:4], LATER.index(0))
+        windows = [pace.split("/")[0] for pace in PACES]
+        same = np.array([windows.index(window) for window in windows])
+        pace, decay, mapping = np.moveaxis(genotypes[..., 4:], -1, 0)
+        exact = np.array([choice == "exact" for choice in self.genes[6].choices])[mapping]
+        genotypes[..., 4] = np.where(exact, same[pace], pace)
+        genotypes[..., 5] = np.where(exact, 0, decay)
+        return genotypes
 
     def decode(self, genotype: np.ndarray) -> Candidate:
         """Turn a genotype [G] into a candidate; a layer of width 0 is left out."""

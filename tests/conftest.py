@@ -21,3 +21,17 @@ def finished(tmp_path_factory, cache):
     assert process.returncode == 0, output
     assert "test results" in output
     return folder
+
+
+@pytest.fixture
+def compiled():
+    """Collect the durations of all compilations by XLA: one entry a program."""
+    events = []
+
+    def listen(event, duration, **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            events.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield events
+    jax.monitoring.unregister_event_duration_listener(listen)

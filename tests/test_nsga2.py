@@ -13,13 +13,18 @@ from search import algorithms, evolution, pareto
 from search.genetic import CategoricalGA, Params
 from search.progress import Bar
 from search.run_directory import RunDirectory
-from search.space import Gene
-from search.xylo_space import XyloSpace
+from search.space import Gene, Genes
 from ttfs_jax import checkpoint
 from ttfs_jax.errors import InputError
 
-GENES = tuple(Gene(f"gene_{n}", (0, 1, 2, 3)) for n in range(6))
-TOY = XyloSpace("toy", (8, 8, 1), 2, 1, (), GENES)
+
+class Toy(Genes):
+    """Six genes of four choices, every genotype another candidate."""
+
+    genes = tuple(Gene(f"gene_{n}", (0, 1, 2, 3)) for n in range(6))
+
+
+TOY = Toy()
 
 
 def toy(genotypes):
@@ -159,7 +164,6 @@ def run(folder, generations):
         make("nsga2"),
         TOY,
         evaluate,
-        population=16,
         generations=generations,
         seed=0,
         directory=RunDirectory(folder),

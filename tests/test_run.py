@@ -243,7 +243,7 @@ def test_impossible_sizes_are_named(tmp_path, capsys):
         ("--evolution.population=2", "at least 4"),
         ("--supernet.train.batch-size=4000", "1077 training images"),
         ("--supernet.train.batch-size=66", "multiple of --supernet.paths 4"),
-        ("--evolution.generations=5000", "at most the space's 20736"),
+        ("--evolution.generations=5000", "at most the space's 13689"),
         ("--space=konv", "did you mean conv"),
     ):
         message = refused(capsys, "--data=digits", option, "--run-dir", tmp_path / "run")
