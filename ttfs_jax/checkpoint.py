@@ -21,6 +21,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from ttfs_jax.errors import InputError
+from ttfs_jax.json_text import dumps
 
 FORMAT = 1
 META, TREE = "meta.json", "tree"
@@ -136,7 +137,7 @@ def _write(folder: Path, arrays: Any, meta: dict) -> None:
     files = sorted(p for p in (folder / TREE).rglob("*") if p.is_file())
     digests = {str(p.relative_to(folder)): _digest(p) for p in files}
     values = {"format": FORMAT, "files": digests, "meta": meta}
-    (folder / META).write_text(json.dumps(values, indent=1), encoding="utf-8")
+    (folder / META).write_text(dumps(values, indent=1), encoding="utf-8")
     _read_meta(folder)
     written = jax.tree.leaves(_read_tree(folder, arrays))
     if not all(map(_same, written, jax.tree.leaves(arrays))):
