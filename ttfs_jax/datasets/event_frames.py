@@ -131,13 +131,12 @@ def _first_size(index: Index) -> int:
 def _checksum(root: Path, files: list[Path]) -> str:
     """Identify the files without reading 10⁵ of them: names, sizes and times of change."""
     versions = f"{CACHE_FORMAT} {LOW} {HIGH} {PIL.__version__}"
-    digest = hashlib.sha256(versions.encode() + os.fsencode(root.resolve()))
-    for file in files:
+    lines = [versions, str(root.resolve())]
+    for file in map(str, files):
         try:
             now = os.stat(file)
             # The time of change counts too: copying tools keep that of modification.
-            state = f"{now.st_size} {now.st_mtime_ns} {now.st_ctime_ns}"
+            lines.append(f"{file}\0{now.st_size} {now.st_mtime_ns} {now.st_ctime_ns}")
         except OSError:
-            state = "unreadable"
-        digest.update(os.fsencode(file) + f"\0{state}\n".encode())
-    return digest.hexdigest()[:24]
+            lines.append(file)
+    return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()[:24]

@@ -6,6 +6,7 @@ the classes, the subset, class and segment of every sequence.
 """
 
 import json
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ EVENT_FOLDERS = ("event", "event_30")
 INTENSITY_FOLDERS = ("frame",)
 SUBSETS = {"training": True, "testing": False}
 LONGEST = 100_000  # frames; their names have five digits
-NUMBERED = re.compile("[0-9]{1,9}")
+NUMBERED = re.compile(r"([0-9]{1,9})(?:\.[^.]*)?")
 FIELDS = ("number", "subject", "sex", "age", "degree", "light", "emotion", "length", "take")
 
 
@@ -125,13 +126,14 @@ def _sequence(name, entry, classes, folders) -> tuple[Sequence | None, list[str]
     if fields["emotion"].lower() != label:
         notes.append(f"{folder}: named {fields['emotion']} but labelled {label}; label is used")
     try:
-        present = {int(p.stem): p for p in sorted(folder.iterdir()) if NUMBERED.fullmatch(p.stem)}
+        frames = filter(None, map(NUMBERED.fullmatch, sorted(os.listdir(folder))))
+        present = {int(frame[1]): frame[0] for frame in frames}
     except OSError as error:
         raise ValueError(f"its folder cannot be read ({error.strerror})") from error
     # Some copies count from 1: then the last number of the segment exists and the first does not.
     shift = int(begin not in present and end in present)
     wanted = range(begin + shift, end + shift)
-    files = tuple(present[n] for n in wanted if n in present)
+    files = tuple(folder / present[n] for n in wanted if n in present)
     if not files:
         raise ValueError("it has no frames")
     if len(files) < len(wanted):
