@@ -259,7 +259,10 @@ def run(tmp_path_factory, cache):
 def test_a_run_leaves_networks_for_the_chip(run):
     metrics = results(run)
     assert metrics["architectures_evaluated"] == metrics["random_architectures_evaluated"] == 8
-    assert set(metrics["hypervolume"]) == {"evolution", "random", "hand_made"}
+    assert set(metrics["hypervolume"]) == {"evolution", "random"}
+    assert set(metrics["comparison"]) == {"evolution", "random", "baseline"}
+    assert metrics["comparison"]["baseline"]["energy"] > 0
+    load_network(run / "baseline")
     assert metrics["front"]
     for number, row in enumerate(metrics["front"]):
         assert row["test"]["xylosim_differs"] == 0
