@@ -5,14 +5,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
+from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.native_training import NativeTrainConfig
 from search.halving import HalvingConfig
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.dense_training import DenseTrainConfig
 from ttfs_jax.population import PopulationConfig
+from ttfs_jax.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
 from ttfs_jax.training import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
+SPIKING = ("quantised", "grow_windows")  # options of training in spike times
+
+
+def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
+    """Refuse options of training that would have no effect. Raises: RangeError."""
+    for name in names:
+        default = getattr(TrainConfig, name)
+        check(train, within="train.", **{name: OneOf((default,), f" {why}")})
 
 
 @dataclass(frozen=True)
@@ -25,9 +35,15 @@ class SupernetConfig:
     """Architectures sampled uniformly for every step."""
 
     def __post_init__(self):
-        for name in ("erase", "mixup", "average", "distil"):
-            if getattr(self.train, name):
-                raise ValueError(f"{name} must be 0 in the supernet, which has no such option")
+        check(self, paths=whole(1))
+        only_defaults(
+            self.train,
+            ("activity_penalty", "erase", "mixup", "average", "distil", "temperature"),
+            why="in the supernet, which has no such option",
+        )
+        only_defaults(
+            self.train, SPIKING, why="in the supernet, which is trained as a ReLU network"
+        )
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,18 @@ class EvolutionConfig:
     window_margin: float = 1.1
     """Window length over the largest activation seen in calibration."""
 
+    def __post_init__(self):
+        check(
+            self,
+            population=whole(4),
+            generations=whole(1),
+            calibration_images=whole(1),
+            validation_images=whole(1),
+            war_weight=between(0, 1),
+            synops_penalty=at_least(0),
+            window_margin=above(0),
+        )
+
 
 @dataclass(frozen=True)
 class RetrainConfig:
@@ -63,7 +91,7 @@ class RetrainConfig:
     fine_tune: TrainConfig = TrainConfig(epochs=2, learning_rate=3e-4, activity_penalty=0.1)
     """Fine-tuning in quantised spike times after the conversion."""
     identity_margin: float = 1.5
-    """Window margin of the equality proof."""
+    """Window margin of the equality proof; below 1 even the images it was made of are clipped."""
     window_margin: float = 1.0
     """Window margin of fine-tuning; shorter windows have finer time steps."""
     calibration_images: int = 4096
@@ -75,6 +103,18 @@ class RetrainConfig:
     """Lets members that are behind on validation data stop early."""
     population: PopulationConfig = PopulationConfig()
     """How the members are laid out on the devices."""
+
+    def __post_init__(self):
+        check(
+            self,
+            top=whole(1),
+            identity_margin=at_least(1),
+            window_margin=above(0),
+            calibration_images=whole(1),
+        )
+        only_defaults(
+            self.train, SPIKING, why="where ReLU twins are trained: see --retrain.fine-tune"
+        )
 
 
 @dataclass(frozen=True)
@@ -106,6 +146,16 @@ class XyloConfig:
     max_latency_ms: float | None = None
     """Longest time to the decision in ms."""
 
+    def __post_init__(self):
+        check(
+            self,
+            front=whole(1),
+            clock_mhz=OneOf(CLOCKS_MHZ),
+            gap=at_least(0),
+            max_energy_uj=optional(above(0)),
+            max_latency_ms=optional(above(0)),
+        )
+
 
 @dataclass(frozen=True)
 class Config:
@@ -126,21 +176,25 @@ class Config:
     """Name of the search space; `xylo` holds networks that fit the chip."""
     target: Literal[
         "xylo-a3", "xylo-a2", "xylo-imu", "ttfs-accelerator", "cmos45", "cmos45-relu"
-    ] = "xylo-a3"
+    ] = "cmos45"
     """Hardware whose energy and latency are estimated; in `--space xylo` a chip of that family,
-    whose limits hold."""
+    whose limits hold (default: xylo-a3)."""
     objectives: str = "war,uar,energy,latency"
     """What the Pareto search of `xylo` weighs up: some of these, with commas."""
     seed: int = 0
-    """Seed of everything random but the split."""
+    """Seed of everything random but the split, 0 to 2^32 - 1."""
     split_seed: int = 0
-    """Seed of the train / validation / test split."""
+    """Seed of the train / validation / test split, 0 to 2^32 - 1."""
     eye: EyeConfig = EyeConfig()
     """How recordings of eyes become images (`eye` and `see`)."""
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
     xylo: XyloConfig = XyloConfig()
+
+    def __post_init__(self):
+        check(self, seed=SEED, split_seed=SEED)
+        check(self.eye, within="eye.", simulator_seed=SEED)
 
 
 # What differs from data set to data set and preset to preset. Epochs of supernet, retraining and
@@ -194,6 +248,7 @@ def on_chip(config: Config) -> Config:
     return dataclasses.replace(
         config,
         space="xylo",
+        target="xylo-a3",
         evolution=EvolutionConfig("nsga2", population=population, generations=generations),
         xylo=XyloConfig(
             train=NativeTrainConfig(epochs=train),

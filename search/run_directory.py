@@ -24,27 +24,41 @@ from ttfs_jax.model import Model, save_model
 CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parquet", "seconds.json"
 
 
+class LogFile(logging.Handler):
+    """Append a line to the log at a time: no file stays open, and a full disk ends the run."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self._path = path
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        # A name may hold bytes that are no text.
+        with open(self._path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(self.format(record) + "\n")
+
+
 class RunDirectory:
     """One run: config, checkpoints, history, metrics, log. Files are replaced atomically.
 
-    Of several processes only the first writes; all of them read.
+    Of several processes only the first writes; all of them read. A finished run keeps its log and
+    times; its report can be written anew where the folder can be written.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.writes = is_primary()
+        self.finished = (path / METRICS).exists()
+        self.writes = is_primary() and not (self.finished and not os.access(path, os.W_OK))
         self.seconds: dict[str, float] = {}
         if (path / TIMES).exists():
             self.seconds = json.loads((path / TIMES).read_text())
-        self.log = logging.getLogger(f"ttfs-jax.{path}")
-        if not self.writes:
+        # Not one of the process's named loggers, whose names form a tree by their dots.
+        self.log = logging.Logger("ttfs-jax run", logging.INFO)
+        if self.writes and not self.finished:
+            self.log.addHandler(LogFile(path / "log.txt"))
+        else:
             self.log.disabled = True
-        elif not self.log.handlers:
-            handler = logging.FileHandler(path / "log.txt", encoding="utf-8")
-            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-            self.log.addHandler(handler)
-            self.log.setLevel(logging.INFO)
-            self.log.propagate = False
 
     @classmethod
     def create(cls, path: Path, config: Config) -> "RunDirectory":
@@ -103,7 +117,9 @@ class RunDirectory:
             self.add_seconds(name, time.perf_counter() - started)
 
     def add_seconds(self, name: str, spent: float) -> None:
-        """Count time spent on a stage."""
+        """Count time spent on a stage; not on a run that was finished before."""
+        if self.finished:
+            return
         self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
         self.write_json(TIMES, self.seconds)
         self.log.info("%s: %.1f s", name, spent)

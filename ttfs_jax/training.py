@@ -18,6 +18,7 @@ from ttfs_jax.distillation import Teacher, divergence
 from ttfs_jax.identity import layer_of, with_layer
 from ttfs_jax.losses import activity, balanced_weights, cross_entropy
 from ttfs_jax.network import Code, Network, Output, Variables
+from ttfs_jax.ranges import OneOf, above, at_least, below, between, check, whole
 
 Schedule = Literal["cosine", "one-cycle-linear"]
 TINY = 1e-30  # keeps the logarithm of a probability finite
@@ -63,20 +64,23 @@ class TrainConfig:
     """Factors of matrix products in training; bfloat16 is for accelerators, which it speeds up."""
 
     def __post_init__(self):
-        for name, choices in (("schedule", Schedule), ("products", Products)):
-            if getattr(self, name) not in get_args(choices):
-                wanted = " or ".join(get_args(choices))
-                raise ValueError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
-        for names, inside, wanted in (
-            ("epochs learning_rate weight_decay activity_penalty mixup", lambda v: v >= 0, "≥ 0"),
-            ("batch_size", lambda v: v >= 1, "≥ 1"),
-            ("temperature", lambda v: v > 0, "> 0"),
-            ("label_smoothing distil", lambda v: 0 <= v <= 1, "within [0, 1]"),
-            ("warmup erase average", lambda v: 0 <= v < 1, "within [0, 1)"),
-        ):
-            for name in names.split():
-                if not inside(value := getattr(self, name)):
-                    raise ValueError(f"{name} must be {wanted}, not {value}")
+        check(
+            self,
+            epochs=whole(0),
+            batch_size=whole(1),
+            learning_rate=at_least(0),
+            schedule=OneOf(get_args(Schedule)),
+            warmup=below(1),
+            weight_decay=at_least(0),
+            label_smoothing=between(0, 1),
+            activity_penalty=at_least(0),
+            erase=below(1),
+            mixup=at_least(0),
+            average=below(1),
+            distil=between(0, 1),
+            temperature=above(0),
+            products=OneOf(get_args(Products)),
+        )
 
 
 @struct.dataclass
