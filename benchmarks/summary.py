@@ -1,6 +1,5 @@
 """Put finished runs side by side, with mean and spread: `python -m benchmarks.summary RUN ...`."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import numpy as np
 import tyro
 from rich.table import Table
 
-from search.run_directory import METRICS
+from search.run_directory import read_metrics
 from ttfs_jax.command import run_command
 from ttfs_jax.errors import InputError
 
@@ -22,14 +21,6 @@ class Arguments:
     """Folders of finished runs."""
     json: bool = False
     """Print one JSON line."""
-
-
-def read(folder: Path) -> dict:
-    """Read the metrics of a run. Raises: InputError if it has not finished."""
-    path = folder / METRICS
-    if not path.is_file():
-        raise InputError(f"{folder} holds no finished run: end it by --resume {folder}")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def row(metrics: dict) -> dict[str, float]:
@@ -78,7 +69,7 @@ def compare(arguments: Arguments) -> dict:
     """Read the runs and sum them up: JSON values. Raises: InputError for no runs."""
     if not arguments.runs:
         raise InputError("name at least one finished run")
-    metrics = [read(folder) for folder in arguments.runs]
+    metrics = [read_metrics(folder) for folder in arguments.runs]
     rows = [row(m) for m in metrics]
     return {
         "benchmark": "summary",

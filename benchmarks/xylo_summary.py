@@ -1,6 +1,5 @@
 """Put several runs of `--space xylo` into one table: `python -m benchmarks.xylo_summary DIR …`."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 
 from hardware.target import DISCLAIMER
-from search.run_directory import METRICS
+from search.run_directory import read_metrics
 from search.xylo_baseline import RECALLS
 from search.xylo_report import best
 from ttfs_jax.command import run_command
@@ -33,16 +32,10 @@ def read(run: Path) -> dict[str, Any]:
 
     Raises: InputError for a folder without results of `--space xylo`, or of an earlier version.
     """
-    try:
-        metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
-        front = metrics["front"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{run} holds no finished run of --space xylo: finish it first") from error
-    if "comparison" not in metrics:
-        raise InputError(
-            f"{run} is of an earlier version, without a comparison with the baseline: remove its "
-            f"{METRICS} and go on by --resume {run}"
-        )
+    metrics = read_metrics(run)
+    if "front" not in metrics:
+        raise InputError(f"{run} is no run of --space xylo: name one")
+    front = metrics["front"]
     baseline = metrics["baseline"]
     rerun = [*front, *([baseline] if baseline else [])]
     differs = [network["test"]["xylosim_differs"] for network in rerun]

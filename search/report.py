@@ -11,7 +11,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from search import figures, pareto
-from search.run_directory import HISTORY, METRICS
+from search.run_directory import HISTORY, read_metrics
 from ttfs_jax.model import load
 
 READINGS = ("ttfs", "ttfs_continuous", "first_spike", "relu")
@@ -43,7 +43,7 @@ def pareto_front(history: pa.Table) -> np.ndarray:
 def write(run: Path) -> None:
     """Write figures/, pareto.csv and report.html of a finished run."""
     history = pq.read_table(run / HISTORY)
-    metrics = json.loads((run / METRICS).read_text())
+    metrics = read_metrics(run)
     front = pareto_front(history)
     folder, dataset = run / "figures", metrics["dataset"]
     folder.mkdir(exist_ok=True)

@@ -23,6 +23,27 @@ from ttfs_jax.model import Model, save_model
 
 CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parquet", "seconds.json"
 
+FORMAT = 2  # of metrics.json; in 1 `relu` was the network before fine-tuning
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read the results of a finished run.
+
+    Raises: InputError for a folder without them, and for those of another version, whose figures
+    mean something else.
+    """
+    try:
+        metrics = json.loads((path / METRICS).read_text(encoding="utf-8"))
+        version = metrics.get("format", 1)
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} holds no finished run: end it by --resume {path}") from error
+    if version != FORMAT:
+        raise InputError(
+            f"{path / METRICS} has format {version}, whose figures mean something else than those "
+            f"of format {FORMAT}: start a new run, or read it by the version that made it"
+        )
+    return metrics
+
 
 class LogFile(logging.Handler):
     """Append a line to the log at a time: no file stays open, and a full disk ends the run."""
@@ -131,6 +152,11 @@ class RunDirectory:
         temporary = self.path / f".{HISTORY}.tmp"
         pq.write_table(pa.table(columns), temporary)
         os.replace(temporary, self.path / HISTORY)
+
+    def write_metrics(self, metrics: dict) -> None:
+        """Write the results, which ends the run."""
+        self.write_json(METRICS, {"format": FORMAT, **metrics})
+        self.log.info("done: %s and %s written", METRICS, HISTORY)
 
     def write_json(self, name: str, values: dict) -> None:
         """Write a JSON file."""

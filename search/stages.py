@@ -12,7 +12,7 @@ from search.exploration import Search, explore
 from search.fitness import make_evaluator
 from search.halving import rungs
 from search.retrain import Retraining
-from search.run_directory import HISTORY, METRICS, environment
+from search.run_directory import environment
 from search.space import Space
 from search.supernet import make_supernet
 from ttfs_jax import identity
@@ -189,6 +189,5 @@ def run(search: Search[Space]) -> dict[str, Any]:
         "seconds": search.directory.seconds,
         "environment": environment(),
     }
-    search.directory.write_json(METRICS, metrics)
-    search.directory.log.info("done: %s and %s written", METRICS, HISTORY)
+    search.directory.write_metrics(metrics)
     return metrics

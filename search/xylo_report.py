@@ -15,7 +15,7 @@ from hardware.xylo import specification
 from hardware.xylo.core import Trace, simulate
 from hardware.xylo.features import Features, pool, scale
 from search import pareto, xylo_baseline
-from search.run_directory import HISTORY, METRICS
+from search.run_directory import HISTORY, read_metrics
 from search.xylo_fitness import costs
 from search.xylo_population import CHANNELS, Network
 from search.xylo_space import Candidate
@@ -54,7 +54,7 @@ def channels(images: np.ndarray, network: Network, meta: dict) -> np.ndarray:
 
 def write(run: Path, data: Dataset) -> None:
     """Write figures/, pareto.csv and energy.csv of a finished run."""
-    history, metrics = pq.read_table(run / HISTORY), json.loads((run / METRICS).read_text())
+    history, metrics = pq.read_table(run / HISTORY), read_metrics(run)
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     draw_front(history, metrics).savefig(folder / "front.png", dpi=150)

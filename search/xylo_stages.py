@@ -11,7 +11,7 @@ from search import pareto, xylo_baseline
 from search.config import to_dict
 from search.evolution import Archive
 from search.exploration import Search, explore
-from search.run_directory import METRICS, environment
+from search.run_directory import environment
 from search.xylo_evaluation import Evaluator, Populations
 from search.xylo_exact import ExactPopulation
 from search.xylo_fitness import FIELDS, costs, objective_names, score, volume_costs
@@ -211,5 +211,5 @@ def run(search: Search[XyloSpace]) -> dict[str, Any]:
         "seconds": search.directory.seconds,
         "environment": environment(),
     }
-    search.directory.write_json(METRICS, metrics)
+    search.directory.write_metrics(metrics)
     return metrics

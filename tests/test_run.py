@@ -186,7 +186,7 @@ def test_a_failed_proof_is_loud_and_ends_with_status_1(finished, tmp_path, capsy
     assert stopped.value.code == 1
     message = capsys.readouterr().err
     assert "PROOF FAILED" in message
-    assert "random_search/0: the codes agree on 2.00% of the images" in message
+    assert "random_search/0: before fine-tuning the codes agree on 2.00% of the images" in message
 
 
 def test_unknown_option_is_suggested(capsys):

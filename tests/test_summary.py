@@ -24,6 +24,7 @@ def network(war):
 
 def finished(folder, *, seed, war):
     metrics = {
+        "format": 2,
         "dataset": "digits",
         "seed": seed,
         "architectures_evaluated": 64,

@@ -2,7 +2,6 @@
 
 import errno
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from rich.console import Console
 from ttfs_jax import compilation_cache, ranges
 from ttfs_jax.devices import missing_platform, single_precision
 from ttfs_jax.errors import InputError
+from ttfs_jax.json_text import dumps
 
 Options = TypeVar("Options")
 # What a disk refuses, and what to do about it.
@@ -118,6 +118,6 @@ def run_command(
             compilation_cache.enable()
         result = measure(chosen)
         if chosen.json:
-            print(json.dumps(result))
+            print(dumps(result))
         else:
             console().print(show(result))

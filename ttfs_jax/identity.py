@@ -109,7 +109,7 @@ class EqualityReport(NamedTuple):
         if not self.argmax_agreement >= AGREEMENT:
             reasons.append(
                 f"the codes agree on {self.argmax_agreement:.2%} of the images, clip rate "
-                f"{self.clip_rate:.1e}: windows are too short"
+                f"{self.clip_rate:.1e}: windows are too short, raise the margin"
             )
         if not self.max_rel_logit_error_unclipped <= LOGIT_ERROR:
             reasons.append(
