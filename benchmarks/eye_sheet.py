@@ -81,24 +81,25 @@ def draw(arguments: Arguments) -> dict:
     check_whole("--frames", arguments.frames, 1, LONGEST)
     check_whole("--size", arguments.size, 1, LARGEST_EDGE)
     check_seed("--seed", arguments.seed)
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {arguments.out} ({error.strerror}): choose another --out"
-        ) from error
 
     def simulated(number, emotion, light):
         planned = take(number + 1, emotion, light, arguments.frames)
         return record(planned, number, seed=arguments.seed, size=arguments.size)
 
-    lights = {light: simulated(n, "surprise", light) for n, light in enumerate(LIGHTS)}
-    emotions = {
-        emotion: simulated(len(LIGHTS) + n, emotion, "normal") for n, emotion in enumerate(EMOTIONS)
-    }
-    draw_sheet(lights | emotions).savefig(arguments.out / "eye_sheet.png", dpi=120)
-    for emotion, recording in emotions.items():
-        write_gif(arguments.out / f"eye_{emotion}.gif", recording)
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        lights = {light: simulated(n, "surprise", light) for n, light in enumerate(LIGHTS)}
+        emotions = {
+            emotion: simulated(len(LIGHTS) + n, emotion, "normal")
+            for n, emotion in enumerate(EMOTIONS)
+        }
+        draw_sheet(lights | emotions).savefig(arguments.out / "eye_sheet.png", dpi=120)
+        for emotion, recording in emotions.items():
+            write_gif(arguments.out / f"eye_{emotion}.gif", recording)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {arguments.out} ({error.strerror or error}): choose another --out"
+        ) from error
     return {"out": str(arguments.out), "gifs": len(emotions)}
 
 

@@ -29,6 +29,7 @@ from ttfs_jax.datasets.eye_plan import (
 from ttfs_jax.datasets.ranges import check_whole
 from ttfs_jax.datasets.recordings import read_see
 from ttfs_jax.datasets.simulated_eye import record
+from ttfs_jax.errors import InputError
 
 MOST_TAKES = 1_000_000
 
@@ -72,7 +73,9 @@ def read_apart(arguments: Arguments) -> dict[str, float]:
     out, cache, size = arguments.out, arguments.cache, arguments.size
     options = [f"--out={out}", f"--cache={cache}", f"--size={size}", "--read-only", "--json"]
     command = [sys.executable, "-m", "benchmarks.see_roundtrip", *options]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(done.stderr.strip().rpartition("\n")[2].removeprefix("error: "))
     return json.loads(done.stdout)
 
 

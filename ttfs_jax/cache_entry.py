@@ -12,6 +12,7 @@ from ttfs_jax.errors import InputError
 
 Value = TypeVar("Value")
 PARTIAL = ".ttfs-jax-partial-"
+DAMAGED = (OSError, ValueError, RecursionError)  # the last one by nested JSON
 ABANDONED = 24 * 3600.0  # seconds without a write, after which a half-made entry is nobody's
 
 
@@ -34,7 +35,7 @@ def load_or_make(
     for folder in folders:
         try:
             return load(folder / name)
-        except (OSError, ValueError):
+        except DAMAGED:
             continue  # missing, or damaged and made anew
     target = folders[-1] / name
     partial = None
@@ -70,7 +71,7 @@ def _publish(partial: Path, target: Path, load: Callable[[Path], object]) -> Non
         try:
             load(target)
             return
-        except (OSError, ValueError):
+        except DAMAGED:
             _remove(target)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import tyro
 from PIL import Image
+from rich.console import Console
 from rich.progress import track
 
 from ttfs_jax import compilation_cache
@@ -106,7 +107,8 @@ def _write_frames(out: Path, plan: list[Take], *, seed: int, size: int) -> None:
                 Image.fromarray(image).save(folder / f"{n:05d}.jpg", quality=JPEG_QUALITY)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in track(pool.map(keep, range(len(plan))), "sequences", len(plan)):
+        done = pool.map(keep, range(len(plan)))
+        for _ in track(done, "sequences", len(plan), console=Console(stderr=True)):
             pass
 
 
