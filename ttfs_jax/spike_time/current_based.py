@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from ttfs_jax.spike_time.arguments import time_constant
 from ttfs_jax.spike_time.causal_search import State, solve
 
 EULER_STEPS = 10  # cubic near the solution: 5 suffice in float64, 10 next to a touch
@@ -17,75 +18,96 @@ class NonLeaky:
     tau: float
 
     def decay(self, gap):
-        """Return e^(−Δ/τ)."""
-        return (jnp.exp(-gap / self.tau),)
+        """Return e^(−Δ/τ), and 1 − e^(−Δ/τ)."""
+        return jnp.exp(-gap / self.tau), -jnp.expm1(-gap / self.tau)
 
     def advance(self, state, decay):
         """Move the state on."""
-        (left,) = decay
-        return State(state.potential + state.current * (1.0 - left), state.current * left)
+        left, gone = decay
+        return State(state.potential + state.current * gone, state.current * left)
 
-    def reaches(self, start, end, threshold):
-        """Compare the ends: the potential is monotone in a gap."""
-        del start
-        return end.potential >= threshold
+    def peaks_over(self, start, end, threshold):
+        """Return False: the potential is monotone in a gap."""
+        del start, threshold
+        return jnp.zeros_like(end.potential, bool)
 
-    def wait(self, state, gap, threshold):
+    def wait(self, state, gap):
         """Δ = −τ ln(1 − (θ − V) / I)."""
-        share = (threshold - state.potential) / state.current
+        share = (1.0 - state.potential) / state.current
         return jnp.minimum(-self.tau * jnp.log1p(-jnp.minimum(share, 1.0)), gap)
 
-    def slope(self, state):
+    def slope(self, state, wait):
         """Return I / τ."""
-        return state.current / self.tau
+        return state.current * jnp.exp(-wait / self.tau) / self.tau
+
+    def unit(self, elapsed):
+        """Return τ."""
+        del elapsed
+        return self.tau
 
     def kernel(self, age):
         """ε = 1 − e^(−s/τ)."""
-        left = jnp.exp(-age / self.tau)
-        return 1.0 - left, left / self.tau
+        left, gone = self.decay(age)
+        return gone, left / self.tau
 
 
 @dataclass(frozen=True)
 class Leaky:
-    """τ_mem V' = I − V, τ_syn I' = −I, with the crossing found by a root search."""
+    """τ_mem V' = I − V, τ_syn I' = −I, with the crossing found by a root search.
+
+    Differences of the two exponentials are taken by expm1, and their logarithms by log1p, of the
+    difference of the time constants: no digit is lost, however close these are to each other.
+    """
 
     tau_mem: float
     tau_syn: float
 
-    def __post_init__(self):
-        """Check the time constants."""
-        if not (self.tau_mem > 0 and self.tau_syn > 0):
-            raise ValueError(
-                f"time constants must be above 0: tau_mem {self.tau_mem}, tau_syn {self.tau_syn}"
-            )
+    @property
+    def longest(self) -> float:
+        """The longer time constant."""
+        return max(self.tau_mem, self.tau_syn)
+
+    @property
+    def shortest(self) -> float:
+        """The shorter time constant."""
+        return min(self.tau_mem, self.tau_syn)
+
+    def slow_fast(self, gap):
+        """Return l = e^(−Δ/τ_longest), s = e^(−Δ/τ_shortest), and |τ_syn/(τ_mem − τ_syn)| (l − s).
+
+        The last is what a unit of current adds to the potential.
+        """
+        slow, fast = jnp.exp(-gap / self.longest), jnp.exp(-gap / self.shortest)
+        difference = self.longest - self.shortest
+        if difference == 0.0:
+            return slow, fast, jnp.where(jnp.isinf(gap), 0.0, gap / self.tau_mem) * slow
+        share = -jnp.expm1(-gap * (difference / self.shortest / self.longest))
+        return slow, fast, self.tau_syn / difference * slow * share
 
     def decay(self, gap):
         """Return e^(−Δ/τ_mem), e^(−Δ/τ_syn), and what a unit of current adds to the potential."""
-        slow, fast = jnp.exp(-gap / self.tau_mem), jnp.exp(-gap / self.tau_syn)
-        if self.tau_mem == self.tau_syn:
-            ages = jnp.where(jnp.isinf(gap), 0.0, gap / self.tau_mem)
-            return slow, fast, ages * slow
-        return slow, fast, self.tau_syn / (self.tau_mem - self.tau_syn) * (slow - fast)
+        slow, fast, added = self.slow_fast(gap)
+        return (slow, fast, added) if self.tau_mem >= self.tau_syn else (fast, slow, added)
 
     def advance(self, state, decay):
         """Move the state on."""
-        slow, fast, added = decay
-        return State(state.potential * slow + state.current * added, state.current * fast)
+        of_potential, of_current, added = decay
+        return State(
+            state.potential * of_potential + state.current * added, state.current * of_current
+        )
 
     def rest(self, state):
         """Return the wait until the potential peaks, and the peak; I > V at the start."""
-        ratio = state.potential / state.current
-        if self.tau_mem == self.tau_syn:
-            wait = self.tau_mem * (1.0 - ratio)
-            return wait, state.current * jnp.exp(ratio - 1.0)
-        # With κ = τ_syn / (τ_mem − τ_syn): V = (V₀ + κ I₀) e^(−s/τ_mem) − κ I₀ e^(−s/τ_syn).
-        kappa = self.tau_syn / (self.tau_mem - self.tau_syn)
-        growth = self.tau_syn / self.tau_mem * (1.0 + ratio / kappa)
-        wait = -self.tau_mem * kappa * jnp.log(growth)
-        return wait, state.current * jnp.exp(-wait / self.tau_syn)  # at a peak V = I
+        # With δ = 1 − τ_syn/τ_mem, V = I when e^(−s δ/τ_syn) = 1 − δ (1 − V₀/I₀).
+        delta = (self.tau_mem - self.tau_syn) / self.tau_mem
+        rise = 1.0 - state.potential / state.current
+        if delta != 0.0:
+            # A potential that is too low to peak gets an infinite wait.
+            rise = -jnp.log1p(-jnp.minimum(delta * rise, 1.0)) / delta
+        return self.tau_syn * rise, state.current * jnp.exp(-rise)  # at a peak V = I
 
-    def reaches(self, start, end, threshold):
-        """Compare the end, or the peak if the potential rises first and falls then."""
+    def peaks_over(self, start, end, threshold):
+        """Compare the peak, if the potential rises first and falls then."""
         peaks = (start.current > jnp.maximum(start.potential, threshold)) & (
             end.current <= end.potential
         )
@@ -93,59 +115,76 @@ class Leaky:
             jnp.where(peaks, start.potential, 0.0), jnp.where(peaks, start.current, threshold)
         )
         _, peak = self.rest(safe)
-        return (end.potential >= threshold) | (peaks & (peak > threshold))
+        return peaks & (peak > threshold)
 
-    def wait(self, state, gap, threshold):
+    def wait(self, state, gap):
         """Solve V(Δ) = θ between the start and the end or the peak, by Euler's iteration.
 
         The potential is increasing and concave there. Each step goes to the root of the parabola
-        with its value, slope and curvature, or halves the bracket if that is outside; next to a
+        with its value, slope and curvature, or halves the bracket if there is none; next to a
         touch, where Newton's method is slow, the parabola is still good.
         """
         top, _ = self.rest(state)
-        low = jnp.zeros_like(threshold)
+        low = jnp.zeros_like(state.potential)
         high = jnp.minimum(gap, jnp.maximum(top, 0.0))
         time = low
         for _ in range(EULER_STEPS):
             now = self.advance(state, self.decay(time))
-            missing = threshold - now.potential
-            slope = self.slope(now)
-            bend = -(now.current / self.tau_syn + slope) / self.tau_mem
+            missing = 1.0 - now.potential
+            # In units of τ_mem
+            slope = now.current - now.potential
+            bend = -(self.tau_mem / self.tau_syn * now.current + slope)
             low = jnp.where(missing > 0.0, time, low)
             high = jnp.where(missing > 0.0, high, time)
             root = jnp.sqrt(jnp.maximum(slope**2 + 2.0 * bend * missing, 0.0))
             total = slope + root
             step = 2.0 * missing / jnp.where(total > 0.0, total, 1.0)
-            aimed = time + step
-            inside = (total > 0.0) & (aimed >= low) & (aimed <= high)
+            # Beyond the end: at the end, where a crossing up to rounding has its time.
+            aimed = jnp.minimum(time + self.tau_mem * step, high)
+            inside = (total > 0.0) & (aimed >= low)
             time = jnp.where(inside, aimed, 0.5 * (low + high))
         return time
 
-    def slope(self, state):
-        """Return (I − V) / τ_mem."""
-        return (state.current - state.potential) / self.tau_mem
+    def slope(self, state, wait):
+        """Return dV/dt = I ε'(Δ) − V e^(−Δ/τ_mem) / τ_mem."""
+        of_potential, _, _ = self.decay(wait)
+        _, rise = self.kernel(wait)
+        return state.current * rise - state.potential * of_potential / self.tau_mem
+
+    def unit(self, elapsed):
+        """Return √(τ_mem τ_syn): V'' = −θ / (τ_mem τ_syn) at a touch."""
+        del elapsed
+        return (self.tau_mem * self.tau_syn) ** 0.5
 
     def kernel(self, age):
-        """ε = τ_syn / (τ_mem − τ_syn) (e^(−s/τ_mem) − e^(−s/τ_syn)), or its limit."""
-        _, fast, added = self.decay(age)
-        return added, (fast - added) / self.tau_mem
+        """ε = τ_syn / (τ_mem − τ_syn) (e^(−s/τ_mem) − e^(−s/τ_syn)), or its limit.
+
+        ε' = e^(−s/τ_shortest) / τ_mem − ε / τ_longest, which only cancels at the peak.
+        """
+        _, fast, added = self.slow_fast(age)
+        return added, fast / self.tau_mem - added / self.longest
 
 
 @dataclass(frozen=True)
 class DoubleLeaky(Leaky):
     """τ_mem = 2 τ_syn, where the crossing is the root of a quadratic."""
 
-    def reaches(self, start, end, threshold):
-        """Compare the end, or the peak (V + I)² / 4 I if the potential rises first."""
+    def slow_fast(self, gap):
+        """Return y = e^(−Δ/τ_mem), y² and y (1 − y)."""
+        slow = jnp.exp(-gap / self.tau_mem)
+        return slow, slow * slow, -slow * jnp.expm1(-gap / self.tau_mem)
+
+    def peaks_over(self, start, end, threshold):
+        """Compare the peak (V + I)² / 4 I, if the potential rises first and falls then."""
         rises = start.current > jnp.maximum(start.potential, 0.0)
         peaks = rises & (end.current <= end.potential)
         total = start.potential + start.current
-        high = total * total > 4.0 * start.current * threshold
-        return (end.potential >= threshold) | (peaks & high & (total > 0.0))
+        high = total * (total / threshold) > 4.0 * start.current
+        return peaks & high & (total > 0.0)
 
-    def wait(self, state, gap, threshold):
+    def wait(self, state, gap):
         """Solve I y² − (I − V) y + θ − V = 0 for y = 1 − e^(−Δ/τ_mem), without cancellation."""
-        missing, rise = threshold - state.potential, state.current - state.potential
+        missing, rise = 1.0 - state.potential, state.current - state.potential
         root = jnp.sqrt(jnp.maximum(rise**2 - 4.0 * state.current * missing, 0.0))
         share = jnp.clip(2.0 * missing / (rise + root), 0.0, 1.0)
         return jnp.minimum(-self.tau_mem * jnp.log1p(-share), gap)
@@ -167,14 +206,15 @@ def non_leaky(
 
     Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] (axonal) or
     [I, O] (synaptic), added to the times -> [O]; time units of τ. `min_slope` bounds the
-    gradient: a slope dV/dt below `min_slope` · θ counts as that much.
+    gradient: a slope dV/dt below `min_slope` · θ per unit of time counts as that much.
     No spike: a silent input adds nothing; a potential that never reaches θ gives `NO_SPIKE` with
     gradient 0. An input at the very time of a spike takes no part in it. NaN stays NaN.
-    Raises: ValueError when the shapes do not fit together.
+    Raises: InputError when the shapes do not fit together, a threshold or time constant is not
+    above 0, or a time constant is traced; a threshold that is traced and not above 0 gives NaN.
     Source: Mostafa 2017, eqs. 4-7 (arXiv:1606.08165).
     """
     return solve(
-        NonLeaky(float(tau)),
+        NonLeaky(time_constant("tau", tau)),
         times,
         weights,
         threshold=threshold,
@@ -202,14 +242,15 @@ def lif(
 
     Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] (axonal) or
     [I, O] (synaptic), added to the times -> [O]; time units of τ. `min_slope` bounds the
-    gradient: a slope dV/dt below `min_slope` · θ counts as that much.
+    gradient: a slope dV/dt below `min_slope` · θ per unit of time counts as that much.
     No spike: a silent input adds nothing; a potential that never gets above θ gives `NO_SPIKE`
     with gradient 0, as does one that only touches it (grazing). NaN stays NaN.
-    Raises: ValueError when the shapes do not fit together or a time constant is not above 0.
+    Raises: InputError when the shapes do not fit together, a threshold or time constant is not
+    above 0, or a time constant is traced; a threshold that is traced and not above 0 gives NaN.
     Source: Göltz et al. 2021, eqs. 1-3 (arXiv:1912.11443).
     """
     return solve(
-        Leaky(float(tau_mem), float(tau_syn)),
+        Leaky(time_constant("tau_mem", tau_mem), time_constant("tau_syn", tau_syn)),
         times,
         weights,
         threshold=threshold,
@@ -236,12 +277,12 @@ def lif_equal(
     Shapes, no spike, `min_slope`, errors: as for `lif`.
     Source: Göltz et al. 2021, eq. 6 (arXiv:1912.11443).
     """
-    return lif(
+    tau = time_constant("tau", tau)
+    return solve(
+        Leaky(tau, tau),
         times,
         weights,
         threshold=threshold,
-        tau_mem=tau,
-        tau_syn=tau,
         delays=delays,
         min_slope=min_slope,
     )
@@ -264,8 +305,9 @@ def lif_double(
     Shapes, no spike, `min_slope`, errors: as for `lif`.
     Source: Göltz et al. 2021, eq. 7 (arXiv:1912.11443).
     """
+    tau_syn = time_constant("tau_syn", tau_syn)
     return solve(
-        DoubleLeaky(2.0 * tau_syn, float(tau_syn)),
+        DoubleLeaky(2.0 * tau_syn, tau_syn),
         times,
         weights,
         threshold=threshold,
