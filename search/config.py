@@ -41,9 +41,7 @@ class SupernetConfig:
             ("activity_penalty", "erase", "mixup", "average", "distil", "temperature"),
             why="in the supernet, which has no such option",
         )
-        only_defaults(
-            self.train, SPIKING, why="in the supernet, which is trained as a ReLU network"
-        )
+        only_defaults(self.train, SPIKING, why="in the supernet, a ReLU network")
 
 
 @dataclass(frozen=True)
@@ -112,9 +110,7 @@ class RetrainConfig:
             window_margin=above(0),
             calibration_images=whole(1),
         )
-        only_defaults(
-            self.train, SPIKING, why="where ReLU twins are trained: see --retrain.fine-tune"
-        )
+        only_defaults(self.train, SPIKING, why="in ReLU twins: see --retrain.fine-tune")
 
 
 @dataclass(frozen=True)

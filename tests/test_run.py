@@ -158,6 +158,17 @@ def test_a_run_is_neither_overwritten_nor_changed(finished, capsys):
     assert snapshot(finished) == before
 
 
+def test_a_finished_run_is_shown_from_a_disk_that_is_read_only(
+    finished, tmp_path, capsys, monkeypatch
+):
+    folder = Path(shutil.copytree(finished, tmp_path / "seeds [0, 1]"))
+    before = snapshot(folder)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    evolve.main(["--resume", str(folder)])
+    assert "test results" in capsys.readouterr().out
+    assert snapshot(folder) == before
+
+
 def test_unknown_option_is_suggested(capsys):
     assert "--evolution.population" in refused(capsys, "--evolution.populatio", 8)
 
