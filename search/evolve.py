@@ -14,8 +14,9 @@ from rich.table import Table
 
 from search import algorithms, report, stages, xylo_report, xylo_stages
 from search.checks import XYLO, check_chip, check_recipes, refuse_changes, refuse_idle_options
-from search.config import PRESETS, Config, preset
+from search.config import PRESETS, Config
 from search.exploration import Search
+from search.presets import preset
 from search.progress import Reporter
 from search.run_directory import RunDirectory, read_metrics
 from search.space import SPACES, Genes, make_space
@@ -23,7 +24,7 @@ from search.xylo_fitness import objective_names
 from search.xylo_space import xylo_space
 from ttfs_jax import compilation_cache, datasets, distributed
 from ttfs_jax.command import console, disk_trouble, one_line_errors, parse_options
-from ttfs_jax.devices import single_precision, use_every_core
+from ttfs_jax.devices import missing_platform, single_precision, use_every_core
 from ttfs_jax.errors import InputError, unknown
 
 SHOWN_PROBLEMS = 5
@@ -80,6 +81,8 @@ def execute(arguments: list[str], screen: Console) -> dict:
             coordinator=command.coordinator, processes=command.processes, process=command.process
         )
         screen.quiet = not distributed.is_primary()
+    if (reason := missing_platform()) is not None:
+        raise InputError(reason)
     compilation_cache.enable()
     algorithms.check(
         config.evolution.algorithm,
@@ -108,7 +111,7 @@ def execute(arguments: list[str], screen: Console) -> dict:
         if (reason := disk_trouble(error)) is None:
             raise
         raise InputError(
-            f"the run in {path} stopped ({reason}); then go on by --resume {path}"
+            f"the run in {path} stopped: {reason}, then go on by --resume {path}"
         ) from error
 
 
@@ -136,12 +139,14 @@ def run(
         with Reporter(screen) as reporter:
             search = Search(config, data, space, algorithm, directory, reporter)
             metrics = (xylo_stages if on_chip else stages).run(search)
-    if directory.writes and on_chip:
-        xylo_report.write(directory.path, data)
-    elif directory.writes:
-        report.write_raster(directory.path, data.test.images, data.name)
-        report.write(directory.path)
-    screen.print(xylo_report.table(metrics) if on_chip else table(metrics))
+    try:
+        if directory.writes and on_chip:
+            xylo_report.write(directory.path, data)
+        elif directory.writes:
+            report.write_raster(directory.path, data.test.images, data.name)
+            report.write(directory.path)
+    finally:
+        screen.print(xylo_report.table(metrics) if on_chip else table(metrics))
     return metrics
 
 

@@ -1,9 +1,11 @@
 """The folder of a run: what is written where, whole or not at all."""
 
+import errno
 import json
 import logging
 import os
 import platform
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,6 +25,8 @@ from ttfs_jax.json_text import dumps
 from ttfs_jax.model import Model, save_model
 
 CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parquet", "seconds.json"
+LOG = "log.txt"
+SLACK = 2**18  # bytes of a checkpoint beside its arrays
 
 FORMAT = 2  # of metrics.json; in 1 `relu` was the network before fine-tuning
 
@@ -77,7 +82,7 @@ class RunDirectory:
         # Not one of the process's named loggers, whose names form a tree by their dots.
         self.log = logging.Logger("ttfs-jax run", logging.INFO)
         if self.writes and not self.finished:
-            self.log.addHandler(LogFile(path / "log.txt"))
+            self.log.addHandler(LogFile(path / LOG))
         else:
             self.log.disabled = True
 
@@ -166,11 +171,13 @@ class RunDirectory:
     def save(self, path: Path, tree: Any, *, meta: dict) -> None:
         """Replace a checkpoint."""
         if self.writes:
+            make_room(self.path, _bytes(tree))
             checkpoint.save(path, tree, meta=meta, replace=True)
 
     def save_model(self, name: str, model: Model) -> None:
         """Save or replace a trained network."""
         if self.writes:
+            make_room(self.path, _bytes(model.variables))
             save_model(self.path / name, model, replace=True)
 
     def restore(self, path: Path, template: Callable[[dict], Any]) -> tuple[Any, dict] | None:
@@ -189,6 +196,30 @@ class RunDirectory:
     def checkpoint(self, name: str) -> Path:
         """Say where a stage keeps its checkpoint."""
         return self.path / "checkpoints" / name
+
+
+def make_room(folder: Path, size: int) -> None:
+    """Make sure that the disk takes a checkpoint of so many bytes; twice that while it is merged.
+
+    Raises: OSError here, in one place, instead of in several of orbax's threads.
+    """
+    probe, needed = folder / ".room.tmp", 2 * size + SLACK
+    try:
+        with open(probe, "wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, needed)
+            elif shutil.disk_usage(folder).free < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    except OSError as error:
+        # Some file systems cannot reserve space, which says nothing about how much there is.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _bytes(tree: Any) -> int:
+    return sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(tree))
 
 
 def environment() -> dict[str, Any]:

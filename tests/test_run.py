@@ -189,6 +189,17 @@ def test_a_failed_proof_is_loud_and_ends_with_status_1(finished, tmp_path, capsy
     assert "random_search/0: before fine-tuning the codes agree on 2.00% of the images" in message
 
 
+def test_a_finished_run_is_shown_from_a_disk_that_is_read_only(
+    finished, tmp_path, capsys, monkeypatch
+):
+    folder = Path(shutil.copytree(finished, tmp_path / "seeds [0, 1]"))
+    before = snapshot(folder)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    evolve.main(["--resume", str(folder)])
+    assert "test results" in capsys.readouterr().out
+    assert snapshot(folder) == before
+
+
 def test_unknown_option_is_suggested(capsys):
     assert "--evolution.population" in refused(capsys, "--evolution.populatio", 8)
 

@@ -17,7 +17,8 @@ from hardware.xylo.features import Features, fits, full_scale, pool, scale
 from hardware.xylo.native_training import NativeTrainConfig
 from hardware.xylo.network import ChipNetwork
 from search import evolve, xylo_fitness, xylo_measure
-from search.config import XyloConfig, from_dict, preset, to_dict
+from search.config import XyloConfig, from_dict, to_dict
+from search.presets import preset
 from search.xylo_evaluation import Evaluator
 from search.xylo_exact import ExactPopulation
 from search.xylo_fitness import costs, objective_names, over_budget, price, silent_gap, skeleton

@@ -41,7 +41,7 @@ def one_line_errors() -> Iterator[None]:
         fail(str(error))
     except Exception as error:
         reason = disk_trouble(error)
-        if reason is None and isinstance(error, RuntimeError):
+        if reason is None and isinstance(error, RuntimeError | AssertionError):
             reason = missing_platform()
         if reason is None:
             raise

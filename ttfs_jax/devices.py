@@ -48,11 +48,10 @@ def missing_platform() -> str | None:
     """Say in one line why the devices asked for are not there; None if they are."""
     try:
         jax.devices()
-    except RuntimeError as error:
-        platforms, reason = jax.config.jax_platforms, " ".join(str(error).split())
+    except (RuntimeError, AssertionError):  # the latter for CUDA without its plug-in
         return (
-            f"JAX_PLATFORMS={platforms} cannot be used ({reason[:120]}): unset it, or install JAX "
-            "for that accelerator"
+            f"JAX_PLATFORMS={jax.config.jax_platforms}: there is no such device, or JAX is not "
+            "installed for it: unset it, or install JAX for that accelerator"
         )
     return None
 

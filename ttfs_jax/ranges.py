@@ -30,8 +30,9 @@ class Range:
         kind = numbers.Integral if self.whole else numbers.Real
         if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):
             return False
-        above = value > self.low if self.without_low else value >= self.low
-        return above and (value < self.high if self.without_high else value <= self.high)
+        number = float(value)
+        above = number > self.low if self.without_low else number >= self.low
+        return above and (number < self.high if self.without_high else number <= self.high)
 
     def __str__(self) -> str:
         low, high = f"{self.low:.12g}", f"{self.high:.12g}"

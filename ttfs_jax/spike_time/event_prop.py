@@ -13,7 +13,7 @@ from ttfs_jax.spike_time.causal_search import (
     solve_fwd,
     spread,
 )
-from ttfs_jax.spike_time.current_based import Leaky
+from ttfs_jax.spike_time.dynamics import Leaky
 from ttfs_jax.spike_time.silence import NO_SPIKE
 
 
