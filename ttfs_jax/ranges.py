@@ -28,9 +28,14 @@ class Range:
         if value is None:
             return self.optional
         kind = numbers.Integral if self.whole else numbers.Real
-        if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, kind) or isinstance(value, bool):
             return False
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond all floats
+            return False
+        if not math.isfinite(number):
+            return False
         above = number > self.low if self.without_low else number >= self.low
         return above and (number < self.high if self.without_high else number <= self.high)
 
