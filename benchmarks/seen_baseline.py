@@ -17,11 +17,10 @@ from rich.table import Table
 
 from benchmarks.seen_network import Seen, multiply_adds
 from benchmarks.seen_recipe import EPOCHS, SEED, Source, make_inputs, to_source, train
-from benchmarks.summary import read
 from hardware.cmos import ACCUMULATE, MULTIPLY_ADD
 from hardware.target import DISCLAIMER
 from search.config import Config
-from search.run_directory import RunDirectory
+from search.run_directory import RunDirectory, read_metrics
 from ttfs_jax import protocol
 from ttfs_jax.command import run_command
 from ttfs_jax.datasets import recordings, simulated_eye
@@ -109,7 +108,10 @@ def compare(arguments: Arguments) -> dict:
         same = ("data", "data_dir", "split_seed", "eye")
         if any(getattr(config, name) != getattr(first, name) for name in same):
             raise InputError(f"{run} has other data, clips or split than {arguments.runs[0]}")
-    found = [read(run) for run in arguments.runs]
+    results = [read_metrics(run) for run in arguments.runs]
+    for run, metrics in zip(arguments.runs, results, strict=True):
+        if "best" not in metrics:
+            raise InputError(f"{run} is a run of --space xylo: name one of another space")
     name, whole, light = load(first)
     parts = draw_parts(whole, first.eye, seed=first.split_seed)
     source = to_source(whole, light, np.unique(parts["train"].sequence))
@@ -132,7 +134,7 @@ def compare(arguments: Arguments) -> dict:
         "epochs": arguments.epochs,
         "seen": seen,
         "ttfs": [
-            describe(run, metrics) for run, metrics in zip(arguments.runs, found, strict=True)
+            describe(run, metrics) for run, metrics in zip(arguments.runs, results, strict=True)
         ],
         "note": DISCLAIMER,
     }

@@ -37,6 +37,12 @@ def columns():
     }
 
 
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Intervals take long, and no test looks at their figures."""
+    monkeypatch.setattr(ranking, "RESAMPLES", 20)
+
+
 def test_rank_correlations_by_hand():
     result = ranking.analyse(columns())
     taus = {name: row["tau"] for name, row in result["predictors"].items()}
@@ -112,13 +118,13 @@ def test_the_study_scores_truth_and_predictors_on_different_halves(tmp_path, mon
     """Networks are stood in for by ones whose accuracy tells the images they were scored on."""
     seen = {"inherited": [], "short": [], "full": []}
     data = digits.load(split_seed=0)
-    options = StudyConfig(architectures=3, repeated=2)
+    options = StudyConfig(architectures=4, repeated=2)
     study = Study(run_config("eye", options), options, data, tmp_path / "run")
 
     def make_evaluator(*_, images, labels, **__):
         seen["inherited"].append(images)
         assert len(images) == len(labels)
-        ones = np.ones(3)
+        ones = np.ones(4)
         return lambda *_: SimpleNamespace(war=ones, params=ones, synops=ones)
 
     class Stub:
