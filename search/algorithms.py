@@ -205,7 +205,7 @@ def check(name: str, *, population: int, several: bool) -> None:
         raise InputError(f"--evolution.population {population} is too small: use at least 4")
     if several and name not in ("nsga2", "random"):
         if name in names():
-            raise InputError(f"{option} has one objective: in --space xylo choose nsga2 or random")
+            raise InputError(f"{option} is not for several objectives: choose nsga2 or random")
         raise unknown("--evolution.algorithm", name, ("nsga2", "random"))
     if not several and name == "nsga2":
         raise InputError(f"{option} is for several objectives, --space xylo: choose genetic")

@@ -79,7 +79,7 @@ def test_three_generations_stay_within_the_space(name):
         ("SV_Open_ES", {}, "unknown --evolution.algorithm"),
         ("RandomSearch", {}, "unknown --evolution.algorithm"),
         ("nsga2", {}, "is for several objectives, --space xylo: choose genetic"),
-        ("CMA_ES", {"objectives": 2}, "CMA_ES has one objective: in --space xylo choose nsga2"),
+        ("CMA_ES", {"objectives": 2}, "CMA_ES is not for several objectives: choose nsga2"),
         ("nsga", {"objectives": 2}, "did you mean nsga2"),
     ],
 )
