@@ -112,10 +112,11 @@ class Estimate:
     @property
     def headline(self) -> str:
         """Say in a line what an inference costs, or that the network does not fit."""
-        if self.fits:
+        if not self.reasons:
             return self._figures
-        more = f" and {len(self.reasons) - 1} more" if len(self.reasons) > 1 else ""
-        return f"{self.target}: does not fit ({self.reasons[0]}{more})"
+        first, *others = self.reasons
+        more = f" and {len(others)} more" if others else ""
+        return f"{self.target}: does not fit ({first}{more})"
 
     @property
     def _figures(self) -> str:
