@@ -75,6 +75,7 @@ def test_times_are_continuous_in_the_ratio(solver):
 # Every solver, with its constants in units of time; the limits are in units of charge (and for
 # those whose potential is charge times time, of both).
 SPREAD = {"threshold": 1.0}
+# Where a window begins with all charge, the threshold is above it, so that no neuron is clipped.
 CASES = {
     "non_leaky": (spike_time.non_leaky, {"tau": 1.0}, SPREAD),
     "lif_equal": (spike_time.lif_equal, {"tau": 0.8}, SPREAD),
@@ -83,11 +84,11 @@ CASES = {
     "lif_fast": (spike_time.lif, {"tau_mem": 0.4, "tau_syn": 2.0}, {"threshold": 2.0}),
     "lif_event_prop": (spike_time.lif_event_prop, {"tau_mem": 3.0, "tau_syn": 0.7}, SPREAD),
     "linear_psp": (spike_time.linear_psp, {}, SPREAD),
-    "linear_threshold": (spike_time.linear_threshold, {"window": 2.0}, {"threshold": 12.0}),
+    "linear_threshold": (spike_time.linear_threshold, {"window": 2.0}, {"threshold": 30.0}),
     "exponential_threshold": (
         spike_time.exponential_threshold,
         {"tau_in": 0.7, "tau_out": 0.5, "window": 4.0},
-        {"threshold": 6.0},
+        {"threshold": 15.0},
     ),
 }
 CHARGE_TIMES_TIME = ("linear_psp", "linear_threshold")
