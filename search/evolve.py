@@ -124,7 +124,8 @@ def run(
     screen.print(
         f"{data.name}: {len(data.train.labels):,} training, "
         f"{len(data.validation.labels):,} validation, {len(data.test.labels):,} test images. "
-        f"Space {space.name}: {space.size:,} architectures. Results: {directory.path}"
+        f"Space {space.name}: {space.size:,} architectures. Results: {directory.path}",
+        soft_wrap=True,
     )
     distributed.barrier("start")
     if directory.finished:
