@@ -55,13 +55,30 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Variant:
-    """One change of the recipe."""
+    """One change of the recipe, of the first training, of fine-tuning or of both.
+
+    `words` say which: those of a change of one stage name the stage.
+    """
 
     words: str
     train: dict = dataclasses.field(default_factory=dict)
     fine_tune: dict = dataclasses.field(default_factory=dict)
     retrain: dict = dataclasses.field(default_factory=dict)
     data: Callable[[Dataset], Dataset] = lambda data: data
+
+    def recipe(self, base: RetrainConfig) -> RetrainConfig:
+        """Apply the change to a recipe."""
+        return dataclasses.replace(
+            base,
+            train=dataclasses.replace(base.train, **self.train),
+            fine_tune=dataclasses.replace(base.fine_tune, **self.fine_tune),
+            **self.retrain,
+        )
+
+
+def both(words: str, **change) -> Variant:
+    """Make a variant that changes training and fine-tuning alike."""
+    return Variant(words, train=change, fine_tune=change)
 
 
 def plain(data: Dataset) -> Dataset:
@@ -72,21 +89,27 @@ def plain(data: Dataset) -> Dataset:
 VARIANTS = {
     "base": Variant("the recipe: shift and mirror, cosine, smoothing 0.05, 4-bit fine-tuning"),
     "no-augmentation": Variant("without shift and mirror", data=plain),
-    "erase": Variant("random erasing, up to 0.3", train={"erase": 0.3}),
-    "mixup": Variant("mixup, α = 0.2", train={"mixup": 0.2}),
-    "linear": Variant("one cycle, linear", train={"schedule": "one-cycle-linear"}),
-    "no-smoothing": Variant("without label smoothing", train={"label_smoothing": 0.0}),
-    "average": Variant("weights averaged, decay 0.99 a step", train={"average": 0.99}),
+    "erase": Variant("first training: random erasing, up to 0.3", train={"erase": 0.3}),
+    "mixup": Variant("first training: mixup, α = 0.2", train={"mixup": 0.2}),
+    "linear": both("one cycle, linear", schedule="one-cycle-linear"),
+    "no-smoothing": both("without label smoothing", label_smoothing=0.0),
+    "average": Variant(
+        "first training: weights averaged, decay 0.99 per step", train={"average": 0.99}
+    ),
     "supernet-teacher": Variant(
-        "distilled from the supernet", train={"distil": 0.5}, retrain={"teacher": "supernet"}
+        "first training: distilled from the supernet",
+        train={"distil": 0.5},
+        retrain={"teacher": "supernet"},
     ),
     "ensemble-teacher": Variant(
-        "fine-tuned by the ensemble of all seeds", fine_tune={"distil": 0.5}
+        "fine-tuning: distilled from the ensemble of all seeds", fine_tune={"distil": 0.5}
     ),
-    "continuous": Variant("fine-tuned in continuous time", fine_tune={"quantised": False}),
-    "fixed-windows": Variant("windows do not grow", fine_tune={"grow_windows": False}),
-    "no-fine-tuning": Variant("converted, not fine-tuned", fine_tune={"epochs": 0}),
-    "no-penalty": Variant("without the activity penalty", train={"activity_penalty": 0.0}),
+    "continuous": Variant("fine-tuning in continuous time", fine_tune={"quantised": False}),
+    "fixed-windows": Variant(
+        "fine-tuning with windows that do not grow", fine_tune={"grow_windows": False}
+    ),
+    "no-fine-tuning": Variant("no fine-tuning, only converted", fine_tune={"epochs": 0}),
+    "no-penalty": both("without the activity penalty", activity_penalty=0.0),
 }
 
 
@@ -105,13 +128,7 @@ def measure(
     variant: Variant, arguments: Arguments, data: Dataset, folder: Path, reporter: Reporter
 ) -> dict:
     """Train all seeds of one variant: JSON values."""
-    recipe = base(arguments)
-    recipe = dataclasses.replace(
-        recipe,
-        train=dataclasses.replace(recipe.train, **variant.train),
-        fine_tune=dataclasses.replace(recipe.fine_tune, **variant.fine_tune),
-        **variant.retrain,
-    )
+    recipe = variant.recipe(base(arguments))
     data = variant.data(data)
     space = make_space("conv-wide", data.image_shape, len(data.classes))
     config = Config(
@@ -150,6 +167,7 @@ def measure(
     scored = score(tuned)
     return {
         "words": variant.words,
+        "changed": {"train": variant.train, "fine_tune": variant.fine_tune},
         "accuracy": float(scored.war.mean()),
         "sd": float(scored.war.std(ddof=1)),
         "spikes_per_neuron": float(scored.spikes_per_neuron.mean()),
@@ -162,6 +180,8 @@ def run(arguments: Arguments) -> dict:
     unknown = set(arguments.only) - set(VARIANTS)
     if unknown:
         raise InputError(f"--only {', '.join(unknown)}: choose from {', '.join(VARIANTS)}")
+    if arguments.seeds < 2:
+        raise InputError(f"--seeds {arguments.seeds}: a spread takes at least 2")
     use_every_core()
     data = shortened(datasets.load("fashion-mnist"), arguments.images)
     names = ["base", *(n for n in arguments.only or VARIANTS if n != "base")]

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
+from rich.markup import escape
 
-from ttfs_jax import compilation_cache
+from ttfs_jax.command import run_command
 from ttfs_jax.datasets.event_frames import to_levels
 from ttfs_jax.datasets.eye_face import LIGHTS
 from ttfs_jax.datasets.eye_motion import EMOTIONS
-from ttfs_jax.datasets.eye_plan import Take
+from ttfs_jax.datasets.eye_plan import LONGEST, Take
 from ttfs_jax.datasets.eye_simulator import FRAMES_PER_SECOND, Recording
+from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_seed, check_whole
 from ttfs_jax.datasets.simulated_eye import record
+from ttfs_jax.errors import InputError
 
 CAPTION = "simulated eye data"
 
@@ -34,6 +36,8 @@ class Arguments:
     """Edge of the frames in pixels."""
     frames: int = 30
     """Frames of a GIF."""
+    json: bool = False
+    """Print one JSON line."""
 
 
 def take(subject: int, emotion: str, light: str, length: int) -> Take:
@@ -72,24 +76,41 @@ def write_gif(path: Path, recording: Recording, *, scale: int = 2) -> None:
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Draw everything."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.eye_sheet")
-    compilation_cache.enable()
-    chosen.out.mkdir(parents=True, exist_ok=True)
+def draw(arguments: Arguments) -> dict:
+    """Draw everything: where to and how many, JSON values."""
+    check_whole("--frames", arguments.frames, 1, LONGEST)
+    check_whole("--size", arguments.size, 1, LARGEST_EDGE)
+    check_seed("--seed", arguments.seed)
 
     def simulated(number, emotion, light):
-        planned = take(number + 1, emotion, light, chosen.frames)
-        return record(planned, number, seed=chosen.seed, size=chosen.size)
+        planned = take(number + 1, emotion, light, arguments.frames)
+        return record(planned, number, seed=arguments.seed, size=arguments.size)
 
-    lights = {light: simulated(n, "surprise", light) for n, light in enumerate(LIGHTS)}
-    emotions = {
-        emotion: simulated(len(LIGHTS) + n, emotion, "normal") for n, emotion in enumerate(EMOTIONS)
-    }
-    draw_sheet(lights | emotions).savefig(chosen.out / "eye_sheet.png", dpi=120)
-    for emotion, recording in emotions.items():
-        write_gif(chosen.out / f"eye_{emotion}.gif", recording)
-    print(f"eye_sheet.png and {len(emotions)} GIFs of {CAPTION} in {chosen.out}")
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        lights = {light: simulated(n, "surprise", light) for n, light in enumerate(LIGHTS)}
+        emotions = {
+            emotion: simulated(len(LIGHTS) + n, emotion, "normal")
+            for n, emotion in enumerate(EMOTIONS)
+        }
+        draw_sheet(lights | emotions).savefig(arguments.out / "eye_sheet.png", dpi=120)
+        for emotion, recording in emotions.items():
+            write_gif(arguments.out / f"eye_{emotion}.gif", recording)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {arguments.out} ({error.strerror or error}): choose another --out"
+        ) from error
+    return {"out": str(arguments.out), "gifs": len(emotions)}
+
+
+def show(result: dict) -> str:
+    """Tell what was drawn."""
+    return escape(f"eye_sheet.png and {result['gifs']} GIFs of {CAPTION} in {result['out']}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Draw everything and tell where."""
+    run_command("benchmarks.eye_sheet", Arguments, draw, show, arguments)
 
 
 if __name__ == "__main__":

@@ -65,8 +65,10 @@ def analyse(columns: dict[str, np.ndarray]) -> dict:
     """Return the τ of every predictor, and the noise ceiling, for one data set.
 
     Full training is the mean over an architecture's seeds. The ceiling is the τ between the mean
-    of seeds 1, 2, … and seed 0, on the architectures that have them all: no predictor that is
-    compared with one training can be expected above it.
+    of seeds 1, 2, … and seed 0, scored on the predictors' images, on the architectures that have
+    them all: no predictor that is compared with one training can be expected above it.
+    `shared_images` tells whether predictors were scored on the images of the truth: noise in common
+    then raises the τ of those that look at images, and the ceiling.
     """
     seeds = np.stack([columns[f"full_{n}"] for n in range(SEEDS)])
     truth = np.nanmean(seeds, 0)
@@ -79,7 +81,12 @@ def analyse(columns: dict[str, np.ndarray]) -> dict:
             "highest": float(truth.max()),
             "sd_between_seeds": float(seeds[:, repeated].std(0, ddof=1).mean()),
         },
-        "noise_ceiling": rank_correlation(seeds[1:, repeated].mean(0), seeds[0, repeated]),
+        "truth_images": str(columns["truth_images"][0]),
+        "predictor_images": str(columns["predictor_images"][0]),
+        "shared_images": bool((columns["truth_images"] == columns["predictor_images"]).any()),
+        "noise_ceiling": rank_correlation(
+            seeds[1:, repeated].mean(0), columns["full_0_elsewhere"][repeated]
+        ),
         "predictors": {name: rank_correlation(columns[name], truth) for name in PREDICTORS},
     }
 
@@ -92,6 +99,10 @@ def read(path: Path) -> dict[str, dict[str, np.ndarray]]:
         table = pq.read_table(path).to_pydict()
         names = np.asarray(table.pop("data"))
         columns = {name: np.asarray(values) for name, values in table.items()}
+        # Tables from before the halves: all was scored on all validation images.
+        for name in ("truth_images", "predictor_images"):
+            columns.setdefault(name, np.full(len(names), "validation, all"))
+        columns.setdefault("full_0_elsewhere", columns["full_0"])
     except (pa.ArrowInvalid, KeyError) as error:
         raise InputError(f"{path} is damaged: get it again from the repository") from error
     return {
@@ -124,7 +135,7 @@ def rank(arguments: Arguments) -> dict:
 
 
 def show(results: dict) -> Group:
-    """Lay out one table a data set."""
+    """Lay out one table per data set, and say on which images it was made."""
     tables = []
     for data, result in results.items():
         if data == "benchmark":
@@ -132,6 +143,12 @@ def show(results: dict) -> Group:
         ceiling = result["noise_ceiling"]
         table = Table("predictor", "Kendall τ", "95 % interval")
         table.title = f"{data}: {result['architectures']} architectures"
+        table.caption = (
+            "Made on shared images: predictors and truth were scored on the same ones "
+            f"({result['truth_images']}), which flatters those that look at images."
+            if result["shared_images"]
+            else f"Truth on {result['truth_images']}; predictors on {result['predictor_images']}."
+        )
         for name, words in PREDICTORS.items():
             row = result["predictors"][name]
             table.add_row(

@@ -1,6 +1,7 @@
 """Train a sample of architectures to the end, and score them by all that might predict it.
 
-One row an architecture; see `benchmarks.ranking` for what is made of it.
+One row per architecture; see `benchmarks.ranking` for how they are analysed. The truth is measured
+on one half of the validation images and predictors on the other: they have no noise in common.
 """
 
 import dataclasses
@@ -82,6 +83,34 @@ def sample(space: Space, count: int, seed: int) -> np.ndarray:
     return distinct[:count]
 
 
+def halves(split: Split, seed: int) -> dict[str, Split]:
+    """Divide a split into halves "truth" and "predictors", about equal, at random.
+
+    They share no person, or no sequence if there is one person, where such columns are known;
+    else no image.
+    """
+    groups = np.arange(len(split.labels))
+    for column in ("subject", "sequence"):
+        known = split.columns.get(column)
+        if known is not None and len(np.unique(known)) > 1:
+            groups = known
+            break
+    names, sizes = np.unique(groups, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    chosen, filled = np.zeros(len(names), bool), np.zeros(2, int)
+    for number in order.tolist():
+        smaller = int(filled[1] < filled[0])
+        chosen[number] = bool(smaller)
+        filled[smaller] += sizes[number]
+    second = np.isin(groups, names[chosen])
+
+    def part(rows):
+        columns = {name: values[rows] for name, values in split.columns.items()}
+        return Split(split.images[rows], split.labels[rows], columns)
+
+    return {"truth": part(~second), "predictors": part(second)}
+
+
 class Study:
     """The steps of one study, each resumed from the run directory."""
 
@@ -91,6 +120,7 @@ class Study:
         self.space = make_space(config.space, data.image_shape, len(data.classes))
         self.genotypes = sample(self.space, study.architectures, study.seed)
         self.directory = RunDirectory.resume_or_create(folder, config)
+        self.halves = halves(self.data.validation, study.seed)
 
     def run(self, console: Console) -> dict[str, np.ndarray]:
         """Do all steps and return the table's columns, each [architectures]."""
@@ -112,17 +142,20 @@ class Study:
                     "full", members, self.config.retrain.train.epochs, reporter
                 )
         seeds = np.full((SEEDS, len(every)), np.nan)
-        seeds[0] = full[: len(every)]
+        seeds[0] = full["truth"][: len(every)]
         for n in range(1, SEEDS):
             start = len(every) + (n - 1) * len(repeated)
-            seeds[n, repeated] = full[start : start + len(repeated)]
+            seeds[n, repeated] = full["truth"][start : start + len(repeated)]
         described = [self.space.describe(genotype) for genotype in self.genotypes]
         return {
             **{g.name: np.asarray([str(d[g.name]) for d in described]) for g in self.space.genes},
             **{f"full_{n}": seeds[n] for n in range(SEEDS)},
+            "full_0_elsewhere": full["predictors"][: len(every)],
+            "truth_images": np.full(len(every), "validation, first half"),
+            "predictor_images": np.full(len(every), "validation, second half"),
             "inherited_relu": np.asarray(relu.war),
             "inherited_ttfs": np.asarray(ttfs.war),
-            "short_training": short,
+            "short_training": short["predictors"],
             "params": np.asarray(ttfs.params),
             "synops": np.asarray(ttfs.synops),
             "multiply_adds": useful_multiply_adds(
@@ -133,20 +166,20 @@ class Study:
         }
 
     def _inherited(self, network: Network, shared: Variables, code) -> Scores:
-        validation = self.data.validation
+        own = self.halves["predictors"]
         score = make_evaluator(
             network,
             self.space,
             self.config.evolution,
             calibration=self.data.train.images[: self.config.evolution.calibration_images],
-            images=validation.images,
-            labels=validation.labels,
+            images=own.images,
+            labels=own.labels,
             code=code,
         )
         return score(shared, self.genotypes)
 
     def _trained(self, name: str, members: np.ndarray, epochs: int, reporter: Reporter):
-        """Train from scratch and return validation accuracy and SynOps of the TTFS networks."""
+        """Train from scratch; return accuracy by half, and SynOps, of the TTFS networks."""
         recipe = self.config.retrain
         train = dataclasses.replace(recipe.train, epochs=epochs)
         population = Retraining(
@@ -164,9 +197,12 @@ class Study:
                 stacks, _ = population.train(
                     f"{name}_fine", stacks, tuned, code="ttfs", directory=self.directory, bar=bar
                 )
-        images, labels = self.data.validation.images, self.data.validation.labels
-        measured = population.measure(stacks, everyone, images, labels, code="ttfs")
-        return measured.war, self._synops(population, measured)
+        measured = {
+            half: population.measure(stacks, everyone, own.images, own.labels, code="ttfs")
+            for half, own in self.halves.items()
+        }
+        accuracies = {half: one.war for half, one in measured.items()}
+        return accuracies, self._synops(population, measured["truth"])
 
     def _synops(self, population: Retraining, measured: Measured) -> np.ndarray:
         spec = self.space.spec

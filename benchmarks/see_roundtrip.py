@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from rich.console import Console
+from rich.table import Table
 
-from ttfs_jax import compilation_cache
-from ttfs_jax.command import one_line_errors
+from ttfs_jax.command import run_command
 from ttfs_jax.datasets import make_eye, see
 from ttfs_jax.datasets.eye_plan import (
     EMOTION_SHARES,
@@ -27,8 +26,12 @@ from ttfs_jax.datasets.eye_plan import (
     TEST_SEQUENCES,
     make_plan,
 )
+from ttfs_jax.datasets.ranges import check_whole
 from ttfs_jax.datasets.recordings import read_see
 from ttfs_jax.datasets.simulated_eye import record
+from ttfs_jax.errors import InputError
+
+MOST_TAKES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ class Arguments:
     sample: int = 60
     """Takes that are simulated once more and compared, evenly spread."""
     read_only: bool = False
-    """Only read the set, and print what that took (used for a process of its own)."""
+    """Only read the set, and tell what that took (used for a process of its own)."""
+    json: bool = False
+    """Print one JSON line."""
 
 
 def read(out: Path, cache: Path, size: int) -> dict[str, float]:
@@ -66,9 +71,11 @@ def read(out: Path, cache: Path, size: int) -> dict[str, float]:
 def read_apart(arguments: Arguments) -> dict[str, float]:
     """Read the set in a fresh process."""
     out, cache, size = arguments.out, arguments.cache, arguments.size
-    options = [f"--out={out}", f"--cache={cache}", f"--size={size}", "--read-only"]
+    options = [f"--out={out}", f"--cache={cache}", f"--size={size}", "--read-only", "--json"]
     command = [sys.executable, "-m", "benchmarks.see_roundtrip", *options]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(done.stderr.strip().rpartition("\n")[2].removeprefix("error: "))
     return json.loads(done.stdout)
 
 
@@ -92,6 +99,10 @@ def proportions(index: see.Index) -> dict[str, float]:
 
 def run(arguments: Arguments) -> dict:
     """Write, read twice, compare: JSON values."""
+    if arguments.read_only:
+        return read(arguments.out, arguments.cache, arguments.size)
+    check_whole("--sample", arguments.sample, 1, MOST_TAKES)
+    Console(stderr=True).print("writing and reading; the full set takes some minutes")
     result: dict = {"benchmark": "see_roundtrip", "dataset": "simulated eye data"}
     if not arguments.out.exists() or not any(arguments.out.iterdir()):
         started = time.perf_counter()
@@ -121,16 +132,17 @@ def run(arguments: Arguments) -> dict:
     }
 
 
+def show(result: dict) -> Table:
+    """Lay out the result."""
+    table = Table("figure", "value", title="simulated eye data in the layout of SEE")
+    for name, value in result.items():
+        table.add_row(name, f"{value:,.3f}" if isinstance(value, float) else str(value))
+    return table
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Print one JSON line."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m benchmarks.see_roundtrip")
-    compilation_cache.enable()
-    with one_line_errors():
-        if chosen.read_only:
-            print(json.dumps(read(chosen.out, chosen.cache, chosen.size)))
-            return
-        Console(stderr=True).print("writing and reading; the full set takes some minutes")
-        print(json.dumps(run(chosen)))
+    """Print a table or a JSON line."""
+    run_command("benchmarks.see_roundtrip", Arguments, run, show, arguments)
 
 
 if __name__ == "__main__":

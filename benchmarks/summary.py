@@ -1,6 +1,5 @@
 """Put finished runs side by side, with mean and spread: `python -m benchmarks.summary RUN ...`."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import numpy as np
 import tyro
 from rich.table import Table
 
-from search.run_directory import METRICS
+from search.run_directory import read_metrics
 from ttfs_jax.command import run_command
 from ttfs_jax.errors import InputError
 
@@ -24,32 +23,33 @@ class Arguments:
     """Print one JSON line."""
 
 
-def read(folder: Path) -> dict:
-    """Read the metrics of a run. Raises: InputError if it has not finished."""
-    path = folder / METRICS
-    if not path.is_file():
-        raise InputError(f"{folder} holds no finished run: end it by --resume {folder}")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def row(metrics: dict) -> dict[str, float]:
-    """Take the figures of one run: best on validation, and random search."""
-    best, chance = metrics["best"][0], metrics["random_search"]
-    return {
+    """Take the figures of one run: best on validation of evolution, and of random search.
+
+    `before_*` are figures of the network before fine-tuning, all others of the one shipped.
+    """
+    best, control = metrics["best"][0], metrics["random_search"][0]
+    figures = {
         "seed": metrics["seed"],
         "architectures": metrics["architectures_evaluated"],
-        "relu_war": best["relu"]["war"],
-        "ttfs_war": best["ttfs"]["war"],
-        "ttfs_uar": best["ttfs"]["uar"],
-        "spikes_per_neuron": best["spikes_per_neuron"],
-        "synops": best["synops"],
-        "params": best["params"],
-        "random_ttfs_war": chance["ttfs"]["war"],
-        "random_spikes_per_neuron": chance["spikes_per_neuron"],
-        "random_synops": chance["synops"],
-        "random_params": chance["params"],
-        "minutes": sum(metrics["seconds"].values()) / 60,
+        "retrained_each": len(metrics["best"]),
+        "before_relu_war": best["before_fine_tuning"]["relu"]["war"],
+        "before_ttfs_war": best["before_fine_tuning"]["ttfs"]["war"],
+        "agreement_with_relu": best["agreement_with_relu"],
     }
+    for prefix, shipped in (("", best), ("random_", control)):
+        figures |= {
+            f"{prefix}validation_war": shipped["validation"]["war"],
+            f"{prefix}ttfs_war": shipped["ttfs"]["war"],
+            f"{prefix}ttfs_uar": shipped["ttfs"]["uar"],
+            f"{prefix}ttfs_continuous_war": shipped["ttfs_continuous"]["war"],
+            f"{prefix}first_spike_war": shipped["first_spike"]["war"],
+            f"{prefix}relu_war": shipped["relu"]["war"],
+            f"{prefix}spikes_per_neuron": shipped["spikes_per_neuron"],
+            f"{prefix}synops": shipped["synops"],
+            f"{prefix}params": shipped["params"],
+        }
+    return figures | {"minutes": sum(metrics["seconds"].values()) / 60}
 
 
 def summarise(rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
@@ -69,7 +69,7 @@ def compare(arguments: Arguments) -> dict:
     """Read the runs and sum them up: JSON values. Raises: InputError for no runs."""
     if not arguments.runs:
         raise InputError("name at least one finished run")
-    metrics = [read(folder) for folder in arguments.runs]
+    metrics = [read_metrics(folder) for folder in arguments.runs]
     rows = [row(m) for m in metrics]
     return {
         "benchmark": "summary",

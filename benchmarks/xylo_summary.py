@@ -1,16 +1,17 @@
 """Put several runs of `--space xylo` into one table: `python -m benchmarks.xylo_summary DIR …`."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from rich.console import Group
 from rich.table import Table
 
 from hardware.target import DISCLAIMER
-from search.run_directory import METRICS
+from search.run_directory import read_metrics
+from search.xylo_baseline import RECALLS
 from search.xylo_report import best
 from ttfs_jax.command import run_command
 from ttfs_jax.errors import InputError
@@ -27,47 +28,55 @@ class Arguments:
 
 
 def read(run: Path) -> dict[str, Any]:
-    """Summarise one run. Raises: InputError for a folder without results of `--space xylo`."""
-    try:
-        metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
-        front, made = metrics["front"], metrics["hand_made"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{run} holds no finished run of --space xylo: finish it first") from error
-    chosen = front[best(metrics)]
+    """Summarise one run; the baseline is None if it did not fit.
 
-    def row(network):
-        test = network["test"]
-        return {
-            "architecture": " ".join(network["architecture"].values()),
-            "war": test["war"],
-            "uar": test["uar"],
-            "uj": {name: 1e6 * value for name, value in test["hardware"]["energy"].items()},
-            "ms": 1e3 * test["latency"],
-        }
-
-    volume = metrics["hypervolume"]
-    differs = [network["test"]["xylosim_differs"] for network in [*front, made]]
+    Raises: InputError for a folder without results of `--space xylo`, or of an earlier version.
+    """
+    metrics = read_metrics(run)
+    if "front" not in metrics:
+        raise InputError(f"{run} is no run of --space xylo: name one")
+    front = metrics["front"]
+    baseline = metrics["baseline"]
+    rerun = [*front, *([baseline] if baseline else [])]
+    differs = [network["test"]["xylosim_differs"] for network in rerun]
     return {
         "seed": metrics["seed"],
-        "hypervolume": volume,
-        "beats_random": volume["evolution"] > volume["random"],
-        "beats_hand_made": volume["evolution"] > volume["hand_made"],
-        "best": row(chosen),
-        "hand_made": row(made),
-        "networks_rerun": len(front) + 1,
+        "hypervolume": metrics["hypervolume"],
+        "comparison": metrics["comparison"],
+        "best": describe(front[best(metrics)]),
+        "baseline": describe(baseline) if baseline else None,
+        "networks_rerun": len(rerun),
         "xylosim_differs": None if None in differs else sum(differs),
         "minutes": sum(metrics["seconds"].values()) / 60,
     }
 
 
-def show(result: dict[str, Any]) -> Table:
-    """Lay out the runs and their means."""
-    rows = result["runs"]
+def describe(network: dict[str, Any]) -> dict[str, Any]:
+    """Take what the table shows of a network: test results, µJ and ms."""
+    test = network["test"]
+    return {
+        "architecture": " ".join(network["architecture"].values()),
+        "war": test["war"],
+        "uar": test["uar"],
+        "uj": {name: 1e6 * value for name, value in test["hardware"]["energy"].items()},
+        "ms": 1e3 * test["latency"],
+    }
+
+
+def show(result: dict[str, Any]) -> Group:
+    """Lay out the networks on test data, and the comparison with the baseline below."""
+    return Group(show_networks(result["runs"]), show_comparison(result["runs"]))
+
+
+def show_networks(rows: list[dict[str, Any]]) -> Table:
+    """Lay out hypervolumes, the best network and the baseline of each run."""
     table = Table(title="--space xylo: hypervolume on validation data, best network on test")
     for name in ("seed", "", "volume", "WAR", "µJ (low to high)", "ms", "differs", "min"):
         table.add_column(name, justify="right", no_wrap=True)
 
     def cells(network):
+        if network is None:
+            return ("–", "does not fit", "–")
         low, nominal, high = (network["uj"][name] for name in ("low", "nominal", "high"))
         return (
             f"{network['war']:.3f}",
@@ -86,20 +95,62 @@ def show(result: dict[str, Any]) -> Table:
             f"{row['minutes']:.0f}",
         )
         table.add_row("", "random", f"{volume['random']:.3f}")
-        table.add_row(
-            "", "by hand", f"{volume['hand_made']:.3f}", *cells(row["hand_made"]), end_section=True
-        )
+        table.add_row("", "baseline", "", *cells(row["baseline"]), end_section=True)
 
-    def spread(part, name):
-        values = np.array([row[part][name] for row in rows])
-        return f"{values.mean():.3f} ± {values.std(ddof=1 if len(rows) > 1 else 0):.3f}"
+    def spread(part):
+        values = np.array([row[part]["war"] for row in rows if row[part]])
+        if not len(values):
+            return "none fits"
+        return f"{values.mean():.3f} ± {values.std(ddof=1 if len(values) > 1 else 0):.3f}"
 
+    larger = sum(r["hypervolume"]["evolution"] > r["hypervolume"]["random"] for r in rows)
     table.caption = (
-        f"Evolution beats random search in {sum(r['beats_random'] for r in rows)} and the network "
-        f"made by hand in {sum(r['beats_hand_made'] for r in rows)} of {len(rows)} runs. Mean ± "
-        f"standard deviation of WAR: best {spread('best', 'war')}, by hand "
-        f"{spread('hand_made', 'war')}. Differs: test samples that XyloSim classifies otherwise / "
-        f"networks. Energy (low to high): {DISCLAIMER}."
+        f"Evolution has the larger hypervolume in {larger} of {len(rows)} runs. Mean ± standard "
+        f"deviation of test WAR: best {spread('best')}, baseline {spread('baseline')}. Differs: "
+        "test samples that XyloSim classifies otherwise / networks. Energy (low to high): "
+        f"{DISCLAIMER}."
+    )
+    return table
+
+
+def show_comparison(rows: list[dict[str, Any]]) -> Table:
+    """Lay out how both searches compare with the baseline, all trained equally short."""
+    table = Table(title="Compared with the baseline, validation data, short training")
+    for name in ("seed", "", "dominates", "WAR", "UAR", "µJ at its WAR", "at its UAR"):
+        table.add_column(name, justify="right", no_wrap=True)
+
+    def figure(value, digits, scale=1.0):
+        return "none" if value is None else f"{scale * value:.{digits}f}"
+
+    for row in rows:
+        comparison = row["comparison"]
+        own = comparison["baseline"]
+        fits = comparison["evolution"] is not None
+        table.add_row(
+            str(row["seed"]),
+            "baseline",
+            "" if fits else "no fit",
+            figure(own["war"], 3),
+            figure(own["uar"], 3),
+            *[figure(own["energy"], 1, 1e6)] * 2,
+            end_section=not fits,
+        )
+        if not fits:
+            continue
+        for name in ("evolution", "random"):
+            one = comparison[name]
+            recalls = [figure(one["at_energy"][recall], 3) for recall in RECALLS]
+            energies = [figure(one["at_recall"][recall], 1, 1e6) for recall in RECALLS]
+            yes = "yes" if one["dominates"] else "no"
+            table.add_row("", name, yes, *recalls, *energies, end_section=name == "random")
+    dominated = [
+        sum(bool(r["comparison"][name] and r["comparison"][name]["dominates"]) for r in rows)
+        for name in ("evolution", "random")
+    ]
+    table.caption = (
+        f"The front of evolution dominates the baseline in {dominated[0]}, that of random search "
+        f"in {dominated[1]} of {len(rows)} runs. WAR, UAR: best of the front at the baseline's "
+        "energy or less; µJ: least of the front at the baseline's recall or more."
     )
     return table
 

@@ -98,6 +98,7 @@ class Estimate:
         """Turn the estimate into JSON values."""
         return {
             "target": self.target,
+            "headline": self.headline,
             "summary": str(self),
             "fits": self.fits,
             "reasons": list(self.reasons),
@@ -108,14 +109,27 @@ class Estimate:
             "notes": list(self.notes),
         }
 
-    def __str__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """Say in a line what an inference costs, or that the network does not fit."""
+        if not self.reasons:
+            return self._figures
+        first, *others = self.reasons
+        more = f" and {len(others)} more" if others else ""
+        return f"{self.target}: does not fit ({first}{more})"
+
+    @property
+    def _figures(self) -> str:
         parts = [
-            _spell(self.energy, 1e6, "µJ an inference", missing="energy not known"),
+            _spell(self.energy, 1e6, "µJ per inference", missing="energy not known"),
             "latency not known" if self.latency is None else f"{1e3 * self.latency:.3g} ms",
         ]
         if self.power is not None:
             parts.append(_spell(self.power, 1e3, "mW"))
-        text = "; ".join([f"{self.target}, {DISCLAIMER}: {', '.join(parts)}", *self.notes])
+        return f"{self.target}, {DISCLAIMER}: {', '.join(parts)}"
+
+    def __str__(self) -> str:
+        text = "; ".join([self._figures, *self.notes])
         return text if self.fits else f"{text}; does not fit: {'; '.join(self.reasons)}"
 
 

@@ -9,8 +9,13 @@ import numpy as np
 from search.space import Genes
 from ttfs_jax.errors import InputError, unknown
 
-# Fails on a bounded generation or needs downloads of trained parameters.
-EXCLUDED = {"LES", "DES", "EvoTF_ES", "LGA"}
+# They fail on a bounded generation, or need trained parameters or arguments of their own.
+EXCLUDED = {"LES", "DES", "EvoTF_ES", "LGA", "RandomSearch", "SV_CMA_ES", "SV_Open_ES"}
+# They sample in pairs, x + d and x - d.
+EVEN = {
+    *("ARS", "ASEBO", "CR_FM_NES", "ESMC", "GuidedES"),
+    *("NoiseReuseES", "Open_ES", "PGPE", "PersistentES"),
+}
 
 
 def _guard(fitness: jax.Array) -> jax.Array:
@@ -157,37 +162,57 @@ def make(name: str, space: Genes, *, population: int, objectives: int | None = N
 
     With a number of `objectives`: nsga2 or random, which are told several costs.
 
-    Raises: InputError for an unknown name or a population below 4.
+    Raises: InputError as `check`.
     """
+    check(name, population=population, several=objectives is not None)
     # Importing evosax starts JAX's back end, after which devices and processes are settled.
     from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
 
     from search.genetic import CategoricalGA
     from search.nsga2 import NSGA2
 
-    if population < 4:
-        raise InputError(f"--evolution.population {population} is too small: use at least 4")
     if name == "random":
         return RandomSearch(space, population)
     if objectives is not None:
-        if name != "nsga2":
-            raise unknown("algorithm for several objectives", name, ("nsga2", "random"))
         strategy = NSGA2(population, space.cardinalities)
         return ParetoAlgorithm(strategy, space, objectives=objectives)
     if name == "genetic":
         strategy = CategoricalGA(population, space.cardinalities)
         return Algorithm(strategy, space, unique=True, needs_population=True)
     logits = jnp.zeros(sum(space.cardinalities))
-    for table, needs in (
-        (population_based_algorithms, True),
-        (distribution_based_algorithms, False),
-    ):
-        if name in table and name not in EXCLUDED:
-            strategy = table[name](population_size=population, solution=logits)
-            return Algorithm(strategy, space, unique=False, needs_population=needs)
-    known = [
-        "genetic",
-        "random",
-        *sorted({*population_based_algorithms, *distribution_based_algorithms} - EXCLUDED),
-    ]
-    raise unknown("algorithm", name, known)
+    needs = name in population_based_algorithms
+    table = population_based_algorithms if needs else distribution_based_algorithms
+    strategy = table[name](population_size=population, solution=logits)
+    return Algorithm(strategy, space, unique=False, needs_population=needs)
+
+
+def names() -> tuple[str, ...]:
+    """List the algorithms for one objective."""
+    from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
+
+    theirs = {*population_based_algorithms, *distribution_based_algorithms} - EXCLUDED
+    return ("genetic", "random", *sorted(theirs))
+
+
+def check(name: str, *, population: int, several: bool) -> None:
+    """Check an algorithm's name and population, whatever the space; `several` objectives or one.
+
+    Raises: InputError for an unknown name, an algorithm for another number of objectives, or a
+    population that it cannot take.
+    """
+    option = f"--evolution.algorithm {name}"
+    if population < 4:
+        raise InputError(f"--evolution.population {population} is too small: use at least 4")
+    if several and name not in ("nsga2", "random"):
+        if name in names():
+            raise InputError(f"{option} is not for several objectives: choose nsga2 or random")
+        raise unknown("--evolution.algorithm", name, ("nsga2", "random"))
+    if not several and name == "nsga2":
+        raise InputError(f"{option} is for several objectives, --space xylo: choose genetic")
+    if not several and name not in names():
+        raise unknown("--evolution.algorithm", name, names())
+    if name in EVEN and population % 2:
+        raise InputError(
+            f"--evolution.population {population} is odd, and {name} samples in pairs: choose an "
+            "even one"
+        )

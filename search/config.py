@@ -5,14 +5,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
+from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.native_training import NativeTrainConfig
 from search.halving import HalvingConfig
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.dense_training import DenseTrainConfig
 from ttfs_jax.population import PopulationConfig
+from ttfs_jax.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
 from ttfs_jax.training import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
+SPIKING = ("quantised", "grow_windows")  # options of training in spike times
+
+
+def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
+    """Refuse options of training that would have no effect. Raises: RangeError."""
+    for name in names:
+        default = getattr(TrainConfig, name)
+        check(train, within="train.", **{name: OneOf((default,), f" {why}")})
 
 
 @dataclass(frozen=True)
@@ -25,9 +35,13 @@ class SupernetConfig:
     """Architectures sampled uniformly for every step."""
 
     def __post_init__(self):
-        for name in ("erase", "mixup", "average", "distil"):
-            if getattr(self.train, name):
-                raise ValueError(f"{name} must be 0 in the supernet, which has no such option")
+        check(self, paths=whole(1))
+        only_defaults(
+            self.train,
+            ("activity_penalty", "erase", "mixup", "average", "distil", "temperature"),
+            why="in the supernet, which has no such option",
+        )
+        only_defaults(self.train, SPIKING, why="in the supernet, a ReLU network")
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,18 @@ class EvolutionConfig:
     window_margin: float = 1.1
     """Window length over the largest activation seen in calibration."""
 
+    def __post_init__(self):
+        check(
+            self,
+            population=whole(4),
+            generations=whole(1),
+            calibration_images=whole(1),
+            validation_images=whole(1),
+            war_weight=between(0, 1),
+            synops_penalty=at_least(0),
+            window_margin=above(0),
+        )
+
 
 @dataclass(frozen=True)
 class RetrainConfig:
@@ -63,7 +89,7 @@ class RetrainConfig:
     fine_tune: TrainConfig = TrainConfig(epochs=2, learning_rate=3e-4, activity_penalty=0.1)
     """Fine-tuning in quantised spike times after the conversion."""
     identity_margin: float = 1.5
-    """Window margin of the equality proof."""
+    """Window margin of the equality proof; below 1 even the images it was made of are clipped."""
     window_margin: float = 1.0
     """Window margin of fine-tuning; shorter windows have finer time steps."""
     calibration_images: int = 4096
@@ -75,6 +101,16 @@ class RetrainConfig:
     """Lets members that are behind on validation data stop early."""
     population: PopulationConfig = PopulationConfig()
     """How the members are laid out on the devices."""
+
+    def __post_init__(self):
+        check(
+            self,
+            top=whole(1),
+            identity_margin=at_least(1),
+            window_margin=above(0),
+            calibration_images=whole(1),
+        )
+        only_defaults(self.train, SPIKING, why="in ReLU twins: see --retrain.fine-tune")
 
 
 @dataclass(frozen=True)
@@ -106,6 +142,16 @@ class XyloConfig:
     max_latency_ms: float | None = None
     """Longest time to the decision in ms."""
 
+    def __post_init__(self):
+        check(
+            self,
+            front=whole(1),
+            clock_mhz=OneOf(CLOCKS_MHZ),
+            gap=at_least(0),
+            max_energy_uj=optional(above(0)),
+            max_latency_ms=optional(above(0)),
+        )
+
 
 @dataclass(frozen=True)
 class Config:
@@ -126,15 +172,15 @@ class Config:
     """Name of the search space; `xylo` holds networks that fit the chip."""
     target: Literal[
         "xylo-a3", "xylo-a2", "xylo-imu", "ttfs-accelerator", "cmos45", "cmos45-relu"
-    ] = "xylo-a3"
+    ] = "cmos45"
     """Hardware whose energy and latency are estimated; in `--space xylo` a chip of that family,
-    whose limits hold."""
+    whose limits hold (default: xylo-a3)."""
     objectives: str = "war,uar,energy,latency"
     """What the Pareto search of `xylo` weighs up: some of these, with commas."""
     seed: int = 0
-    """Seed of everything random but the split."""
+    """Seed of everything random but the split, 0 to 2^32 - 1."""
     split_seed: int = 0
-    """Seed of the train / validation / test split."""
+    """Seed of the train / validation / test split, 0 to 2^32 - 1."""
     eye: EyeConfig = EyeConfig()
     """How recordings of eyes become images (`eye` and `see`)."""
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
@@ -142,98 +188,9 @@ class Config:
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
     xylo: XyloConfig = XyloConfig()
 
-
-# What differs from data set to data set and preset to preset. Epochs of supernet, retraining and
-# fine-tuning; population, generations, top.
-SCHEDULES = {
-    ("eye", "smoke"): (4, 4, 1, 8, 3, 2),
-    ("eye", "default"): (16, 12, 3, 24, 10, 4),
-    ("eye", "full"): (60, 60, 12, 64, 30, 8),
-    ("see", "smoke"): (2, 2, 1, 8, 3, 2),
-    ("see", "default"): (16, 16, 4, 24, 10, 4),
-    ("see", "full"): (60, 60, 12, 64, 30, 8),
-    ("digits", "smoke"): (6, 6, 2, 8, 3, 2),
-    ("digits", "default"): (60, 60, 15, 24, 10, 4),
-    ("digits", "full"): (200, 200, 40, 64, 30, 8),
-    ("fashion-mnist", "smoke"): (1, 1, 1, 8, 3, 2),
-    ("fashion-mnist", "default"): (8, 11, 2, 20, 10, 1),
-    ("fashion-mnist", "full"): (20, 25, 6, 64, 15, 1),
-}
-# Batch size of the supernet and of retraining, activity penalty.
-BATCHES = {
-    "eye": (256, 64, 0.1),
-    "see": (256, 64, 0.1),
-    "digits": (128, 64, 0.1),
-    "fashion-mnist": (256, 128, 0.25),
-}
-# Spaces other than `conv`, and learning rates of retraining other than the usual one.
-OWN_SPACES = {
-    ("eye", "smoke"): "conv-small",
-    ("eye", "default"): "conv-small",
-    ("fashion-mnist", "full"): "conv-deep",
-}
-LEARNING_RATES = {("fashion-mnist", "full"): 1e-2}
-SMOKE_EYE = EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)
-
-
-# Generations and population of `--space xylo`; epochs of search and retraining, of ReLU twins.
-XYLO_SCHEDULES = {
-    "smoke": (3, 8, 1, 2, 2, 4),
-    "default": (10, 16, 3, 20, 10, 60),
-    "full": (20, 48, 6, 60, 20, 120),
-}
-# A pass over so few samples takes so many times as many epochs.
-XYLO_EPOCHS = {"digits": 6}
-
-
-def on_chip(config: Config) -> Config:
-    """Change the defaults of a preset to those of `--space xylo`."""
-    generations, population, *epochs = XYLO_SCHEDULES[config.preset]
-    more = XYLO_EPOCHS.get(config.data, 1)
-    train, retrain, relu, relu_retrain = (more * count for count in epochs)
-    return dataclasses.replace(
-        config,
-        space="xylo",
-        evolution=EvolutionConfig("nsga2", population=population, generations=generations),
-        xylo=XyloConfig(
-            train=NativeTrainConfig(epochs=train),
-            retrain=NativeTrainConfig(epochs=retrain),
-            relu=DenseTrainConfig(epochs=relu),
-            relu_retrain=DenseTrainConfig(epochs=relu_retrain),
-        ),
-    )
-
-
-def preset(data: str, name: str, *, space: str | None = None) -> Config:
-    """Return the defaults of a preset for a data set, and for a space if it has its own."""
-    if space == "xylo":
-        return on_chip(preset(data, name))
-    supernet, epochs, fine_epochs, population, generations, top = SCHEDULES[data, name]
-    supernet_batch, batch, penalty = BATCHES[data]
-    train = TrainConfig(
-        epochs=epochs,
-        batch_size=batch,
-        learning_rate=LEARNING_RATES.get((data, name), TrainConfig.learning_rate),
-        activity_penalty=penalty,
-    )
-    return Config(
-        data=data,
-        preset=name,
-        space=OWN_SPACES.get((data, name), Config.space),
-        eye=SMOKE_EYE if name == "smoke" else EyeConfig(),
-        supernet=SupernetConfig(train=TrainConfig(epochs=supernet, batch_size=supernet_batch)),
-        evolution=EvolutionConfig(population=population, generations=generations),
-        retrain=RetrainConfig(
-            top=top,
-            # Short runs spend more on compiling a program than it would save.
-            population=PopulationConfig(
-                lanes=1 if name == "smoke" else None,
-                waste=0.05 if data == "fashion-mnist" or name == "full" else 1.0,
-            ),
-            train=train,
-            fine_tune=dataclasses.replace(train, learning_rate=3e-4, epochs=fine_epochs),
-        ),
-    )
+    def __post_init__(self):
+        check(self, seed=SEED, split_seed=SEED)
+        check(self.eye, within="eye.", simulator_seed=SEED)
 
 
 def to_dict(config: Any) -> dict:

@@ -8,6 +8,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from ttfs_jax.layers import Signal
 from ttfs_jax.spike_time import is_spike
+from ttfs_jax.timeline import Timeline
 
 matplotlib.use("Agg")
 COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f"}
@@ -66,21 +67,28 @@ def draw_confusion(row: dict, dataset: str) -> Figure:
     return figure
 
 
-def draw_raster(signals: dict[str, Signal], dataset: str, sample: int = 0) -> Figure:
+def draw_raster(
+    signals: dict[str, Signal], timeline: Timeline, dataset: str, sample: int = 0
+) -> Figure:
     """Draw every spike of one image: layers below each other, their windows in a row.
 
-    Spike times are local to a layer; its window begins where that of the layer before ends.
+    Spike times are local to a layer; `timeline` says when its window begins. Pooled spikes pass on
+    in the window in which they arrive.
     """
     figure, axes = _figure(dataset, size=(7, 4.2))
-    ticks, begin, bottom = {}, 0.0, 0
-    for number, (name, signal) in enumerate(signals.items()):
+    ticks, bottom = {}, 0
+    for name, signal in signals.items():
+        slot = timeline.slots[name]
+        colour = f"C{slot.number}"
         times = np.asarray(signal.values)[sample].ravel()
         rows = np.flatnonzero(is_spike(times))
-        axes.plot(begin + times[rows], bottom + rows, ",", color=f"C{number}")
-        axes.axvspan(begin, begin + float(signal.window), color=f"C{number}", alpha=0.06, lw=0)
+        axes.plot(slot.start + times[rows], bottom + rows, ",", color=colour)
+        axes.axvspan(slot.start, slot.start + slot.length, color=colour, alpha=0.06, lw=0)
         ticks[bottom + len(times) / 2] = f"{name} ({len(rows)}/{len(times)})"
-        begin, bottom = begin + float(signal.window), bottom + len(times)
-    axes.set(xlabel="time (windows of the layers in a row)", ylim=(bottom, 0), xlim=(0, begin))
+        bottom += len(times)
+    steps = "" if timeline.steps is None else f", {timeline.steps} time steps in all"
+    label = f"time units ({timeline.windows} windows{steps})"
+    axes.set(xlabel=label, ylim=(bottom, 0), xlim=(0, timeline.end))
     axes.set_yticks(list(ticks), list(ticks.values()), fontsize=7)
     return figure
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ttfs_jax.ranges import check, whole
+
 
 @dataclass(frozen=True)
 class HalvingConfig:
@@ -13,9 +15,7 @@ class HalvingConfig:
     """Epochs before the first rung; every later rung is `factor` times as far."""
 
     def __post_init__(self):
-        for name in ("factor", "first"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"halving {name} must be ≥ 1, not {getattr(self, name)}")
+        check(self, factor=whole(1), first=whole(1))
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,13 @@ class Reporter:
     def __init__(self, console: Console):
         self.console = console
         self._progress = Progress(
-            TextColumn("{task.description:<16}"),
+            TextColumn("{task.description:<16}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             RateColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console,
         )
 

@@ -29,15 +29,25 @@ class Retraining:
     """The members [P] of one population, from genotypes to measured TTFS networks.
 
     Between calls members are stacks [P, ...] in the space's maximal shape; they train in shape
-    buckets, and a checkpoint is kept after every pass. Source of the recipe (train as ReLU,
-    convert, fine-tune in spike times): Stanojevic et al. 2024 (arXiv:2306.08744).
+    buckets, and a checkpoint is kept after every pass. `groups` [P] numbers the search that each
+    member comes from (left out: one for all); all are treated alike, and halving keeps as many of
+    each. Source of the recipe (train as ReLU, convert, fine-tune in spike times): Stanojevic et
+    al. 2024 (arXiv:2306.08744).
     """
 
     def __init__(
-        self, space: Space, genotypes: np.ndarray, config: RetrainConfig, data: Dataset, seed: int
+        self,
+        space: Space,
+        genotypes: np.ndarray,
+        config: RetrainConfig,
+        data: Dataset,
+        seed: int,
+        *,
+        groups: np.ndarray | None = None,
     ):
         architectures = jax.vmap(space.decode)(jnp.asarray(genotypes))
         self.genotypes = genotypes
+        self.groups = np.zeros(len(genotypes), int) if groups is None else groups
         self.architectures: Architecture = jax.tree.map(np.asarray, architectures)
         self.grid = make_grid(space.spec, *space.grid_choices, waste=config.population.waste)
         self.network = Network(space.spec)
@@ -77,8 +87,7 @@ class Retraining:
         """Train the members `alive` (left out: all) in one code, from a checkpoint if there is one.
 
         `teacher` are logits [N, K] of the training images, for distillation. After the epoch of
-        a rung only its best members by `rank(variables, members) -> scores` go on, and the last
-        member, which is the control.
+        a rung only its best members of each group by `rank(variables, members) -> scores` go on.
 
         Returns the variables of all members [P, ...], those that stopped early as they were then,
         and the indices of the members that reached the end.
@@ -144,14 +153,21 @@ class Retraining:
         labels: np.ndarray,
         *,
         code: Code,
+        continuous: np.ndarray | bool = False,
     ) -> Measured:
-        """Measure `members` on a set of images: every field [M, ...]."""
+        """Measure `members` on a set of images: every field [M, ...].
+
+        Where `continuous` ([M] or one for all) time is left continuous, else quantised as the
+        architecture says.
+        """
 
         def measure(member, shared):
             return evaluate(self.network, *member, *shared, code=code)
 
-        shared = (np.asarray(images), np.asarray(labels))
-        return run(measure, (variables, pick(self.architectures, members)), shared)
+        architectures = pick(self.architectures, members)
+        time_bits = np.where(continuous, 0, architectures.time_bits).astype(np.int32)
+        stack = (variables, architectures.replace(time_bits=time_bits))
+        return run(measure, stack, (np.asarray(images), np.asarray(labels)))
 
     def ensemble_logits(self, variables: Variables, members: np.ndarray) -> np.ndarray:
         """Return what `members` together say of the training images: [N, K].
@@ -181,12 +197,11 @@ class Retraining:
         return in_chunks(some, images, 500)[0]
 
     def _best(self, rank, variables, alive, keep):
-        """Keep the best of the members alive, and the control."""
-        control = self.members - 1
-        rivals = alive[alive != control]
-        scores = np.nan_to_num(rank(pick(variables, rivals), rivals), nan=-np.inf)
-        best = rivals[np.argsort(-scores, kind="stable")[:keep]]
-        return np.sort(np.append(best, control))
+        """Keep the best of each group among the members alive."""
+        scores = np.nan_to_num(rank(pick(variables, alive), alive), nan=-np.inf)
+        order = alive[np.argsort(-scores, kind="stable")]
+        best = [order[self.groups[order] == group][:keep] for group in np.unique(self.groups)]
+        return np.sort(np.concatenate(best))
 
     def _seeds(self, purpose: int) -> np.ndarray:
         """Derive one integer seed a member: [P]."""

@@ -1,9 +1,11 @@
 """The folder of a run: what is written where, whole or not at all."""
 
+import errno
 import json
 import logging
 import os
 import platform
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,32 +21,70 @@ from search.config import Config, from_dict, to_dict
 from ttfs_jax import checkpoint
 from ttfs_jax.distributed import barrier, is_primary
 from ttfs_jax.errors import InputError
+from ttfs_jax.json_text import dumps
 from ttfs_jax.model import Model, save_model
 
 CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parquet", "seconds.json"
+LOG = "log.txt"
+SLACK = 2**18  # bytes of a checkpoint beside its arrays
+
+FORMAT = 2  # of metrics.json; in 1 `relu` was the network before fine-tuning
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read the results of a finished run.
+
+    Raises: InputError for a folder without them, and for those of another version, whose figures
+    mean something else.
+    """
+    try:
+        metrics = json.loads((path / METRICS).read_text(encoding="utf-8"))
+        version = metrics.get("format", 1)
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} holds no finished run: end it by --resume {path}") from error
+    if version != FORMAT:
+        raise InputError(
+            f"{path / METRICS} has format {version}, whose figures mean something else than those "
+            f"of format {FORMAT}: start a new run, or read it by the version that made it"
+        )
+    return metrics
+
+
+class LogFile(logging.Handler):
+    """Append a line to the log at a time: no file stays open, and a full disk ends the run."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self._path = path
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        # A name may hold bytes that are no text.
+        with open(self._path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(self.format(record) + "\n")
 
 
 class RunDirectory:
     """One run: config, checkpoints, history, metrics, log. Files are replaced atomically.
 
-    Of several processes only the first writes; all of them read.
+    Of several processes only the first writes; all of them read. A finished run keeps its log and
+    times; its report can be written anew where the folder can be written.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.writes = is_primary()
+        self.finished = (path / METRICS).exists()
+        self.writes = is_primary() and not (self.finished and not os.access(path, os.W_OK))
         self.seconds: dict[str, float] = {}
         if (path / TIMES).exists():
             self.seconds = json.loads((path / TIMES).read_text())
-        self.log = logging.getLogger(f"ttfs-jax.{path}")
-        if not self.writes:
+        # Not one of the process's named loggers, whose names form a tree by their dots.
+        self.log = logging.Logger("ttfs-jax run", logging.INFO)
+        if self.writes and not self.finished:
+            self.log.addHandler(LogFile(path / LOG))
+        else:
             self.log.disabled = True
-        elif not self.log.handlers:
-            handler = logging.FileHandler(path / "log.txt", encoding="utf-8")
-            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-            self.log.addHandler(handler)
-            self.log.setLevel(logging.INFO)
-            self.log.propagate = False
 
     @classmethod
     def create(cls, path: Path, config: Config) -> "RunDirectory":
@@ -102,7 +143,9 @@ class RunDirectory:
             self.add_seconds(name, time.perf_counter() - started)
 
     def add_seconds(self, name: str, spent: float) -> None:
-        """Count time spent on a stage."""
+        """Count time spent on a stage; not on a run that was finished before."""
+        if self.finished:
+            return
         self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
         self.write_json(TIMES, self.seconds)
         self.log.info("%s: %.1f s", name, spent)
@@ -115,19 +158,26 @@ class RunDirectory:
         pq.write_table(pa.table(columns), temporary)
         os.replace(temporary, self.path / HISTORY)
 
+    def write_metrics(self, metrics: dict) -> None:
+        """Write the results, which ends the run."""
+        self.write_json(METRICS, {"format": FORMAT, **metrics})
+        self.log.info("done: %s and %s written", METRICS, HISTORY)
+
     def write_json(self, name: str, values: dict) -> None:
         """Write a JSON file."""
         if self.writes:
-            _write(self.path / name, json.dumps(values, indent=2))
+            _write(self.path / name, dumps(values, indent=2))
 
     def save(self, path: Path, tree: Any, *, meta: dict) -> None:
         """Replace a checkpoint."""
         if self.writes:
+            make_room(self.path, _bytes(tree))
             checkpoint.save(path, tree, meta=meta, replace=True)
 
     def save_model(self, name: str, model: Model) -> None:
         """Save or replace a trained network."""
         if self.writes:
+            make_room(self.path, _bytes(model.variables))
             save_model(self.path / name, model, replace=True)
 
     def restore(self, path: Path, template: Callable[[dict], Any]) -> tuple[Any, dict] | None:
@@ -146,6 +196,30 @@ class RunDirectory:
     def checkpoint(self, name: str) -> Path:
         """Say where a stage keeps its checkpoint."""
         return self.path / "checkpoints" / name
+
+
+def make_room(folder: Path, size: int) -> None:
+    """Make sure that the disk takes a checkpoint of so many bytes; twice that while it is merged.
+
+    Raises: OSError here, in one place, instead of in several of orbax's threads.
+    """
+    probe, needed = folder / ".room.tmp", 2 * size + SLACK
+    try:
+        with open(probe, "wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, needed)
+            elif shutil.disk_usage(folder).free < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    except OSError as error:
+        # Some file systems cannot reserve space, which says nothing about how much there is.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _bytes(tree: Any) -> int:
+    return sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(tree))
 
 
 def environment() -> dict[str, Any]:

@@ -6,24 +6,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.counts import count
-from hardware.targets import target, workload
-from search import evolution
+from search import evolution, measurement
 from search.config import to_dict
 from search.exploration import Search, explore
 from search.fitness import make_evaluator
 from search.halving import rungs
 from search.retrain import Retraining
-from search.run_directory import HISTORY, METRICS, environment
+from search.run_directory import environment
 from search.space import Space
 from search.supernet import make_supernet
-from ttfs_jax import identity, protocol
+from ttfs_jax import identity
 from ttfs_jax.model import Model
 from ttfs_jax.network import Network, Variables, initialise
 from ttfs_jax.population import pick
 
 # Each purpose has its own stream of randomness, so that stages can be resumed on their own.
 SUPERNET, EVOLUTION, RANDOM, RETRAIN = range(4)
+# Where the networks of each search are kept.
+FOLDERS = {"evolution": "best", "random": "random_search"}
 
 
 def train_supernet(search: Search[Space], network: Network) -> Variables:
@@ -74,15 +74,25 @@ def search_architectures(
     return archives["evolution"], archives["random"]
 
 
-def retrain(search: Search[Space], genotypes: np.ndarray, supernet: Variables) -> dict[str, Any]:
+def retrain(
+    search: Search[Space], genotypes: dict[str, np.ndarray], supernet: Variables
+) -> dict[str, Any]:
     """Stage 3: train, convert, prove, fine-tune and measure; returns the rows of metrics.json.
 
-    The last genotype is the best of random search. Models are ranked on validation data; the
-    test data are touched once, by networks that do not change any more.
+    `genotypes` are the best of every search by name, as many of each. Models are ranked on
+    validation data; the test data are touched once, by networks that do not change any more.
     """
     config, data, directory = search.config.retrain, search.data, search.directory
-    members = Retraining(search.space, genotypes, config, data, search.seed(RETRAIN))
-    everyone = np.arange(len(genotypes))
+    groups = np.repeat(np.arange(len(genotypes)), [len(few) for few in genotypes.values()])
+    members = Retraining(
+        search.space,
+        np.concatenate(list(genotypes.values())),
+        config,
+        data,
+        search.seed(RETRAIN),
+        groups=groups,
+    )
+    everyone = np.arange(members.members)
 
     def train(name, variables, recipe, code, **options):
         with search.reporter.bar(name, recipe.epochs, unit="epochs") as bar:
@@ -90,103 +100,73 @@ def retrain(search: Search[Space], genotypes: np.ndarray, supernet: Variables) -
                 name, variables, recipe, code=code, directory=directory, bar=bar, **options
             )
 
-    def validate(variables, chosen):
-        measured = members.measure(
-            variables, chosen, data.validation.images, data.validation.labels, code="ttfs"
-        )
-        return measured.war + measured.uar
-
     def rank(twins, chosen):
-        return validate(members.convert(twins, chosen, margin=config.window_margin), chosen)
+        spiking = members.convert(twins, chosen, margin=config.window_margin)
+        images, labels = data.validation.images, data.validation.labels
+        measured = members.measure(spiking, chosen, images, labels, code="ttfs")
+        return measured.war + measured.uar
 
     with directory.stage("retrain"):
         teacher = members.supernet_logits(supernet) if config.train.distil else None
-        twins, left = train(
+        twins, survivors = train(
             "retrain",
             members.initial(),
             config.train,
             "relu",
             teacher=teacher,
-            rungs=rungs(len(genotypes) - 1, config.train.epochs, config.halving),
+            rungs=rungs(len(genotypes["evolution"]), config.train.epochs, config.halving),
             rank=rank,
         )
     with directory.stage("fine_tune"):
         exact = members.convert(twins, everyone, margin=config.identity_margin)
         if config.fine_tune.distil and config.teacher == "ensemble":
-            teacher = members.ensemble_logits(pick(exact, left), left)
+            # The control's networks must not teach.
+            teachers = survivors[groups[survivors] == 0]
+            teacher = members.ensemble_logits(pick(exact, teachers), teachers)
         elif config.fine_tune.distil:
             teacher = members.supernet_logits(supernet)
         shorter = members.convert(twins, everyone, margin=config.window_margin)
         tuned, _ = train(
-            "fine_tune", shorter, config.fine_tune, "ttfs", teacher=teacher, alive=left
+            "fine_tune", shorter, config.fine_tune, "ttfs", teacher=teacher, alive=survivors
         )
         tuned = jax.tree.map(np.asarray, jax.jit(jax.vmap(identity.fold))(tuned))
     with directory.stage("test"):
-        rows = measure_rows(search, members, pick(exact, left), pick(tuned, left), left)
-        ranked = sorted(range(len(rows) - 1), key=lambda n: -sum(rows[n]["validation"].values()))
-        for place, n in enumerate([*ranked, len(rows) - 1]):
-            name = f"best/{place}" if n < len(rows) - 1 else "random_search"
-            meta = {
-                "dataset": data.name,
-                "classes": list(data.classes),
-                "source": dict(data.source),
-                "metrics": rows[n],
-                "config": to_dict(search.config),
-            }
-            own = pick(members.architectures, left[n])
-            model = Model(members.network.spec, own, pick(tuned, left[n]), meta)
-            directory.save_model(name, model)
+        rows = measurement.rows(
+            search, members, pick(exact, survivors), pick(tuned, survivors), survivors
+        )
+        ranked = {}
+        for group, (name, folder) in enumerate(FOLDERS.items()):
+            own = np.flatnonzero(groups[survivors] == group)
+            order = sorted(own, key=lambda n: -sum(rows[n]["validation"].values()))
+            ranked[name] = [rows[n] for n in order]
+            for place, n in enumerate(order):
+                model = _model(search, members, survivors[n], pick(tuned, survivors[n]), rows[n])
+                directory.save_model(f"{folder}/{place}", model)
     return {
-        "best": [rows[n] for n in ranked],
-        "identity": rows[ranked[0]]["identity"],
-        "random_search": rows[-1],
+        "best": ranked["evolution"],
+        "random_search": ranked["random"],
+        "identity": ranked["evolution"][0]["identity"],
         "retrained": {
-            "members": len(genotypes),
-            "to_the_end": len(left),
+            "members": members.members,
+            "to_the_end": len(survivors),
             "masked_waste": members.waste,
         },
     }
 
 
-def measure_rows(
-    search: Search[Space], members: Retraining, exact: Variables, tuned: Variables, left: np.ndarray
-) -> list[dict[str, Any]]:
-    """Measure the members `left` on validation and test data: a row of metrics.json each."""
+def _model(
+    search: Search[Space], members: Retraining, index: int, variables: Variables, row: dict
+) -> Model:
+    """Put a trained member together with what is known of it."""
     data = search.data
-
-    def measure(variables, split, code):
-        return members.measure(variables, left, split.images, split.labels, code=code)
-
-    validated = measure(tuned, data.validation, "ttfs")
-    relu, ttfs = measure(exact, data.test, "relu"), measure(tuned, data.test, "ttfs")
-    rows = []
-    for n, index in enumerate(left):
-        genotype, architecture = members.genotypes[index], pick(members.architectures, index)
-        report = identity.compare(
-            members.network, pick(exact, n), architecture, jnp.asarray(data.test.images)
-        )
-        measured = pick(ttfs, n)
-        counts = count(members.network.spec, architecture, measured)
-        asked = workload(members.network.spec, architecture, measured)
-        rows.append(
-            {
-                "genotype": genotype.tolist(),
-                "architecture": search.space.describe(genotype),
-                "validation": _recalls(pick(validated, n)),
-                "relu": _recalls(pick(relu, n)),
-                "ttfs": _recalls(pick(ttfs, n)),
-                "spikes_per_neuron": float(ttfs.spikes_per_neuron[n]),
-                "synops": float(counts.synops),
-                "params": int(counts.params),
-                "clip_rate": float(ttfs.clip_rate[n]),
-                "protocol": protocol.score(
-                    ttfs.predictions[n], data.test.labels, data.classes, data.test.columns
-                ),
-                "identity": report._asdict(),
-                "hardware": target(search.config.target).estimate(asked).to_json(),
-            }
-        )
-    return rows
+    meta = {
+        "dataset": data.name,
+        "classes": list(data.classes),
+        "source": dict(data.source),
+        "metrics": row,
+        "config": to_dict(search.config),
+    }
+    return Model(members.network.spec, pick(members.architectures, index), variables, meta)
 
 
 def run(search: Search[Space]) -> dict[str, Any]:
@@ -195,7 +175,8 @@ def run(search: Search[Space]) -> dict[str, Any]:
     with search.directory.stage("supernet"):
         variables = train_supernet(search, network)
     found, control = search_architectures(search, network, variables)
-    genotypes = np.concatenate([found.best(search.config.retrain.top), control.best(1)])
+    top = search.config.retrain.top
+    genotypes = {"evolution": found.best(top), "random": control.best(top)}
     rows = retrain(search, genotypes, variables)
     metrics = {
         "dataset": search.data.name,
@@ -208,10 +189,5 @@ def run(search: Search[Space]) -> dict[str, Any]:
         "seconds": search.directory.seconds,
         "environment": environment(),
     }
-    search.directory.write_json(METRICS, metrics)
-    search.directory.log.info("done: %s and %s written", METRICS, HISTORY)
+    search.directory.write_metrics(metrics)
     return metrics
-
-
-def _recalls(measured) -> dict[str, float]:
-    return {"war": float(measured.war), "uar": float(measured.uar)}

@@ -14,15 +14,15 @@ from hardware.target import DISCLAIMER
 from hardware.xylo import specification
 from hardware.xylo.core import Trace, simulate
 from hardware.xylo.features import Features, pool, scale
-from search import pareto
-from search.run_directory import HISTORY, METRICS
+from search import pareto, xylo_baseline
+from search.run_directory import HISTORY, read_metrics
 from search.xylo_fitness import costs
 from search.xylo_population import CHANNELS, Network
 from search.xylo_space import Candidate
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.errors import InputError
 
-COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f", "front": "#c1440e", "hand made": "#3a7d44"}
+COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f", "front": "#c1440e", "baseline": "#3a7d44"}
 
 
 def load_network(folder: Path) -> tuple[Network, dict]:
@@ -54,7 +54,7 @@ def channels(images: np.ndarray, network: Network, meta: dict) -> np.ndarray:
 
 def write(run: Path, data: Dataset) -> None:
     """Write figures/, pareto.csv and energy.csv of a finished run."""
-    history, metrics = pq.read_table(run / HISTORY), json.loads((run / METRICS).read_text())
+    history, metrics = pq.read_table(run / HISTORY), read_metrics(run)
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     draw_front(history, metrics).savefig(folder / "front.png", dpi=150)
@@ -110,7 +110,7 @@ def draw_front(history: pa.Table, metrics: dict) -> Figure:
             alpha=0.4,
             label=f"{name}, validation, short training",
         )
-    for name, networks in (("front", metrics["front"]), ("hand made", [metrics["hand_made"]])):
+    for name, networks in (("front", metrics["front"]), ("baseline", [metrics["baseline"]])):
         networks = [row for row in networks if row and row["test"]["hardware"]["energy"]]
         energy = (
             np.array([list(row["test"]["hardware"]["energy"].values()) for row in networks]) * 1e6
@@ -171,14 +171,14 @@ def draw_trace(network: Network, trace: Trace, meta: dict) -> Figure:
 
 
 def table(metrics: dict) -> Table:
-    """Lay out the networks of the front and the one made by hand, measured on test data."""
+    """Lay out the networks of the front and the baseline, measured on test data."""
     result = Table(title=f"{metrics['dataset']}: test results on {metrics['target']}")
     result.add_column("network", no_wrap=True)
     result.add_column("architecture")
     for name in ("WAR", "UAR", "µJ", "low to high", "ms", "XyloSim\ndiffers"):
         result.add_column(name, justify="right", no_wrap=True)
     rows = [(f"front/{n}", row) for n, row in enumerate(metrics["front"])]
-    for name, row in [*rows, ("by hand", metrics["hand_made"])]:
+    for name, row in [*rows, ("baseline", metrics["baseline"])]:
         if row is None:
             continue
         test, differs = row["test"], row["test"]["xylosim_differs"]
@@ -196,6 +196,7 @@ def table(metrics: dict) -> Table:
     volume = ", ".join(f"{name} {value:.3f}" for name, value in metrics["hypervolume"].items())
     result.caption = (
         f"Energy and time are {DISCLAIMER}. Hypervolume of the search: {volume}; "
-        f"{metrics['architectures_evaluated']} architectures evaluated."
+        f"{metrics['architectures_evaluated']} architectures evaluated. "
+        f"{xylo_baseline.in_words(metrics['comparison'])}"
     )
     return result

@@ -30,7 +30,7 @@ GRIDS = tuple(
 FIRST, LATER = (16, 24, 32, 48, 64), (0, 16, 24, 32, 48, 64)
 PACES = ("8/16", "16/24", "16/32", "24/32")
 DECAYS = ("2/3", "3/4", "4/5", "5/6")
-HAND_MADE = (60, 40)  # hidden layers of the network that nobody searched for
+BASELINE = (60, 40)  # hidden layers of the network that nobody searched for
 MAPPINGS = ("native", "exact")
 
 
@@ -94,8 +94,8 @@ class XyloSpace(Genes):
 
     @property
     def widest(self) -> int:
-        """Give the most neurons of a layer, those of the network made by hand included."""
-        return max(*FIRST, *HAND_MADE)
+        """Give the most neurons of a layer, those of the baseline included."""
+        return max(*FIRST, *BASELINE)
 
     @property
     def groups(self) -> tuple[int, ...]:

@@ -1,23 +1,23 @@
 """A run of `--space xylo`: a Pareto search through the integer core, retraining, the test."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from hardware.xylo import specification
-from hardware.xylo.features import Features
-from search import pareto
+from search import pareto, xylo_baseline
 from search.config import to_dict
 from search.evolution import Archive
 from search.exploration import Search, explore
-from search.run_directory import METRICS, environment
+from search.run_directory import environment
 from search.xylo_evaluation import Evaluator, Populations
 from search.xylo_exact import ExactPopulation
-from search.xylo_fitness import FIELDS, costs, objective_names, score, table, volume_costs
+from search.xylo_fitness import FIELDS, costs, objective_names, score, volume_costs
 from search.xylo_measure import OnChip, measure
 from search.xylo_population import Inputs, NativePopulation, Network, full_scales, make_inputs
-from search.xylo_space import HAND_MADE, Candidate, XyloSpace
+from search.xylo_space import XyloSpace
 from ttfs_jax.errors import InputError
 
 # Each purpose has its own stream of randomness; those of `stages` are below 10.
@@ -48,13 +48,6 @@ def search_networks(search: Search[XyloSpace], evaluate: Evaluator) -> dict[str,
     )
 
 
-def hand_made(search: Search[XyloSpace]) -> Candidate:
-    """Describe the network that nobody searched for: 4 × 4 cells, 16-60-40, 16 of 24 steps."""
-    grids = search.space.grids
-    number = grids.index(Features(4, 4)) if Features(4, 4) in grids else 0
-    return Candidate(grids[number], number, HAND_MADE, 16, 24, 4, 5, "native")
-
-
 def along_the_front(archive: Archive, objectives: list[str], most: int) -> np.ndarray:
     """Choose genotypes of the front, at most so many, evenly by energy: [n, G]."""
     scores = archive.scores
@@ -65,10 +58,10 @@ def along_the_front(archive: Archive, objectives: list[str], most: int) -> np.nd
 
 
 def volumes(objectives: list[str], groups: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
-    """Measure the hypervolumes of several sets of scores in one box, see `volume_costs`.
+    """Measure the hypervolumes of the fronts of several searches in one box, see `volume_costs`.
 
-    The box reaches from the best seen of each objective to the largest energy and latency seen,
-    and to recalls of 0.
+    The box reaches from the best of each objective on any front to recalls of 0, and to a tenth of
+    the range beyond the largest energy and latency on any front, so that the worst point counts.
     """
     within = {
         name: volume_costs(scores, objectives)[
@@ -77,8 +70,10 @@ def volumes(objectives: list[str], groups: dict[str, dict[str, np.ndarray]]) -> 
         for name, scores in groups.items()
     }
     seen = np.concatenate(list(within.values()))
-    reference = np.where([name in ("war", "uar") for name in objectives], 1.0, seen.max(0) + 1e-3)
-    ideal = np.minimum(seen.min(0), reference - 1e-3)
+    ideal, worst = seen.min(0), seen.max(0)
+    beyond = worst + np.maximum(0.1 * (worst - ideal), 1e-3)
+    reference = np.where([name in ("war", "uar") for name in objectives], 1.0, beyond)
+    ideal = np.minimum(ideal, reference - 1e-3)
     return {
         name: pareto.hypervolume(points, ideal=ideal, reference=reference)
         for name, points in within.items()
@@ -133,6 +128,48 @@ def keep(
     directory.write_json(f"{place}/network.json", meta)
 
 
+def retrain(
+    search: Search[XyloSpace],
+    evaluate: Evaluator,
+    chosen: np.ndarray,
+    inputs: dict[str, Inputs],
+    scales: Sequence[np.ndarray],
+) -> dict[str, Any]:
+    """Retrain genotypes [n, G] and the baseline, measure them on test data, keep them: JSON values.
+
+    The baseline is None if it does not fit.
+    """
+    candidates = [search.space.decode(genotype) for genotype in chosen]
+    candidates.append(xylo_baseline.candidate(search.space))
+    with search.directory.stage("retrain"):
+        validated, networks = evaluate.score(candidates)
+
+    def measure_and_keep(network, scores, place):
+        row = {
+            "architecture": network.candidate.architecture,
+            "validation": scores,
+            "test": on_test(search, network, inputs["test"]),
+        }
+        keep(search, place, network, scales[network.candidate.number], row)
+        return row
+
+    with search.directory.stage("test"):
+        pairs = zip(networks[:-1], validated[:-1], strict=True)
+        converted = [(network, scores) for network, scores in pairs if network is not None]
+        front = [
+            measure_and_keep(network, scores, f"front/{n}")
+            for n, (network, scores) in enumerate(converted)
+        ]
+        baseline = None
+        if networks[-1] is not None:
+            baseline = measure_and_keep(networks[-1], validated[-1], "baseline")
+    return {
+        "front": front,
+        "not_converted_in_retraining": len(chosen) - len(converted),
+        "baseline": baseline,
+    }
+
+
 def run(search: Search[XyloSpace]) -> dict[str, Any]:
     """Run all stages, or what is left of them, and write metrics.json."""
     space = search.space
@@ -140,44 +177,25 @@ def run(search: Search[XyloSpace]) -> dict[str, Any]:
     scales = full_scales(space, search.data)
     inputs = make_inputs(space, search.data, scales)
 
-    def populations(native, relu):
+    def evaluator(native, relu, purpose):
         options = {"classes": space.classes, "widest": space.widest}
-        return Populations(
+        populations = Populations(
             NativePopulation(inputs, native, **options),
             ExactPopulation(inputs, relu, chip=search.config.target, **options),
         )
+        return Evaluator(search, populations, purpose)
 
-    evaluate = Evaluator(search, populations(config.train, config.relu), TRAIN)
+    evaluate = evaluator(config.train, config.relu, TRAIN)
     archives = search_networks(search, evaluate)
-    by_hand = hand_made(search)
+    (baseline,), _ = evaluate.score([xylo_baseline.candidate(space)])
     groups = {name: archive.scores for name, archive in archives.items()}
-    groups["hand_made"] = vars(table(evaluate.score([by_hand])[0]))
     chosen = along_the_front(archives["evolution"], objectives, config.front)
     if not len(chosen):
         raise InputError(
             f"no candidate fits {search.config.target} and the budgets: raise "
             "--xylo.max-energy-uj or --xylo.max-latency-ms, or choose another --target"
         )
-    candidates = [space.decode(genotype) for genotype in chosen]
-    with search.directory.stage("retrain"):
-        again = Evaluator(search, populations(config.retrain, config.relu_retrain), RETRAIN)
-        validated, networks = again.score([*candidates, by_hand])
-    rows, failed = [], 0
-    with search.directory.stage("test"):
-        for number, (network, scores) in enumerate(zip(networks, validated, strict=True)):
-            if network is None:
-                failed += 1
-                continue
-            last = number == len(candidates)
-            row = {
-                "architecture": network.candidate.architecture,
-                "validation": scores,
-                "test": on_test(search, network, inputs["test"]),
-                "hand_made": last,
-            }
-            place = "hand_made" if last else f"front/{len(rows)}"
-            keep(search, place, network, scales[network.candidate.number], row)
-            rows.append(row)
+    longer = evaluator(config.retrain, config.relu_retrain, RETRAIN)
     metrics = {
         "dataset": search.data.name,
         "space": {"name": space.name, "size": space.size},
@@ -188,11 +206,10 @@ def run(search: Search[XyloSpace]) -> dict[str, Any]:
         "architectures_evaluated": len(archives["evolution"]),
         "random_architectures_evaluated": len(archives["random"]),
         "hypervolume": volumes(objectives, groups),
-        "front": [row for row in rows if not row["hand_made"]],
-        "not_converted_in_retraining": failed,
-        "hand_made": next((row for row in rows if row["hand_made"]), None),
+        "comparison": xylo_baseline.compare_all(groups, baseline, objectives),
+        **retrain(search, longer, chosen, inputs, scales),
         "seconds": search.directory.seconds,
         "environment": environment(),
     }
-    search.directory.write_json(METRICS, metrics)
+    search.directory.write_metrics(metrics)
     return metrics

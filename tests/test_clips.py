@@ -74,6 +74,13 @@ def test_first_event_code_by_hand():
 def test_bad_options_are_named():
     with pytest.raises(InputError, match="--pool 3"):
         show(CLIP, pool=3)
+    with pytest.raises(InputError, match="--pool 0"):
+        show(CLIP, pool=0)
+    for name in ("draws", "frames", "stride"):
+        with pytest.raises(InputError, match=f"{name} must be a whole number from 1"):
+            draw_clips(np.array([3]), **{"draws": 1, "frames": 1, "stride": 1, "seed": 0, name: 0})
+    with pytest.raises(InputError, match="no frames"):
+        draw_clips(np.array([3, 0]), draws=1, frames=1, stride=1, seed=0)
     with pytest.raises(InputError, match="unknown --code"):
         show(CLIP, code="rate")
     with pytest.raises(InputError, match="2 people"):

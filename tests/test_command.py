@@ -1,11 +1,15 @@
 """What small commands share: a table or one line of JSON, and mistakes in one line."""
 
+import errno
+import io
 import json
 from dataclasses import dataclass
 
 import pytest
+from rich.table import Table
 
-from ttfs_jax.command import run_command
+from search.progress import Reporter
+from ttfs_jax.command import console, one_line_errors, run_command
 from ttfs_jax.errors import InputError
 
 
@@ -52,3 +56,57 @@ def test_help_names_the_module(capsys):
     with pytest.raises(SystemExit, match="0"):
         run("--help")
     assert "python -m some.module" in capsys.readouterr().out
+
+
+MARKUP = "take[red].txt, a[/b].txt, seeds [0, 1] :warning:"
+
+
+def test_text_is_no_markup(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    table = Table("[bold]", title=MARKUP)
+    table.add_row(MARKUP)
+    screen = console()
+    screen.print(table)
+    screen.print(MARKUP)
+    with Reporter(screen) as reporter, reporter.bar(MARKUP[:9], 1, unit="files") as bar:
+        bar.advance(1, MARKUP)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count(MARKUP) == 4 and "[bold]" in shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_a_character_shows_another(encoding, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    monkeypatch.setattr("sys.stdout", stream)
+    run_command("some.module", Options, measure, lambda r: Table("3 × 3 ≤ –", title="µJ 眼"), [])
+    stream.seek(0)
+    assert "3 ? 3" in stream.read() or encoding == "latin-1"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "x", "/data/file"), "/data/file: No space left on device: free"),
+        (OSError(errno.EROFS, "x"), "Read-only file system: choose a folder"),
+        (PermissionError(errno.EACCES, "x", "f"), "f: Permission denied: change its permissions"),
+        (ValueError("RESOURCE_EXHAUSTED: OS error: Disk quota exceeded"), "Disk quota exceeded"),
+        (InputError("a\nb"), "error: a b"),
+    ],
+)
+def test_a_disk_that_refuses_ends_in_one_line(error, words, capsys):
+    with pytest.raises(SystemExit, match="2"), one_line_errors():
+        try:
+            raise error
+        except ValueError as cause:
+            if isinstance(cause, InputError):
+                raise
+            raise RuntimeError("a library's own words") from cause
+    message = capsys.readouterr().err
+    assert words in message and message.count("\n") == 1
+
+
+def test_faults_of_the_program_keep_their_traceback():
+    with pytest.raises(FileNotFoundError), one_line_errors():
+        raise FileNotFoundError(errno.ENOENT, "x", "file")
+    with pytest.raises(AssertionError), one_line_errors():
+        raise AssertionError

@@ -5,9 +5,10 @@ import jax
 import numpy as np
 import pytest
 
-from ttfs_jax.datasets import event_camera, event_files
+from ttfs_jax.datasets import event_camera
 from ttfs_jax.datasets.event_camera import CameraConfig
 from ttfs_jax.datasets.event_files import EVENT, EventFile, read_events, to_frames
+from ttfs_jax.datasets.events import source
 from ttfs_jax.errors import InputError
 
 WIDTH, HEIGHT = 20, 16
@@ -86,7 +87,8 @@ def test_every_format_gives_the_same_events(name, tmp_path):
         ("a.h5", b"hello", "cannot be read"),
         ("a.txt", b"0.1 2 3\n", "3 columns"),
         ("a.txt", b"0.1 2 three 1\n", "cannot be read"),
-        ("a.txt", b"0.1 -2 3 1\n", "no pixel numbers"),
+        ("a.txt", b"0.1 -2 3 1\n", "1 of 1 events are bad.*negative coordinates"),
+        ("a.txt", b"0.1 2.5 3 1\n", "no pixel numbers"),
         ("a.csv", b"nan,2,3,1\n", "not finite"),
         ("a.txt", b"# t x y p\n", "no events"),
     ],
@@ -103,13 +105,13 @@ def test_bad_files_are_named(name, content, words, tmp_path):
 def test_missing_groups_and_packages_are_named(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["other"] = np.zeros(3)
-    with pytest.raises(InputError, match="neither CD/events nor events/"):
+    with pytest.raises(InputError, match=r"it holds other \[3\]; known are CD/events"):
         read_events(tmp_path / "a.h5")
 
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(event_files.importlib, "import_module", missing)
+    monkeypatch.setattr(source.importlib, "import_module", missing)
     with pytest.raises(InputError, match="pip install"):
         read_events(tmp_path / "a.h5")
 
@@ -131,6 +133,8 @@ def test_frames_by_hand():
         to_frames(recording, size=2, crop=(6, 0, 4))
     with pytest.raises(InputError, match="smaller than"):
         to_frames(recording, size=5)
+    with pytest.raises(InputError, match="sees 0 of 5 events.*x 0 to 5, y 0 to 3"):
+        to_frames(recording, size=2, crop=(6, 0, 2))
 
 
 def test_frames_are_those_of_the_simulator():

@@ -4,37 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from eye_recordings import CONFIG, recordings
 
 from ttfs_jax import datasets
-from ttfs_jax.datasets import simulated_eye
 from ttfs_jax.datasets.clips import every_clip
-from ttfs_jax.datasets.eye import EyeConfig, check_config, split_sequences, to_dataset
-from ttfs_jax.datasets.eye_plan import make_plan
-from ttfs_jax.datasets.recordings import Recordings
+from ttfs_jax.datasets.eye import check_config, split_sequences, to_dataset
 from ttfs_jax.errors import InputError
-
-CONFIG = EyeConfig(size=8, pool=2, draws=3, test_draws=5)
-CLASSES = ("angry", "disgust", "fear")
-
-
-def recordings(sequences=60, people=12):
-    """Make sequences whose frames hold their own number, so that clips can be traced back."""
-    generator = np.random.default_rng(0)
-    lengths = generator.integers(18, 40, sequences)
-    starts = np.cumsum([0, *lengths])
-    events = np.zeros((starts[-1], 8, 8), np.int8)
-    for s, (begin, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-        events[begin:end, s // 8, s % 8] = 1
-    return Recordings(
-        events=events,
-        starts=starts,
-        labels=(np.arange(sequences) % 3).astype(np.int32),
-        subjects=np.arange(sequences) % people,
-        lights=np.array(["normal", "Low"])[np.arange(sequences) % people % 2],
-        training=generator.random(sequences) < 0.7,
-        classes=CLASSES,
-        problems=("one line",),
-    )
 
 
 @pytest.mark.parametrize("split", ["subject-disjoint", "official"])
@@ -88,10 +63,25 @@ def test_images_belong_to_their_labels_and_columns():
     ("change", "words"),
     [
         ({"pool": 3}, "must divide"),
-        ({"frames": 0}, "--eye.frames must be at least 1"),
+        ({"frames": 0}, "--eye.frames must be a whole number from 1 to 10000, not 0"),
+        ({"size": 0}, "--eye.size must be"),
+        ({"size": 48.0}, "--eye.size must be"),
+        ({"size": 10**6}, "--eye.size must be"),
+        ({"pool": 0}, "--eye.pool must be"),
+        ({"stride": -1}, "--eye.stride must be"),
+        ({"draws": True}, "--eye.draws must be"),
+        ({"test_draws": 0}, "--eye.test-draws must be"),
+        ({"folds": 1}, "--eye.folds must be a whole number from 2"),
+        ({"fold": -1}, "--eye.fold must be a whole number from 0 to 4"),
+        ({"subjects": 7}, "--eye.subjects must be a whole number from 8"),
+        ({"simulator_seed": -1}, "--eye.simulator-seed must be"),
+        (
+            {"simulator_seed": 2**32},
+            "--eye.simulator-seed must be a whole number from 0 to 4294967295",
+        ),
         ({"code": "rate"}, "unknown --eye.code"),
         ({"split": "random"}, "unknown --eye.split"),
-        ({"fold": 5}, "--eye.fold 5"),
+        ({"fold": 5}, "--eye.fold must be a whole number from 0 to 4, not 5"),
     ],
 )
 def test_bad_options_are_named(change, words):
@@ -111,25 +101,6 @@ def test_every_clip_by_hand():
     np.testing.assert_array_equal(every_clip(3, frames=4, stride=1), [[0, 1, 2, 0]])
 
 
-def test_simulated_set_is_made_once(tmp_path, monkeypatch):
-    calls = []
-    options = {"seed": 5, "subjects": 8, "size": 8, "cache": tmp_path}
-    monkeypatch.setattr(simulated_eye, "make_plan", lambda **o: make_plan(**o)[:6])
-    made, light = simulated_eye.generate(
-        **options, on_progress=lambda done, total: calls.append((done, total))
-    )
-    assert calls == [(n, 6) for n in range(1, 7)]
-    assert made.events.shape == light.shape == (made.starts[-1], 8, 8)
-    assert set(np.unique(made.events)) == {-1, 0, 1}
-    again, _ = simulated_eye.generate(**options, on_progress=lambda *_: pytest.fail("made again"))
-    np.testing.assert_array_equal(made.events, again.events)
-    folder = next(tmp_path.iterdir())
-    take = make_plan(seed=5, subjects=8)[2]
-    alone = simulated_eye.record(take, 2, seed=5, size=8)
-    np.testing.assert_array_equal(made.events[made.starts[2] : made.starts[3]], alone.events)
-    assert not list(tmp_path.glob(".*"))
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    with pytest.raises(InputError, match="cannot write the cache"):
-        simulated_eye.generate(**options | {"cache": blocked})
-    assert folder.is_dir()
+def test_too_few_people_are_named():
+    with pytest.raises(InputError, match="5 people are left for training and validation"):
+        split_sequences(recordings(people=10), replace(CONFIG, folds=2), seed=0)

@@ -1,4 +1,4 @@
-"""Members that are behind stop early, the control never does, and a resumed run agrees."""
+"""Members that are behind stop early, as many of each group, and a resumed run agrees."""
 
 import jax
 import numpy as np
@@ -17,9 +17,10 @@ from ttfs_jax.population import PopulationConfig
 from ttfs_jax.training import TrainConfig
 
 RECIPE = TrainConfig(epochs=3, batch_size=16)
-MEMBERS = 5
-# The fourth is best, then the first; the control, the last, is worst of all.
-QUALITY = np.array([0.8, 0.2, 0.1, 0.9, 0.0])
+MEMBERS = 6
+# Of the first group the fourth is best, of the second the last, although it is worse than most.
+GROUPS = np.array([0, 0, 0, 0, 1, 1])
+QUALITY = np.array([0.8, 0.2, 0.1, 0.9, 0.0, 0.05])
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def members():
     space = make_space("conv-wide", data.image_shape, len(data.classes))
     genotypes = np.tile([1, 0, 2, 0, 0, 0, 0, 0], (MEMBERS, 1)).astype(np.int32)
     config = RetrainConfig(population=PopulationConfig(lanes=1), calibration_images=16)
-    return Retraining(space, genotypes, config, data, seed=0)
+    return Retraining(space, genotypes, config, data, seed=0, groups=GROUPS)
 
 
 def train(members, folder, asked):
@@ -46,20 +47,20 @@ def train(members, folder, asked):
             code="relu",
             directory=directory,
             bar=bar,
-            rungs=rungs(MEMBERS - 1, RECIPE.epochs, HalvingConfig(factor=2)),
+            rungs=rungs(4, RECIPE.epochs, HalvingConfig(factor=2)),
             rank=rank,
         )
 
 
-def test_halving_keeps_the_best_and_the_control_and_resumes(members, tmp_path):
+def test_halving_keeps_the_best_of_each_group_and_resumes(members, tmp_path):
     asked = []
     variables, left = train(members, tmp_path / "whole", asked)
-    assert asked == [[0, 1, 2, 3], [0, 3]]
-    assert left.tolist() == [3, 4]
+    assert asked == [[0, 1, 2, 3, 4, 5], [0, 3, 4, 5]]
+    assert left.tolist() == [3, 5]
     again = []
     once_more, still = train(members, tmp_path / "whole", again)
     assert not again
-    assert still.tolist() == [3, 4]
+    assert still.tolist() == [3, 5]
     jax.tree.map(np.testing.assert_array_equal, once_more, variables)
     log = (tmp_path / "whole" / "log.txt").read_text()
     assert log.count("nan") >= 3 + 2  # losses of members that no longer train

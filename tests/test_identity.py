@@ -1,5 +1,6 @@
 """Both codes of the whole network: logits, gradients, folding, masks, quantisation."""
 
+import dataclasses
 import functools
 
 import jax
@@ -9,9 +10,11 @@ import pytest
 
 from ttfs_jax.architecture import Architecture, NetworkSpec, largest
 from ttfs_jax.convolution import convolve
+from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.identity import calibrate, compare, fold
 from ttfs_jax.network import Network, initialise
 from ttfs_jax.spike_time import NO_SPIKE
+from ttfs_jax.training import TrainConfig, make_train
 from ttfs_jax.window import quantise
 
 SPEC = NetworkSpec((8, 8, 1), 3, stage_widths=(4, 6), stage_blocks=(2, 1), head_width=8)
@@ -129,3 +132,42 @@ def test_convolution_and_its_gradient_equal_lax(size, stride):
         )
         theirs = jax.grad(lambda *a: (reference(*a) ** 2).sum(), argument)(x, kernel)
         np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_windows_that_are_too_short_fail_the_proof():
+    chosen = architecture((1, 3, 3))
+    sound = compare(NETWORK, converted(chosen), chosen, images())
+    assert sound.failures == ()
+    assert sound.unclipped == 1.0
+    clipped = compare(NETWORK, converted(chosen, margin=0.05), chosen, images())
+    assert clipped.unclipped == 0.0
+    assert np.isnan(clipped.max_rel_logit_error_unclipped)
+    short, nowhere = clipped.failures
+    assert "windows are too short" in short
+    assert "0.00% of the images" in nowhere
+    wrong = sound._replace(max_rel_logit_error_unclipped=1e-3)
+    assert ["logits differ by 1.0e-03" in reason for reason in wrong.failures] == [True]
+
+
+def test_the_readout_window_grows_with_the_others():
+    recipe = TrainConfig(epochs=1, batch_size=8, learning_rate=1e-4)
+    labels = jnp.arange(16) % 3
+    chosen = architecture((1, 3, 3))
+    variables = converted(chosen)
+    short = {"window": jnp.asarray(1e-3), "shift": jnp.asarray(0.0)}
+    variables["windows"] = variables["windows"] | {"output": short}
+
+    def tuned(config):
+        train = make_train(NETWORK, config, samples=16, code="ttfs")
+        state, _ = jax.jit(train.epoch)(
+            train.init(variables), chosen, images(), labels, jnp.uint32(0)
+        )
+        return state.final
+
+    own = tuned(recipe)
+    out = NETWORK.apply(own, images(), chosen, code="ttfs")
+    times = first_spike_readout(out.logits, **own["windows"]["output"])
+    np.testing.assert_array_equal(times.argmin(-1), out.logits.argmax(-1))
+    assert (times.min(-1) > 0.0).all()
+    kept = tuned(dataclasses.replace(recipe, grow_windows=False))["windows"]["output"]
+    assert kept == short

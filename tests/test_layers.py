@@ -166,10 +166,29 @@ def test_vmap_of_grad_equals_grad_of_vmap(name):
 
 def test_delay_keeps_the_charge_and_silence():
     signal = Signal(jnp.array([0.5, 2.0, NO_SPIKE]), jnp.array(3.0))
-    later = delay(signal, jnp.array(1.0))
+    later, weight = delay(signal, jnp.array(1.0), time_bits=jnp.array(0))
     np.testing.assert_array_equal(later.values, [-1.5, 0.0, NO_SPIKE])
     reading = Reading("ttfs")
     np.testing.assert_array_equal(activation(later, reading), activation(signal, reading))
+    assert weight == 1.0
+
+
+def test_in_time_steps_a_delay_is_one_window_of_whole_steps():
+    steps = jnp.array([1.0, 5.0, NO_SPIKE])  # of 8 in a window of 3
+    signal = Signal(steps * 3.0 / 8, jnp.array(3.0))
+    later, weight = delay(signal, jnp.array(0.7), time_bits=jnp.array(3))
+    np.testing.assert_allclose(later.values / later.window * 8, steps, rtol=1e-6)
+    delivered = weight * activation(later, Reading("ttfs"))
+    np.testing.assert_allclose(delivered, [21 / 8, 9 / 8, 0.0], rtol=1e-6)
+
+    def charge(values, window):
+        signal = Signal(values, window)
+        later, weight = delay(signal, jnp.array(0.7), time_bits=jnp.array(3))
+        return (weight * activation(later, Reading("ttfs"))).sum()
+
+    by_time, by_window = jax.grad(charge, (0, 1))(signal.values, signal.window)
+    np.testing.assert_allclose(by_time, [-1.0, -1.0, 0.0], rtol=1e-6)
+    assert np.isfinite(by_window)
 
 
 def test_pools_by_hand():

@@ -132,7 +132,7 @@ def test_memory_grows_with_the_chunk_and_is_what_the_arrays_take():
 
 def test_unfit_settings_are_named():
     for name in ("lanes", "chunk", "memory_gib"):
-        with pytest.raises(ValueError, match=f"{name} must be positive"):
+        with pytest.raises(ValueError, match=f"{name} must be (at least 1|above 0)"):
             PopulationConfig(**{name: 0})
     with pytest.raises(ValueError, match="waste"):
         PopulationConfig(waste=1.5)

@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
+from rich.console import Console
 
-from benchmarks import ranking
-from benchmarks.ranking_study import StudyConfig, run_config, sample, shortened
+from benchmarks import ranking, ranking_study
+from benchmarks.ranking_study import Study, StudyConfig, halves, run_config, sample, shortened
 from search.config import EvolutionConfig
 from search.fitness import make_evaluator
 from search.space import make_space
-from ttfs_jax.datasets import digits
+from ttfs_jax.datasets import Split, digits
 from ttfs_jax.errors import InputError
 from ttfs_jax.network import Network, initialise
 from ttfs_jax.population import pick
@@ -27,9 +29,18 @@ def columns():
         "full_1": unseen,
         "full_2": unseen + 0.01,
         **{name: TRUTH.copy() for name in ranking.PREDICTORS},
+        "full_0_elsewhere": TRUTH,
+        "truth_images": np.full(4, "validation, first half"),
+        "predictor_images": np.full(4, "validation, second half"),
         "params": -TRUTH,
         "synops": np.array([1.0, 2.0, 4.0, 3.0]),
     }
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Intervals take long, and no test looks at their figures."""
+    monkeypatch.setattr(ranking, "RESAMPLES", 20)
 
 
 def test_rank_correlations_by_hand():
@@ -41,6 +52,114 @@ def test_rank_correlations_by_hand():
     assert result["full_training"]["lowest"] == pytest.approx((0.1 + 0.12 + 0.13) / 3)
     row = result["predictors"]["synops"]
     assert row["tau_low"] <= row["tau"] <= row["tau_high"]
+
+
+def test_the_ceiling_looks_at_the_images_of_the_predictors():
+    table = columns()
+    table["full_1"] = np.array([0.1, 0.2, 0.3, np.nan])
+    table["full_2"] = table["full_1"]
+    assert ranking.analyse(table)["noise_ceiling"]["tau"] == 1
+    table["full_0_elsewhere"] = np.array([0.1, 0.3, 0.2, 0.9])  # one pair of three not in order
+    assert ranking.analyse(table)["noise_ceiling"]["tau"] == pytest.approx(1 / 3)
+
+
+def test_a_table_on_shared_images_says_so(tmp_path, capsys):
+    new, old = columns(), columns()
+    for name in ("full_0_elsewhere", "truth_images", "predictor_images"):
+        old.pop(name)
+    for name, table, shared in (("new", new, False), ("old", old, True)):
+        path = tmp_path / f"{name}.parquet"
+        ranking.write(path, {"digits": table})
+        ranking.main(["--table", str(path), "--json"])
+        result = json.loads(capsys.readouterr().out)["digits"]
+        assert result["shared_images"] is shared
+        ranking.main(["--table", str(path)])
+        text = " ".join(capsys.readouterr().out.split())
+        assert ("Made on shared images" in text) is shared
+        assert ("Truth on validation, first half" in text) is not shared
+    # A part made anew stands beside an old one.
+    ranking.write(path, {**ranking.read(path), "eye": new})
+    shared = [ranking.analyse(table)["shared_images"] for table in ranking.read(path).values()]
+    assert shared == [True, False]
+
+
+def split_of(subjects=None, count=101):
+    numbers = np.arange(count)
+    columns = {} if subjects is None else {"subject": subjects, "sequence": numbers // 2}
+    images = np.broadcast_to(numbers[:, None, None, None], (count, 1, 1, 1))
+    return Split(images, numbers % 7, columns)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_halves_share_no_image_and_no_person(seed):
+    subjects = np.random.default_rng(seed).integers(0, 9, 101)
+    one_person = np.zeros(101, int)
+    for split, column in (
+        (split_of(), None),
+        (split_of(subjects), "subject"),
+        (split_of(one_person), "sequence"),
+    ):
+        parts = halves(split, seed)
+        assert list(parts) == ["truth", "predictors"]
+        together = np.concatenate([part.images.ravel() for part in parts.values()])
+        np.testing.assert_array_equal(np.sort(together), np.arange(101))
+        sizes = [len(part.labels) for part in parts.values()]
+        assert min(sizes) >= 0.35 * 101
+        for part in parts.values():
+            np.testing.assert_array_equal(part.labels, part.images.ravel() % 7)
+        if column:
+            one, other = (set(part.columns[column].tolist()) for part in parts.values())
+            assert not one & other
+        again = halves(split, seed)["truth"].images
+        np.testing.assert_array_equal(again, parts["truth"].images)
+
+
+def test_the_study_scores_truth_and_predictors_on_different_halves(tmp_path, monkeypatch):
+    """Networks are stood in for by ones whose accuracy tells the images they were scored on."""
+    seen = {"inherited": [], "short": [], "full": []}
+    data = digits.load(split_seed=0)
+    options = StudyConfig(architectures=4, repeated=2)
+    study = Study(run_config("eye", options), options, data, tmp_path / "run")
+
+    def make_evaluator(*_, images, labels, **__):
+        seen["inherited"].append(images)
+        assert len(images) == len(labels)
+        ones = np.ones(4)
+        return lambda *_: SimpleNamespace(war=ones, params=ones, synops=ones)
+
+    class Stub:
+        def __init__(self, space, genotypes, config, data, seed):
+            self.members = len(genotypes)
+            self.architectures = jax.vmap(space.decode)(np.asarray(genotypes))
+            self.kind = ""
+
+        def initial(self):
+            return {}
+
+        def train(self, name, variables, config, **_):
+            self.kind = self.kind or name
+            return variables, None
+
+        def convert(self, variables, members, *, margin):
+            return variables
+
+        def measure(self, variables, members, images, labels, *, code):
+            seen[self.kind].append(images)
+            return SimpleNamespace(war=np.full(self.members, images.sum()))
+
+    monkeypatch.setattr(ranking_study, "make_evaluator", make_evaluator)
+    monkeypatch.setattr(ranking_study, "Retraining", Stub)
+    monkeypatch.setattr(ranking_study.stages, "train_supernet", lambda *_: {})
+    monkeypatch.setattr(Study, "_synops", lambda self, population, _: np.ones(population.members))
+    table = study.run(Console(quiet=True))
+    parts = halves(data.validation, options.seed)
+    for images in seen["inherited"]:
+        np.testing.assert_array_equal(images, parts["predictors"].images)
+    np.testing.assert_allclose(table["short_training"], parts["predictors"].images.sum())
+    np.testing.assert_allclose(table["full_0"], parts["truth"].images.sum())
+    np.testing.assert_allclose(table["full_1"][:2], parts["truth"].images.sum())
+    np.testing.assert_allclose(table["full_0_elsewhere"], parts["predictors"].images.sum())
+    assert (table["truth_images"] != table["predictor_images"]).all()
 
 
 def test_table_comes_back_and_bad_ones_are_named(tmp_path, capsys):

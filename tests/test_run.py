@@ -30,10 +30,14 @@ def test_metrics_hold_what_readers_rely_on(finished):
     assert metrics["architectures_evaluated"] == metrics["random_architectures_evaluated"] == 12
     assert {"max_abs_logit_error", "argmax_agreement", "clip_rate"} <= metrics["identity"].keys()
     assert {"supernet", "evolution", "random", "retrain"} <= metrics["seconds"].keys()
-    for row in [*metrics["best"], metrics["random_search"]]:
+    assert len(metrics["best"]) == len(metrics["random_search"]) == 1
+    readings = ("relu", "ttfs", "ttfs_continuous", "first_spike", "lost_to_time_steps")
+    for row in [*metrics["best"], *metrics["random_search"]]:
         assert {"genotype", "validation", "spikes_per_neuron", "synops", "params"} <= row.keys()
-        assert all({"war", "uar"} <= row[code].keys() for code in ("relu", "ttfs"))
+        assert all({"war", "uar"} <= row[reading].keys() for reading in readings)
+        assert all({"war", "uar"} <= row["before_fine_tuning"][c].keys() for c in ("relu", "ttfs"))
     assert metrics["identity"]["max_rel_logit_error"] < 1e-4
+    assert metrics["identity"]["failures"] == []
 
 
 def test_history_has_every_candidate_once_in_each_stage(finished):
@@ -55,6 +59,20 @@ def test_saved_network_gives_the_accuracy_of_the_metrics(finished):
     assert net.meta["metrics"]["genotype"] == row["genotype"]
     first = net.predict(test.images, readout="first-spike")
     assert (first == net.predict(test.images)).mean() > 0.99
+    assert (first == test.labels).mean() == pytest.approx(row["first_spike"]["war"])
+    # The ReLU reading of the network that is saved, not of the one before fine-tuning.
+    twin = np.asarray(net(test.images, code="relu")).argmax(-1)
+    assert (twin == test.labels).mean() == pytest.approx(row["relu"]["war"])
+    same = (twin == net.predict(test.images)).mean()
+    assert same == pytest.approx(row["agreement_with_relu"])
+    stepless = dataclasses.replace(
+        net, architecture=net.architecture.replace(time_bits=np.zeros((), np.int32))
+    )
+    continuous = (stepless.predict(test.images) == test.labels).mean()
+    assert continuous == pytest.approx(row["ttfs_continuous"]["war"])
+    lost = row["lost_to_time_steps"]["war"]
+    assert continuous - lost == pytest.approx(row["ttfs"]["war"])
+    assert row["latency"] == {"windows": net.timeline.windows, "time_steps": net.timeline.steps}
     with pytest.raises(ValueError, match="readout must be"):
         net.predict(test.images, readout="last")
     with pytest.raises(InputError, match=r"images must be \[B"):
@@ -68,10 +86,10 @@ def test_signals_come_in_the_order_of_time(finished):
     operators = jax.numpy.array([1, 0, 3, 0])
     net = dataclasses.replace(net, architecture=net.architecture.replace(operators=operators))
     signals = net.signals(datasets.load("digits").test.images[:2])
-    names = "input stem block_0/second pool1 entry_0 block_2/second head"
-    assert list(signals) == names.split()
-    whole = net._apply(datasets.load("digits").test.images[:2], "ttfs", record=True).signals
-    assert set(whole) == set(net.spec.signal_names)
+    names = "input stem block_0/first pool1 entry_0 block_2/first block_2/second head"
+    assert list(signals) == names.split() == list(net.timeline.slots)
+    for name, slot in net.timeline.slots.items():
+        assert float(signals[name].window) == pytest.approx(slot.length)
     assert all(
         (np.asarray(s.values)[np.isfinite(s.values)] <= s.window).all() for s in signals.values()
     )
@@ -111,7 +129,7 @@ def kill_and_resume(folder, finished, cache, seed):
     assert results(folder) == results(finished), where
     history = "history.parquet"
     assert (folder / history).read_bytes() == (finished / history).read_bytes(), where
-    for name in ("best/0", "random_search"):
+    for name in ("best/0", "random_search/0"):
         ours, theirs = (ttfs_jax.load(run / name).variables for run in (folder, finished))
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
@@ -156,6 +174,30 @@ def test_a_run_is_neither_overwritten_nor_changed(finished, capsys):
         assert words in message
         assert message.count("\n") == 1
     assert snapshot(finished) == before
+
+
+def test_a_failed_proof_is_loud_and_ends_with_status_1(finished, tmp_path, capsys):
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["random_search"][0]["identity"]["failures"] = ["the codes agree on 2.00% of the images"]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(SystemExit) as stopped:
+        evolve.main(["--resume", str(run)])
+    assert stopped.value.code == 1
+    message = capsys.readouterr().err
+    assert "PROOF FAILED" in message
+    assert "random_search/0: before fine-tuning the codes agree on 2.00% of the images" in message
+
+
+def test_a_finished_run_is_shown_from_a_disk_that_is_read_only(
+    finished, tmp_path, capsys, monkeypatch
+):
+    folder = Path(shutil.copytree(finished, tmp_path / "seeds [0, 1]"))
+    before = snapshot(folder)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    evolve.main(["--resume", str(folder)])
+    assert "test results" in capsys.readouterr().out
+    assert snapshot(folder) == before
 
 
 def test_unknown_option_is_suggested(capsys):

@@ -14,10 +14,20 @@ from sklearn import metrics as reference
 from hardware.counts import count
 from search.figures import running_best
 from search.report import pareto_front
+from search.space import make_space
 from ttfs_jax import window as windows
-from ttfs_jax.architecture import CONV5, RESIDUAL, SKIP, Architecture, NetworkSpec, mask
+from ttfs_jax.architecture import (
+    CONV5,
+    RESIDUAL,
+    SKIP,
+    Architecture,
+    NetworkSpec,
+    largest,
+    mask,
+    neurons_by_layer,
+)
 from ttfs_jax.encoding import encode, first_spike_readout
-from ttfs_jax.evaluation import evaluate
+from ttfs_jax.evaluation import clipped_share, evaluate
 from ttfs_jax.losses import cross_entropy, first_spike_cross_entropy
 from ttfs_jax.metrics import confusion, unweighted_average_recall, weighted_average_recall
 from ttfs_jax.network import Network, initialise
@@ -169,3 +179,35 @@ def test_pareto_front_and_running_best():
     )
     assert pareto_front(history).tolist() == [True, True, False, False, False]
     assert running_best(np.array([1.0, np.nan, 0.5, 2.0])).tolist() == [1.0, 1.0, 1.0, 2.0]
+
+
+def test_counts_of_a_large_set_of_large_images_do_not_overflow():
+    """Samples × neurons exceeds 2³¹ for images of 90 × 90 pixels and a test set of SEE's size."""
+    spec = make_space("conv", (90, 90, 8), 7).spec
+    chosen = largest(spec)
+    neurons = sum(jax.jit(lambda a: list(neurons_by_layer(spec, a).values()))(chosen))
+    samples = 9620
+    assert samples * int(neurons) > 2**31
+    every = jnp.full(samples, neurons)
+    share = jax.jit(clipped_share)(every, neurons) / samples
+    assert share == pytest.approx(1.0, rel=1e-6)
+    one = jnp.zeros(samples, jnp.int32).at[3].set(1)
+    assert float(clipped_share(one, neurons)) / samples == pytest.approx(
+        1.0 / samples / int(neurons)
+    )
+    # Shapes only: no count over the samples is kept in integers, but those of the classes.
+    shapes = jax.eval_shape(
+        lambda variables, images, labels: evaluate(
+            Network(spec), variables, chosen, images, labels
+        ),
+        jax.eval_shape(lambda: initialise(Network(spec), jax.random.key(0))),
+        jax.ShapeDtypeStruct((samples, 90, 90, 8), jnp.float32),
+        jax.ShapeDtypeStruct((samples,), jnp.int32),
+    )
+    integers = {
+        name
+        for name, leaf in vars(shapes).items()
+        for part in jax.tree.leaves(leaf)
+        if jnp.issubdtype(part.dtype, jnp.integer)
+    }
+    assert integers == {"predictions", "confusion", "first_spike_confusion"}

@@ -7,8 +7,8 @@ import pytest
 
 from hardware.counts import fan_out
 from search import algorithms, evolution, evolve
-from search.config import SCHEDULES, preset
 from search.fitness import Scores
+from search.presets import SCHEDULES, preset
 from search.space import conv_space, deep_space, make_space
 from ttfs_jax.architecture import multiply_adds
 from ttfs_jax.errors import InputError

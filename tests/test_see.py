@@ -1,16 +1,18 @@
 """The layout of SEE: simulated sets come back, broken ones are read as far as they can be."""
 
-import json
+import os
 import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
 from PIL import Image
+from see_tree import database_of, make_tree, name_of, sequences, write_json
 
 from ttfs_jax.datasets import make_eye
 from ttfs_jax.datasets.event_frames import from_levels, load_frames, read_frame, to_levels
 from ttfs_jax.datasets.eye_plan import LIGHT_SUBJECTS, make_plan
+from ttfs_jax.datasets.recordings import read_see_light
 from ttfs_jax.datasets.see import parse_name, read_index
 from ttfs_jax.errors import InputError
 
@@ -32,7 +34,7 @@ def test_plan_has_the_proportions_of_the_published_set():
     both = {t.subject for t in plan if t.training} & {t.subject for t in plan if not t.training}
     assert len(both) > 80
     assert make_plan(seed=3) == plan != make_plan(seed=4)
-    with pytest.raises(InputError, match="at least 8"):
+    with pytest.raises(InputError, match="subjects must be a whole number from 8"):
         make_plan(seed=0, subjects=3)
 
 
@@ -72,45 +74,9 @@ def test_simulated_set_comes_back_the_same(tmp_path, capsys):
     assert "not an empty folder" in capsys.readouterr().err
 
 
-LABELS = ["angry", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
-
-
-def name_of(number, emotion, length=3):
-    return f"{number}_{number:03d}_man_24_Master_normal_{emotion}_{length}_take000"
-
-
 @pytest.fixture
 def tree(tmp_path):
-    """Write a small sound data set by hand and return its root."""
-    root, database = tmp_path / "SEE", {}
-    generator = np.random.default_rng(0)
-    for number, emotion in enumerate(("angry", "neutral", "fear"), start=1):
-        name = name_of(number, emotion)
-        folder = root / "event" / emotion / name
-        folder.mkdir(parents=True)
-        for n in range(3):
-            events = generator.choice([-1, 0, 1], (16, 16)).astype(np.int8)
-            Image.fromarray(to_levels(events)).save(folder / f"{n:05d}.jpg", quality=95)
-        annotations = {"label": emotion, "segment": [0, 3]}
-        database[name] = {"subset": "training", "annotations": annotations}
-    write_json(root, database)
-    return root
-
-
-def write_json(root, database):
-    (root / "emotion.json").write_text(json.dumps({"labels": LABELS, "database": database}))
-
-
-def database_of(root):
-    return json.loads((root / "emotion.json").read_text())["database"]
-
-
-def sequences(root, cache=None):
-    index = read_index(root)
-    problems = list(index.problems)
-    if cache is not None:
-        problems += load_frames(index, cache=cache).problems
-    return {s.name: len(s.files) for s in index.sequences}, problems
+    return make_tree(tmp_path / "SEE")
 
 
 def test_sound_tree_has_no_problems(tree, tmp_path):
@@ -228,3 +194,74 @@ def test_second_load_maps_what_the_first_decoded(tree, tmp_path, monkeypatch):
     (tree / "event" / "angry" / name_of(1, "angry") / "00002.jpg").unlink()
     with pytest.raises(AssertionError, match="decoded again"):
         load_frames(read_index(tree), cache=cache)
+    assert not list(cache.glob(".*"))
+
+
+def paint(path, level, size=16):
+    Image.fromarray(np.full((size, size), level, np.uint8)).save(path)
+
+
+def test_frames_follow_segments_and_files(tree, tmp_path):
+    """White, grey and black frames tell which of them a cache hands out."""
+    cache, name = tmp_path / "cache", name_of(1, "angry")
+    folder = tree / "event" / "angry" / name
+    for n, level in enumerate((255, 0, 128)):
+        paint(folder / f"{n:05d}.jpg", level)
+
+    def load():
+        values = load_frames(read_index(tree), cache=cache).values
+        return values[:-6, 0, 0].tolist()  # without the two other sequences
+
+    assert load() == [1, -1, 0]
+    database = database_of(tree)
+    for segment, expected in (([0, 2], [1, -1]), ([1, 3], [-1, 0]), ([0, 3], [1, -1, 0])):
+        database[name]["annotations"]["segment"] = segment
+        write_json(tree, database)
+        assert load() == expected
+    # Written in place, and with the old size and time of modification.
+    before = (folder / "00001.jpg").stat()
+    paint(folder / "00001.jpg", 255)
+    os.utime(folder / "00001.jpg", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (folder / "00001.jpg").stat().st_size == before.st_size
+    assert load() == [1, 1, 0]
+    # Replaced, without a trace in the folder's names.
+    paint(tmp_path / "new.jpg", 0)
+    os.replace(tmp_path / "new.jpg", folder / "00002.jpg")
+    assert load() == [1, 1, -1]
+    # Damaged, and mended.
+    (folder / "00000.jpg").write_bytes(b"no picture")
+    assert load() == [0, 1, -1]
+    paint(folder / "00000.jpg", 0)
+    assert load() == [-1, 1, -1]
+
+
+def test_intensity_frames_follow_their_files(tree, tmp_path):
+    shutil.copytree(tree / "event", tree / "frame")
+    path = tree / "frame" / "fear" / name_of(3, "fear") / "00001.jpg"
+    for level in (10, 200):
+        paint(path, level)
+        assert (read_see_light(tree, cache=tmp_path / "cache")[7] == level).all()
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("frames.npy", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+        ("frames.npy", lambda path: path.write_bytes(b"")),
+        ("frames.npy", lambda path: path.write_bytes(b"x" * path.stat().st_size)),
+        ("frames.npy", lambda path: path.unlink()),
+        ("index.json", lambda path: path.write_text("{")),
+        ("index.json", lambda path: path.write_text("[1]")),
+        ("index.json", lambda path: path.unlink()),
+        ("", shutil.rmtree),
+        ("", lambda path: (shutil.rmtree(path), path.write_text("a file"))),
+    ],
+)
+def test_a_damaged_cache_is_made_anew(tree, tmp_path, file, damage):
+    cache, index = tmp_path / "cache", read_index(tree)
+    expected = np.array(load_frames(index, cache=cache).values)
+    (entry,) = cache.iterdir()
+    damage(entry / file)
+    np.testing.assert_array_equal(load_frames(index, cache=cache).values, expected)
+    assert [p.name for p in entry.parent.iterdir()] == [entry.name]
+    assert {p.name for p in entry.iterdir()} == {"frames.npy", "index.json"}

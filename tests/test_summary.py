@@ -9,8 +9,13 @@ from benchmarks import summary
 
 def network(war):
     return {
+        "before_fine_tuning": {"relu": {"war": war + 0.02}, "ttfs": {"war": war + 0.02}},
+        "validation": {"war": war},
         "relu": {"war": war + 0.01},
         "ttfs": {"war": war, "uar": war - 0.01},
+        "ttfs_continuous": {"war": war + 0.005},
+        "first_spike": {"war": war},
+        "agreement_with_relu": 0.9,
         "spikes_per_neuron": 0.25,
         "synops": 1e6,
         "params": 1000,
@@ -19,11 +24,12 @@ def network(war):
 
 def finished(folder, *, seed, war):
     metrics = {
+        "format": 2,
         "dataset": "digits",
         "seed": seed,
         "architectures_evaluated": 64,
         "best": [network(war), network(0.1)],
-        "random_search": network(war - 0.2),
+        "random_search": [network(war - 0.2), network(0.1)],
         "seconds": {"supernet": 60.0, "test": 30.0},
     }
     folder.mkdir()
@@ -40,6 +46,8 @@ def test_means_and_spread_of_the_best_by_hand(tmp_path, capsys):
     mean, spread = result["mean_and_sd"]["ttfs_war"]
     assert (mean, spread) == pytest.approx((0.85, 0.05 * 2**0.5))
     assert result["mean_and_sd"]["random_ttfs_war"][0] == pytest.approx(0.65)
+    assert result["mean_and_sd"]["relu_war"][0] == pytest.approx(0.86)
+    assert result["mean_and_sd"]["before_relu_war"][0] == pytest.approx(0.87)
     assert result["mean_and_sd"]["minutes"] == [1.5, 0.0]
     summary.main(runs[:1])
     assert "0.9000 ± 0.0000" in capsys.readouterr().out

@@ -282,4 +282,4 @@ def test_a_new_target_is_one_class():
             return Estimate(self.name, {"all": Range(0.0, 0.0, 0.0)}, 1.0)
 
     free: Target = Free()
-    assert "0 µJ an inference (low 0, high 0), 1e+03 ms, 0 mW" in str(free.estimate(some()))
+    assert "0 µJ per inference (low 0, high 0), 1e+03 ms, 0 mW" in str(free.estimate(some()))

@@ -17,7 +17,8 @@ from hardware.xylo.features import Features, fits, full_scale, pool, scale
 from hardware.xylo.native_training import NativeTrainConfig
 from hardware.xylo.network import ChipNetwork
 from search import evolve, xylo_fitness, xylo_measure
-from search.config import XyloConfig, from_dict, preset, to_dict
+from search.config import XyloConfig, from_dict, to_dict
+from search.presets import preset
 from search.xylo_evaluation import Evaluator
 from search.xylo_exact import ExactPopulation
 from search.xylo_fitness import costs, objective_names, over_budget, price, silent_gap, skeleton
@@ -259,7 +260,10 @@ def run(tmp_path_factory, cache):
 def test_a_run_leaves_networks_for_the_chip(run):
     metrics = results(run)
     assert metrics["architectures_evaluated"] == metrics["random_architectures_evaluated"] == 8
-    assert set(metrics["hypervolume"]) == {"evolution", "random", "hand_made"}
+    assert set(metrics["hypervolume"]) == {"evolution", "random"}
+    assert set(metrics["comparison"]) == {"evolution", "random", "baseline"}
+    assert metrics["comparison"]["baseline"]["energy"] > 0
+    load_network(run / "baseline")
     assert metrics["front"]
     for number, row in enumerate(metrics["front"]):
         assert row["test"]["xylosim_differs"] == 0

@@ -54,17 +54,6 @@ class NetworkSpec:
         height, width = self.stage_sizes[-1]
         return -(-height // self.head_pool), -(-width // self.head_pool)
 
-    @property
-    def signal_names(self) -> tuple[str, ...]:
-        """Name the signals that a network records, in the order of their windows in time."""
-        names, block = ["input", "stem"], 0
-        for stage, count in enumerate(self.stage_blocks):
-            if stage:
-                names += [f"pool{stage}", f"entry_{stage - 1}"]
-            names += [f"block_{n}/second" for n in range(block, block + count)]
-            block += count
-        return (*names, "head")
-
     def block_stage(self, block: int) -> int:
         """Tell in which stage a block is."""
         for stage, count in enumerate(self.stage_blocks):
@@ -123,7 +112,7 @@ def multiply_adds(
     Σ over layers of positions × kernel area × inputs × outputs; `areas` [N] is the summed kernel
     area of each block's convolutions, see `OPERATOR_AREAS`.
     """
-    # NumPy's 32-bit integers would overflow in what is made of the count.
+    # NumPy's 32-bit integers would overflow in later arithmetic.
     widths, head = [int(channels) for channels in widths], int(head)
     height, width = spec.stage_sizes[0]
     total = height * width * spec.stem_kernel**2 * spec.image_shape[2] * widths[0]

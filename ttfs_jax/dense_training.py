@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from ttfs_jax.dense import Dense, init, relu
 from ttfs_jax.fitting import FitConfig, fit, in_use, shift_inputs
 from ttfs_jax.losses import cross_entropy
+from ttfs_jax.ranges import at_least, check
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class DenseTrainConfig(FitConfig):
     jitter: float = 0.03
     weight_decay: float = 1e-3
     """Decoupled decay of weights and biases; small ones need less of the chip's 16 bits."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, weight_decay=at_least(0))
 
 
 def make_train(

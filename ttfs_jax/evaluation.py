@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from ttfs_jax.architecture import Architecture, neurons_by_layer
+from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.metrics import confusion, unweighted_average_recall, weighted_average_recall
 from ttfs_jax.network import Code, Network, Variables
 
@@ -39,14 +40,25 @@ def in_chunks(function: Callable, data, size: int):
     )
 
 
+def clipped_share(clipped: jax.Array, neurons: jax.Array) -> jax.Array:
+    """Add up over samples the share of neurons that clip: Σ_n clipped_n / neurons.
+
+    Samples × neurons outgrows 32-bit integers, so that each sample is divided before the sum.
+
+    Shapes: clipped [N], neurons [] -> [] float32. It is 0 only if nothing clips.
+    """
+    return (clipped.astype(jnp.float32) / neurons).sum()
+
+
 @struct.dataclass
 class Measured:
     """What was measured on a set of images."""
 
-    predictions: jax.Array  # [N] class indices
+    predictions: jax.Array  # [N] class indices, by the largest output potential
     confusion: jax.Array  # [K, K] counts, rows are true classes
     war: jax.Array  # []
     uar: jax.Array  # []
+    first_spike_confusion: jax.Array  # [K, K] as `confusion`, by the first output spike
     spikes_per_neuron: jax.Array  # [] over the spiking neurons in use
     clip_rate: jax.Array  # [] clipped neurons over all neurons in use
     spikes: dict[str, jax.Array]  # [H, W] mean spikes an image by layer, summed over channels
@@ -69,27 +81,31 @@ def evaluate(
     `ttfs` code time is quantised if the architecture has time bits.
     """
     classes = network.spec.classes
+    neurons = sum(neurons_by_layer(network.spec, architecture).values())
 
     def chunk(data):
         images, labels = data
         out = network.apply(variables, images, architecture, code=code)
         predictions = out.logits.argmax(-1)
         counts = confusion(labels, predictions, classes=classes)
-        clipped = sum(info.clipped.sum() for info in out.layers.values())
+        first = first_spike_readout(out.logits, **variables["windows"]["output"]).argmin(-1)
+        firsts = confusion(labels, first, classes=classes)
+        clipped = clipped_share(sum(info.clipped for info in out.layers.values()), neurons)
         spikes = {name: info.spikes for name, info in out.layers.items()}
-        return predictions, (counts, clipped, spikes, out.passed)
+        return predictions, (counts, firsts, clipped, spikes, out.passed)
 
-    predictions, (counts, clipped, spikes, passed) = in_chunks(chunk, (images, labels), batch_size)
+    predictions, sums = in_chunks(chunk, (images, labels), batch_size)
+    counts, firsts, clipped, spikes, passed = sums
     samples = images.shape[0]
-    neurons = sum(neurons_by_layer(network.spec, architecture).values())
-    spikes, passed = jax.tree.map(lambda leaf: leaf / samples, (spikes, passed))
+    clipped, spikes, passed = jax.tree.map(lambda leaf: leaf / samples, (clipped, spikes, passed))
     return Measured(
         predictions=predictions,
         confusion=counts,
         war=weighted_average_recall(counts),
         uar=unweighted_average_recall(counts),
+        first_spike_confusion=firsts,
         spikes_per_neuron=sum(leaf.sum() for leaf in spikes.values()) / neurons,
-        clip_rate=clipped / (samples * neurons),
+        clip_rate=clipped,
         spikes=spikes,
         passed=passed,
     )

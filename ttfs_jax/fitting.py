@@ -1,13 +1,14 @@
 """Fit the parameters of a small network by Adam in one pure function, for any loss."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from ttfs_jax.ranges import at_least, between, check, whole
 from ttfs_jax.training import batch_order
 
 Loss = Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array]
@@ -29,12 +30,14 @@ class FitConfig:
     """Standard deviation of noise on the inputs in training."""
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in (field.name for field in fields(self)):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be ≥ 0, not {getattr(self, name)}")
+        check(
+            self,
+            epochs=whole(1),
+            batch_size=whole(1),
+            learning_rate=at_least(0),
+            label_smoothing=between(0, 1),
+            jitter=at_least(0),
+        )
 
 
 def in_use(sizes: Sequence[int], widths: Sequence[jax.Array]) -> list[jax.Array]:

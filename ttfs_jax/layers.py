@@ -114,7 +114,8 @@ def neurons(
         signal = Signal(quantise(times, weights.window, reading.time_bits), weights.window)
     else:
         signal = Signal(active, weights.window)
-    in_use = jnp.maximum(mask.sum(), 1) * (drive.size // mask.size)
+    # In floats: the count outgrows 32-bit integers for large batches of large images.
+    in_use = jnp.maximum(mask.sum(), 1).astype(drive.dtype) * (drive.size // mask.size)
     info = LayerInfo(
         mean=mean,
         std=std,
@@ -131,15 +132,25 @@ def idle(reference: LayerInfo) -> LayerInfo:
     return jax.tree.map(jnp.zeros_like, reference).replace(std=jnp.ones_like(reference.std))
 
 
-def delay(signal: Signal, window: jax.Array) -> Signal:
-    """Delay spikes into a later window, keeping the charge each delivers.
+def delay(signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> tuple[Signal, jax.Array]:
+    """Let spikes wait for the longer path of a skip connection: one window later, same charge.
 
-    t ← t + (T_new − T): a skip connection waits for the longer path.
+    Continuous time: t ← t + (T_new − T), over a synapse of weight 1. In 2^b time steps a window:
+    k ← k, that is t ← t · T_new / T, over a synapse of weight T / T_new. There the wait is 2^b
+    whole steps, so that the spike is on the grid of the later window, as in a clocked circuit.
 
-    Shapes: values [...], window [] -> the same. No spike stays `NO_SPIKE`. A negative local time
-    is legal: the later window is the shorter one, and the spike arrives before it begins.
+    Shapes: values [...], windows T and T_new [], time_bits [] (0 = continuous) -> the delayed
+    signal [...] and the weight [] of its synapse; time units.
+    No spike stays `NO_SPIKE`. A negative local time is legal in continuous time: the later window
+    is the shorter one, and the spike arrives before it begins.
     """
-    return Signal(signal.values + (window - signal.window), window)
+    stretch = window / signal.window
+    spiking = is_spike(signal.values)
+    times = jnp.where(spiking, signal.values, 0.0)  # keeps ∞ out of the window's gradient
+    waited = jnp.where(time_bits > 0, times * stretch, times + (window - signal.window))
+    waited = jnp.where(spiking, waited, NO_SPIKE)
+    weight = jnp.where(time_bits > 0, 1.0 / stretch, 1.0)
+    return Signal(quantise(waited, window, time_bits), window), weight
 
 
 def _blocks(x, size, fill):

@@ -3,28 +3,42 @@
 import dataclasses
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from ttfs_jax import checkpoint
-from ttfs_jax.architecture import SKIP, Architecture, NetworkSpec, largest
+from ttfs_jax.architecture import Architecture, NetworkSpec, largest
 from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.errors import InputError
 from ttfs_jax.layers import Signal
 from ttfs_jax.network import Code, Network, Variables, initialise
+from ttfs_jax.timeline import Timeline, make_timeline, signal_names
+
+CHUNK = 128  # images computed at a time, which bounds memory
 
 
 @partial(jax.jit, static_argnames=("network", "code", "record"))
 def _run(network, variables, architecture, images, code, record):
-    return network.apply(variables, images, architecture, code=code, record=record)
+    """Return logits [B, K], recorded values [B, ...] and their windows []."""
+    out = network.apply(variables, images, architecture, code=code, record=record)
+    values = {name: signal.values for name, signal in out.signals.items()}
+    return (out.logits, values), {name: signal.window for name, signal in out.signals.items()}
 
 
-@dataclasses.dataclass(frozen=True)
+@jax.tree_util.register_pytree_node_class
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """A network with its variables: a function from images to logits."""
+    """A network with its variables: a function from images to logits.
+
+    It works inside `jit`, `vmap` and `grad`, also as their argument: a pytree whose leaves are
+    `variables` and `architecture`. Images [B, H, W, C] are an array of any kind, or nested lists,
+    with values in [0, 1]; they are computed as float32, a chunk at a time unless they are traced,
+    so that memory does not grow with B beyond what is returned. B may be 0.
+    """
 
     spec: NetworkSpec
     architecture: Architecture
@@ -36,32 +50,48 @@ class Model:
         """Give the flax module."""
         return Network(self.spec)
 
-    def __call__(self, images: np.ndarray | jax.Array, *, code: Code = "ttfs") -> jax.Array:
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.spec.image_shape))
+        data = self.meta.get("dataset")
+        trained = f", trained on {data}" if data else ""
+        return f"Model({shape} images -> {self.spec.classes} classes{trained})"
+
+    def __call__(self, images: ArrayLike, *, code: Code = "ttfs") -> jax.Array:
         """Return output potentials: images [B, H, W, C] in [0, 1] -> logits [B, K].
 
-        Time is quantised as the architecture says. Raises: InputError for other images.
+        Time is quantised as the architecture says. Raises: InputError for images of another shape,
+        and, unless they are traced, for pixels that are not finite or out of range.
         """
-        return self._apply(images, code, record=False).logits
+        return self._apply(images, code, record=False)[0]
 
-    def signals(self, images: np.ndarray | jax.Array) -> dict[str, Signal]:
+    def signals(self, images: ArrayLike) -> dict[str, Signal]:
         """Return the spike times of every layer and their windows; `NO_SPIKE` where silent.
 
-        Layers come in the order of their windows in time; skipped blocks are left out.
+        Layers come in the order of their windows, see `timeline`; skipped blocks are left out.
+        Raises: InputError as a call does, and for a traced architecture, which does not say what
+        is skipped.
         """
-        recorded = self._apply(images, "ttfs", record=True).signals
-        operators = np.asarray(self.architecture.operators)
-        skipped = {f"block_{n}/second" for n in np.flatnonzero(operators == SKIP)}
-        return {name: recorded[name] for name in self.spec.signal_names if name not in skipped}
+        if _is_traced(self.architecture):
+            raise InputError("signals need a known architecture: do not pass the model to jit")
+        values, windows = self._apply(images, "ttfs", record=True)[1:]
+        names = signal_names(self.spec, np.asarray(self.architecture.operators))
+        return {name: Signal(values[name], windows[name]) for name in names}
+
+    @property
+    def timeline(self) -> Timeline:
+        """Lay out the windows of all layers in time. Raises: InputError for a traced model."""
+        if _is_traced((self.architecture, self.variables)):
+            raise InputError("a timeline needs a known model: do not pass the model to jit")
+        return make_timeline(self.spec, self.architecture, self.variables["windows"])
 
     def predict(
-        self,
-        images: np.ndarray | jax.Array,
-        *,
-        readout: Literal["potential", "first-spike"] = "potential",
+        self, images: ArrayLike, *, readout: Literal["potential", "first-spike"] = "potential"
     ) -> jax.Array:
         """Return class indices: [B, H, W, C] -> [B], by largest potential or first output spike.
 
-        Raises: InputError for other images, ValueError for an unknown read-out.
+        Of equals, and if no output neuron spikes, the class with the lowest index wins.
+
+        Raises: InputError as a call does, ValueError for an unknown read-out.
         """
         if readout not in ("potential", "first-spike"):
             raise ValueError(f"readout must be 'potential' or 'first-spike', not {readout!r}")
@@ -71,14 +101,85 @@ class Model:
         return first_spike_readout(logits, **self.variables["windows"]["output"]).argmin(-1)
 
     def _apply(self, images, code, record):
-        images = np.asarray(images, np.float32)
-        if images.shape[1:] != self.spec.image_shape:
-            raise InputError(f"images must be [B, *{self.spec.image_shape}], not {images.shape}")
-        if not (np.isfinite(images).all() and (images >= 0).all() and (images <= 1).all()):
-            raise InputError("pixels must be finite and within [0, 1]: clean and scale the images")
-        return _run(
-            self.network, self.variables, self.architecture, jnp.asarray(images), code, record
-        )
+        """Return logits, recorded values and windows."""
+        images = self._shaped(images)
+
+        traced, count = _is_traced(images), max(len(images), 1)
+        size = count if traced else min(count, CHUNK)
+
+        def run(part):
+            missing = size - len(part)  # in the last chunk of several, or for no image at all
+            if missing:
+                pad = jnp.pad if traced else np.pad
+                part = pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1))
+            each, windows = _run(
+                self.network, self.variables, self.architecture, part, code, record
+            )
+            if missing:
+                each = jax.tree.map(lambda leaf: leaf[: size - missing], each)
+            return each, windows
+
+        if traced:
+            each, windows = run(images.astype(jnp.float32))
+            return *each, windows
+        starts = range(0, count, size)
+        parts, windows = zip(*(run(_checked(images[n : n + size])) for n in starts), strict=True)
+        each = parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
+        return *each, windows[0]
+
+    def _shaped(self, images):
+        """Make an array of images of the right shape, traced or in the memory of the host."""
+        try:
+            images = jnp.asarray(images) if _is_traced(images) else np.asarray(images)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"images must be an array of numbers: {error}") from error
+        kind = images.dtype
+        if not any(jnp.issubdtype(kind, real) for real in (jnp.bool_, jnp.integer, jnp.floating)):
+            raise InputError(f"images must be an array of real numbers, not {kind}")
+        shape = self.spec.image_shape
+        if images.ndim != 4 or images.shape[1:] != shape:
+            hint = ": give one image as images[None]" if images.shape == shape else ""
+            raise InputError(
+                f"images must be [B, {', '.join(map(str, shape))}], not {list(images.shape)}{hint}"
+            )
+        return images
+
+    def tree_flatten(self) -> tuple[tuple, tuple]:
+        """Split into leaves and what is static, for JAX."""
+        return (self.variables, self.architecture), (self.spec, _Meta(self.meta))
+
+    @classmethod
+    def tree_unflatten(cls, static: tuple, leaves: tuple) -> "Model":
+        """Put together again, for JAX."""
+        (spec, meta), (variables, architecture) = static, leaves
+        return cls(spec, architecture, variables, meta.values)
+
+
+class _Meta:
+    """A model's `meta`, which JAX compares and hashes to find a compiled program."""
+
+    def __init__(self, values: dict[str, Any]):
+        self.values = values
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, _Meta) and self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self.values)))
+
+
+def _is_traced(tree: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+    """Turn images into float32. Raises: InputError for pixels that are not within [0, 1]."""
+    pixels = images.astype(np.float32)
+    if not (np.isfinite(pixels).all() and (pixels >= 0).all() and (pixels <= 1).all()):
+        whole = images.dtype.kind in "iu"
+        mend = "divide whole numbers up to 255 by 255" if whole else "clean and scale the images"
+        raise InputError(f"pixels must be finite and within [0, 1]: {mend}")
+    return pixels
 
 
 def save_model(path: Path, model: Model, *, replace: bool = False) -> None:

@@ -55,9 +55,19 @@ class Block(nn.Module):
         self.second = SpikingLayer(9 * self.features, self.features)
 
     def __call__(
-        self, signal: Signal, operator: jax.Array, reading: Reading, *, mask: jax.Array
-    ) -> tuple[Signal, LayerInfo, LayerInfo]:
-        """Map a signal [B, H, W, C] to one of the same shape; operator [], mask [C]."""
+        self,
+        signal: Signal,
+        operator: jax.Array,
+        reading: Reading,
+        *,
+        mask: jax.Array,
+        record: bool = False,
+    ) -> tuple[Signal, LayerInfo, LayerInfo, Signal | None]:
+        """Map a signal [B, H, W, C] to one of the same shape; operator [], mask [C].
+
+        Returns the block's output, the reports of both layers, and when recording the signal of
+        the first one.
+        """
         first, second = self.first.weights(), self.second.weights()
         centre = first.replace(kernel=inner_kernel(first.kernel, size=5, inner=3))
 
@@ -68,21 +78,24 @@ class Block(nn.Module):
         def skip(signal):
             report = jax.eval_shape(lambda s: convolved(s, centre, 3)[1], signal)
             nothing = idle(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), report))
-            return signal, nothing, nothing
+            return signal, nothing, nothing, signal if record else None
 
         def conv3(signal):
             after, info = convolved(signal, centre, 3)
-            return after, info, idle(info)
+            return after, info, idle(info), after if record else None
 
         def conv5(signal):
             after, info = convolved(signal, first, 5)
-            return after, info, idle(info)
+            return after, info, idle(info), after if record else None
 
         def residual(signal):
             middle, info = convolved(signal, centre, 3)
-            waiting = delay(signal, middle.window) if reading.spiking else signal
-            after, last = convolved(middle, second, 3, skip=activation(waiting, reading))
-            return after, info, last
+            arriving = activation(signal, reading)
+            if reading.spiking:
+                waiting, weight = delay(signal, middle.window, time_bits=reading.time_bits)
+                arriving = weight * activation(waiting, reading)
+            after, last = convolved(middle, second, 3, skip=arriving)
+            return after, info, last, middle if record else None
 
         return jax.lax.switch(operator, (skip, conv3, conv5, residual), signal)
 
@@ -92,7 +105,8 @@ class Network(nn.Module):
 
     Variables: `params`, `statistics` (of the norms) and `windows`, each a dict by layer name:
     stem, entry_<s>, block_<n>/first and /second, head, output. Reports and recorded signals go by
-    the same names; a block's output is recorded under its second layer.
+    the same names; pooled signals are pool<s>. `timeline.signal_names` lists those that an
+    architecture uses.
     """
 
     spec: NetworkSpec
@@ -169,8 +183,10 @@ class Network(nn.Module):
                 )
             for _ in range(count):
                 operator = architecture.operators[block]
-                signal, first, second = self.block[block](signal, operator, reading, mask=channels)
-                layers[f"block_{block}/first"] = first
+                signal, first, second, inner = self.block[block](
+                    signal, operator, reading, mask=channels, record=record
+                )
+                note(f"block_{block}/first", inner, first)
                 note(f"block_{block}/second", signal, second)
                 block += 1
         pooled = average_pool(activation(signal, reading), size=spec.head_pool)

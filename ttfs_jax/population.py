@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import PartitionSpec
 
 from ttfs_jax.devices import AXIS, Device, everywhere, free_memory, over_members, population_mesh
+from ttfs_jax.ranges import above, between, check, optional, whole
 
 MEMORY_SHARE = 0.6
 
@@ -32,12 +33,13 @@ class PopulationConfig:
     """Expected share of multiply-adds on masked channels up to which shapes share a program."""
 
     def __post_init__(self):
-        for name in ("lanes", "chunk", "memory_gib"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} must be positive, not {value}")
-        if not 0 <= self.waste <= 1:
-            raise ValueError(f"waste must be within [0, 1], not {self.waste}")
+        check(
+            self,
+            lanes=optional(whole(1)),
+            chunk=optional(whole(1)),
+            memory_gib=optional(above(0)),
+            waste=between(0, 1),
+        )
 
 
 def default_lanes(members: int) -> int:

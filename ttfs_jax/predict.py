@@ -1,20 +1,27 @@
 """Classify a recording of an event camera: `python -m ttfs_jax.predict --checkpoint --events`."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
+from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ttfs_jax.command import run_command
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.datasets.clips import every_clip, show
-from ttfs_jax.datasets.event_files import read_events, to_frames
+from ttfs_jax.datasets.event_files import frame_pieces, read_events
 from ttfs_jax.errors import InputError
 from ttfs_jax.model import Model, load
 
 RATE = 30.0  # frames a second that networks are trained on
+CLIPS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
@@ -24,59 +31,124 @@ class Arguments:
     checkpoint: Path
     """Folder of the network, such as runs/x/best/0."""
     events: Path
-    """Recording: AEDAT4, HDF5 (Prophesee, DSEC) or text (t x y p)."""
+    """Recording: AEDAT4, HDF5 (Prophesee, DSEC, M3ED, MVSEC, v2e, rpg) or text (t x y p)."""
     crop: tuple[int, int, int] | None = None
     """Square around the eye: left, top, edge in pixels (default: the largest in the middle)."""
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    """Unit of the recording's times (default: as the file tells, else guessed and told)."""
+    stream: str | None = None
+    """Which camera, if the recording holds several."""
     json: bool = False
     """Print one JSON line."""
 
 
-def classify(model: Model, frames: np.ndarray) -> np.ndarray:
-    """Return the share of each class for every clip of a recording.
+def classify(model: Model, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Return the share of each class for every clip of a recording, some clips at a time.
 
-    Softmax of the output potentials of clips that begin at every frame in turn.
+    Softmax of the output potentials of clips that begin at every frame in turn. Clips without a
+    single event are left out: they say nothing. Memory does not grow with the recording, and the
+    network is compiled once.
 
-    Shapes: frames int8 [T, H, W] -> [clips, K].
+    Shapes: frames in order, pieces int8 [T_i, H, W] -> pieces [clips, K].
     Raises: InputError for a network that was not made for eye data, or frames of another size.
     """
+    config = _eye_config(model)
+
+    def shares() -> Iterator[np.ndarray]:
+        clips = _every_clip(pieces, frames=config.frames, stride=config.stride)
+        images = (show(clip, code=config.code, pool=config.pool) for clip in clips if clip.any())
+        while batch := list(islice(images, CLIPS_AT_A_TIME)):
+            padding = [np.zeros_like(batch[0])] * (CLIPS_AT_A_TIME - len(batch))
+            yield np.asarray(jax.nn.softmax(model(np.stack(batch + padding))))[: len(batch)]
+
+    return shares()
+
+
+def run(arguments: Arguments) -> dict:
+    """Read, classify and sum up: JSON values."""
+    model = load(arguments.checkpoint)
+    config = _eye_config(model)
+    recording = read_events(
+        arguments.events, time_unit=arguments.time_unit, stream=arguments.stream
+    )
+    pieces = frame_pieces(recording, size=config.size, rate=RATE, crop=arguments.crop)
+    classes, frames = model.meta["classes"], 0
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal frames
+        for piece in pieces:
+            frames += len(piece)
+            yield piece
+
+    total, decisions = np.zeros(len(classes)), []
+    for shares in classify(model, counted()):
+        total += shares.sum(0, dtype=float)
+        decisions.extend(shares.argmax(1).tolist())
+    if not decisions:
+        raise InputError(
+            f"{arguments.events}: ON and OFF events of every frame cancel out, nothing is left to "
+            "classify: choose another --crop or recording"
+        )
+    mean = total / len(decisions)
+    return {
+        "recording": str(arguments.events),
+        "trained_on": model.meta["dataset"],
+        "frames": frames,
+        "clips": len(decisions),
+        "class": classes[int(mean.argmax())],
+        "shares": dict(zip(classes, mean.tolist(), strict=True)),
+        "classes_of_clips": [classes[n] for n in decisions],
+        "notes": [*recording.notes, *_notes(frames, len(decisions), config)],
+        "dropped": dict(recording.dropped),
+    }
+
+
+def table(found: dict) -> Group:
+    """Lay out the shares of all classes, between the recording's name and the notes."""
+    result = Table("class", "share", "clips")
+    for name, share in sorted(found["shares"].items(), key=lambda item: -item[1]):
+        result.add_row(escape(name), f"{share:.3f}", str(found["classes_of_clips"].count(name)))
+    lines = [f"{found['clips']} clips; network trained on {found['trained_on']}", *found["notes"]]
+    return Group(Text(f"{found['recording']}: {found['class']}"), result, *map(Text, lines))
+
+
+def _eye_config(model: Model) -> EyeConfig:
     source = model.meta.get("source") or {}
     if source.get("kind") != "eye":
         raise InputError(
             f"the network was trained on {model.meta.get('dataset')}, not on recordings of eyes: "
             "choose another --checkpoint"
         )
-    config = EyeConfig(**{key: value for key, value in source.items() if key != "kind"})
-    rows = every_clip(len(frames), frames=config.frames, stride=config.stride)
-    images = np.stack([show(frames[row], code=config.code, pool=config.pool) for row in rows])
-    return np.asarray(jax.nn.softmax(model(images)))
+    return EyeConfig(**{key: value for key, value in source.items() if key != "kind"})
 
 
-def run(arguments: Arguments) -> dict:
-    """Read, classify and sum up: JSON values."""
-    model = load(arguments.checkpoint)
-    size = (model.meta.get("source") or {}).get("size", 1)
-    frames = to_frames(read_events(arguments.events), size=size, rate=RATE, crop=arguments.crop)
-    shares = classify(model, frames)
-    classes = model.meta["classes"]
-    mean = shares.mean(0)
-    return {
-        "recording": str(arguments.events),
-        "trained_on": model.meta["dataset"],
-        "frames": len(frames),
-        "clips": len(shares),
-        "class": classes[int(mean.argmax())],
-        "shares": dict(zip(classes, mean.tolist(), strict=True)),
-        "classes_of_clips": [classes[n] for n in shares.argmax(1)],
-    }
+def _every_clip(pieces: Iterable[np.ndarray], *, frames: int, stride: int) -> Iterator[np.ndarray]:
+    """Yield the clips of `every_clip`, [F, H, W] each, holding no more frames than one needs."""
+    reach = stride * (frames - 1) + 1
+    held, whole = None, False
+    for piece in pieces:
+        held = piece if held is None else np.concatenate([held, piece])
+        whole |= len(held) >= reach
+        for begin in range(len(held) - reach + 1):
+            yield held[begin : begin + reach : stride]
+        held = held[max(len(held) - reach + 1, 0) :] if len(held) >= reach else held
+    if held is not None and not whole:
+        yield held[every_clip(len(held), frames=frames, stride=stride)[0]]
 
 
-def table(found: dict) -> Table:
-    """Lay out the shares of all classes."""
-    result = Table("class", "share", "clips", title=f"{found['recording']}: {found['class']}")
-    for name, share in sorted(found["shares"].items(), key=lambda item: -item[1]):
-        result.add_row(name, f"{share:.3f}", str(found["classes_of_clips"].count(name)))
-    result.caption = f"{found['clips']} clips; network trained on {found['trained_on']}"
-    return result
+def _notes(frames: int, clips: int, config: EyeConfig) -> list[str]:
+    """Say where the clips are fewer than the frames let expect."""
+    reach = config.stride * (config.frames - 1) + 1
+    expected = max(frames - reach + 1, 1)
+    notes = []
+    if frames < reach:
+        notes.append(
+            f"the recording of {frames / RATE:.2g} s is shorter than one clip: its frames are "
+            "repeated"
+        )
+    if clips < expected:
+        notes.append(f"{expected - clips} of {expected} clips show no events and are left out")
+    return notes
 
 
 def main(arguments: list[str] | None = None) -> None:

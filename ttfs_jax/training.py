@@ -17,7 +17,8 @@ from ttfs_jax.devices import Products, multiply_in
 from ttfs_jax.distillation import Teacher, divergence
 from ttfs_jax.identity import layer_of, with_layer
 from ttfs_jax.losses import activity, balanced_weights, cross_entropy
-from ttfs_jax.network import Code, Network, Variables
+from ttfs_jax.network import Code, Network, Output, Variables
+from ttfs_jax.ranges import OneOf, above, at_least, below, between, check, whole
 
 Schedule = Literal["cosine", "one-cycle-linear"]
 TINY = 1e-30  # keeps the logarithm of a probability finite
@@ -63,20 +64,23 @@ class TrainConfig:
     """Factors of matrix products in training; bfloat16 is for accelerators, which it speeds up."""
 
     def __post_init__(self):
-        for name, choices in (("schedule", Schedule), ("products", Products)):
-            if getattr(self, name) not in get_args(choices):
-                wanted = " or ".join(get_args(choices))
-                raise ValueError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
-        for names, inside, wanted in (
-            ("epochs learning_rate weight_decay activity_penalty mixup", lambda v: v >= 0, "≥ 0"),
-            ("batch_size", lambda v: v >= 1, "≥ 1"),
-            ("temperature", lambda v: v > 0, "> 0"),
-            ("label_smoothing distil", lambda v: 0 <= v <= 1, "within [0, 1]"),
-            ("warmup erase average", lambda v: 0 <= v < 1, "within [0, 1)"),
-        ):
-            for name in names.split():
-                if not inside(value := getattr(self, name)):
-                    raise ValueError(f"{name} must be {wanted}, not {value}")
+        check(
+            self,
+            epochs=whole(0),
+            batch_size=whole(1),
+            learning_rate=at_least(0),
+            schedule=OneOf(get_args(Schedule)),
+            warmup=below(1),
+            weight_decay=at_least(0),
+            label_smoothing=between(0, 1),
+            activity_penalty=at_least(0),
+            erase=below(1),
+            mixup=at_least(0),
+            average=below(1),
+            distil=between(0, 1),
+            temperature=above(0),
+            products=OneOf(get_args(Products)),
+        )
 
 
 @struct.dataclass
@@ -160,13 +164,16 @@ def averaged(average: dict, params: dict, step: jax.Array, *, decay: float) -> d
     return jax.tree.map(lambda m, p: m + share.astype(p.dtype) * (p - m), average, params)
 
 
-def grow_windows(lengths: dict, layers: dict, *, margin: float) -> dict:
-    """Lengthen the windows of all layers that would clip; see `window.grow`."""
-    for name, info in layers.items():
+def grow_windows(lengths: dict, out: Output, *, margin: float) -> dict:
+    """Lengthen the windows of all layers that would clip, the read-out's too.
+
+    `out` is what the network returned for a batch; see `window.grow` and `window.grow_readout`.
+    """
+    for name, info in out.layers.items():
         length = layer_of(lengths, name)["window"]
         grown = windows.grow(length, info.largest, margin=margin)
         lengths = with_layer(lengths, name, {"window": grown})
-    return lengths
+    return lengths | {"output": windows.grow_readout(lengths["output"], out.logits)}
 
 
 def make_train(
@@ -224,7 +231,7 @@ def make_train(
         if config.distil:
             apart = divergence(out.logits, taught, temperature=config.temperature)
             error = (1.0 - config.distil) * error + config.distil * apart
-        return error + config.activity_penalty * activity(out.layers), out.layers
+        return error + config.activity_penalty * activity(out.layers), out
 
     def epoch(
         state, architecture: Architecture, images, labels, seed, *, teacher: Teacher | None = None
@@ -256,13 +263,13 @@ def make_train(
             if config.distil and callable(teacher):
                 taught = teacher(batch)
             with multiply_in(config.products):
-                (value, layers), gradient = jax.value_and_grad(loss, has_aux=True)(
+                (value, out), gradient = jax.value_and_grad(loss, has_aux=True)(
                     variables["params"], variables, architecture, batch, targets, weights, taught
                 )
             updates, moments = optimiser.update(gradient, moments, variables["params"])
             variables = variables | {"params": optax.apply_updates(variables["params"], updates)}
             if spiking and config.grow_windows:
-                grown = grow_windows(variables["windows"], layers, margin=window_margin)
+                grown = grow_windows(variables["windows"], out, margin=window_margin)
                 variables = variables | {"windows": grown}
             if config.average:
                 done = state.epoch * order.shape[0] + number + 1

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 
 from ttfs_jax.spike_time.silence import NO_SPIKE, is_spike
 
+READOUT_MARGIN = 2.0  # of the first-spike read-out's window over the potentials seen
+
 
 def calibrate(largest: jax.Array, *, margin: float) -> jax.Array:
     """Choose the window's length from the largest activation seen.
@@ -28,6 +30,29 @@ def grow(window: jax.Array, largest: jax.Array, *, margin: float) -> jax.Array:
     the margin is 1 + γ with γ = 10; the smaller one here keeps the time steps short.
     """
     return jnp.maximum(window, margin * largest)
+
+
+def calibrate_readout(logits: jax.Array, *, margin: float = READOUT_MARGIN) -> dict:
+    """Choose window and shift of the first-spike read-out from the output potentials seen.
+
+    s = margin · max(−min z, 0),  T = margin · (max z + s), and T = 1 when that is not positive.
+
+    Shapes: logits z [B, K] -> {"window": [], "shift": []}; time units. See
+    `encoding.first_spike_readout`.
+    """
+    shift = margin * jnp.maximum(-logits.min(), 0.0)
+    return {"window": calibrate(logits.max() + shift, margin=margin), "shift": shift}
+
+
+def grow_readout(readout: dict, logits: jax.Array, *, margin: float = READOUT_MARGIN) -> dict:
+    """Lengthen window and shift of the first-spike read-out so that the potentials keep fitting.
+
+    s ← max(s, margin · max(−min z, 0)),  T ← max(T, margin · (max z + s)).
+
+    Shapes: logits z [B, K] -> like `readout`; time units.
+    """
+    shift = jnp.maximum(readout["shift"], calibrate_readout(logits, margin=margin)["shift"])
+    return {"window": grow(readout["window"], logits.max() + shift, margin=margin), "shift": shift}
 
 
 @jax.custom_vjp

@@ -17,6 +17,7 @@ from hardware.xylo.arithmetic import power
 from hardware.xylo.native import Dynamics, Layer, Run, decide, encode, init, run
 from ttfs_jax.fitting import FitConfig, fit, in_use, shift_inputs
 from ttfs_jax.losses import cross_entropy
+from ttfs_jax.ranges import at_least, check
 
 WEIGHT_UNIT = 32.0  # what the optimiser sees as a weight of 1
 THRESHOLD = 4.0  # logit at which an output is meant to spike
@@ -37,6 +38,10 @@ class NativeTrainConfig(FitConfig):
     """Weight in the loss of a sample's spikes beyond the first, a neuron on average."""
     first_spike: float = 1.0
     """Weight in the loss of how well the right output, and no other, reaches its threshold."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, second_spike_penalty=at_least(0), first_spike=at_least(0))
 
 
 class Trained(NamedTuple):

@@ -5,6 +5,7 @@ from pathlib import Path
 from ttfs_jax.datasets import digits, fashion_mnist, recordings, simulated_eye
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split, check
 from ttfs_jax.datasets.eye import EyeConfig, check_config, to_dataset
+from ttfs_jax.datasets.ranges import check_seed
 from ttfs_jax.datasets.recordings import Progress
 from ttfs_jax.errors import InputError, unknown
 
@@ -28,8 +29,10 @@ def load(
     `eye` says how recordings become images (`eye`, `see`); `on_progress(done, total)` is called
     while a simulated set is made for the first time.
 
-    Raises: InputError for an unknown name, missing or damaged files, or unsound data.
+    Raises: InputError for an unknown name, a split seed outside 0 … 2³² − 1, missing or damaged
+    files, or unsound data.
     """
+    check_seed("split seed", split_seed)
     if name in ("eye", "see"):
         check_config(eye)
     if name == "eye":

@@ -3,15 +3,18 @@
 Letters: T frames of a sequence, F frames of a clip, H and W height and width.
 """
 
+from functools import partial
 from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ttfs_jax.datasets.ranges import check_whole, random_key
 from ttfs_jax.errors import InputError, unknown
 
 Code = Literal["count", "first-event"]
+MOST = 10_000  # draws, frames, stride: more than any recording has use for
 LATEST_BEGIN = 4  # the published sampler skips 0 to 4 frames first, whatever the stride
 
 
@@ -33,10 +36,23 @@ def draw_clip(key: jax.Array, length: jax.Array, *, frames: int, stride: int) ->
 
 
 def draw_clips(lengths: np.ndarray, *, draws: int, frames: int, stride: int, seed: int):
-    """Draw several clips of every sequence: lengths [S] -> indices int32 [draws, S, F]."""
-    keys = jax.random.split(jax.random.key(seed), (draws, len(lengths)))
-    one = jax.vmap(lambda key, length: draw_clip(key, length, frames=frames, stride=stride))
-    return np.asarray(jax.jit(jax.vmap(one, (0, None)))(keys, jnp.asarray(lengths)))
+    """Draw several clips of every sequence: lengths [S] -> indices int32 [draws, S, F].
+
+    Different seeds below 2⁶⁴ give different draws.
+    Raises: InputError for draws, frames or a stride below 1, or an empty sequence.
+    """
+    for name, value in (("draws", draws), ("frames", frames), ("stride", stride)):
+        check_whole(name, value, 1, MOST)
+    if np.min(lengths, initial=1) < 1:
+        raise InputError("a sequence has no frames: leave it out")
+    keys = jax.random.split(random_key(seed), (draws, len(lengths)))
+    return np.asarray(_draw_all(keys, jnp.asarray(lengths), frames=frames, stride=stride))
+
+
+@partial(jax.jit, static_argnames=("frames", "stride"))
+def _draw_all(keys, lengths, *, frames, stride):
+    one = jax.vmap(partial(draw_clip, frames=frames, stride=stride))
+    return jax.vmap(one, (0, None))(keys, lengths)
 
 
 def every_clip(length: int, *, frames: int, stride: int) -> np.ndarray:
@@ -60,7 +76,7 @@ def show(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.ndarray
     that does not divide the edges.
     """
     frames, height, width = clip.shape
-    if height % pool or width % pool:
+    if pool < 1 or height % pool or width % pool:
         raise InputError(f"--pool {pool} does not divide frames of {height} × {width}: choose one")
     polarities = np.stack([clip > 0, clip < 0], -1)  # [F, H, W, 2]
     blocks = polarities.reshape(frames, height // pool, pool, width // pool, pool, 2)

@@ -5,13 +5,16 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split
+from ttfs_jax.datasets.ranges import check_seed
 
 
 def load(*, split_seed: int = 0) -> Dataset:
     """Load the digits, split 60 / 20 / 20 with the classes in proportion.
 
+    Raises: InputError for a split seed outside 0 … 2³² − 1.
     Source: Alpaydin & Kaynak 1998, UCI repository, doi:10.24432/C50P49.
     """
+    check_seed("split seed", split_seed)
     bunch = load_digits()
     images = (bunch.images / 16.0).astype(np.float32)[..., None]
     labels = bunch.target.astype(np.int32)

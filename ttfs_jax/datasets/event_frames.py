@@ -4,20 +4,26 @@ import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+import PIL
+from PIL import Image
 
-from ttfs_jax.cache_folder import cache_folder
+from ttfs_jax.array_file import map_array, reserved_array
+from ttfs_jax.cache_entry import load_or_make
+from ttfs_jax.cache_folder import cache_folders
+from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_whole
 from ttfs_jax.datasets.see import Index
 from ttfs_jax.errors import InputError
 
 # Grey is no event; white and black are the polarities. JPEG blurs the levels, hence a threshold
 # halfway between grey and either end. Which polarity is white is not published: ON is chosen.
 GREY, LOW, HIGH = 128, 64, 192
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 Kind = Literal["event", "light"]
 
 
@@ -41,7 +47,9 @@ def read_frame(path: Path, size: int | None = None, *, kind: Kind = "event") -> 
     try:
         with Image.open(path) as image:
             grey = image.convert("L")
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow raise errors of many types
         raise ValueError(f"{path}: cannot be decoded ({error})") from error
     if size is not None and grey.size != (size, size):
         grey = grey.resize((size, size), Image.Resampling.BOX)
@@ -62,56 +70,52 @@ def load_frames(
 ) -> Frames:
     """Decode all frames in parallel, or map those decoded by an earlier call.
 
-    The cache is kept apart for every source: its checksum is over the names, the annotation and
-    the times of change of all folders. A frame that cannot be decoded counts as empty and is
-    listed.
+    The cache is kept apart for every list of files, with the size and the times of change of each:
+    another segment, a mended or a new frame is decoded, and what an earlier call left unfinished or
+    somebody damaged is made anew. A frame that cannot be decoded counts as empty and is listed.
 
     Shapes: `size` is the edge of the frames, by default that of the first one that can be read.
     Raises: InputError when no frame can be decoded or the cache cannot be written.
     """
     if size is None:
         size = _first_size(index)
-    folder = (cache or cache_folder("frames")) / f"{_checksum(index)}-{kind}-{size}"
-    described = folder / "index.json"
-    if not described.is_file():
-        _decode(index, size, folder, kind)
-    values = json.loads(described.read_text(encoding="utf-8"))
-    frames = np.load(folder / "frames.npy", mmap_mode="r")
-    return Frames(frames, np.asarray(values["starts"]), tuple(values["problems"]))
-
-
-def _decode(index: Index, size: int, folder: Path, kind: Kind) -> None:
+    check_whole("size", size, 1, LARGEST_EDGE)
     files = [path for sequence in index.sequences for path in sequence.files]
     starts = np.cumsum([0] + [len(sequence.files) for sequence in index.sequences])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = folder / f".frames-{os.getpid()}.npy"
-        dtype = np.int8 if kind == "event" else np.uint8
-        frames = np.lib.format.open_memmap(fresh, "w+", dtype, (len(files), size, size))
-    except OSError as error:
-        raise InputError(
-            f"cannot write the cache {folder} ({error.strerror}): set XDG_CACHE_HOME to a folder "
-            "with space"
-        ) from error
+    shape, dtype = (len(files), size, size), np.int8 if kind == "event" else np.uint8
+
+    def load(entry: Path) -> Frames:
+        content = json.loads((entry / "index.json").read_text(encoding="utf-8"))
+        if not isinstance(content, list) or not all(isinstance(line, str) for line in content):
+            raise ValueError("no list of problems")
+        return Frames(map_array(entry / "frames.npy", dtype, shape), starts, tuple(content))
+
+    return load_or_make(
+        cache_folders("frames") if cache is None else (cache,),
+        f"{_checksum(index.root, files)}-{kind}-{size}",
+        load=load,
+        make=partial(_decode, files, shape, dtype, kind),
+        size=prod(shape),
+    )
+
+
+def _decode(files: list[Path], shape: tuple[int, ...], dtype, kind: Kind, entry: Path) -> None:
     problems: list[str] = []
+    with reserved_array(entry / "frames.npy", dtype, shape) as put, ThreadPoolExecutor() as pool:
 
-    def decode(number):
-        try:
-            frames[number] = read_frame(files[number], size, kind=kind)
-        except ValueError as error:
-            problems.append(f"{error}; counted as empty")
+        def decode(number: int) -> None:
+            try:
+                frame = read_frame(files[number], shape[-1], kind=kind)
+            except ValueError as error:
+                problems.append(f"{error}; counted as empty")
+            else:
+                put(number, frame[None])
 
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(decode, range(len(files)), chunksize=64):
+        for _ in pool.map(decode, range(len(files))):
             pass
-    frames.flush()
     if len(problems) == len(files):
         raise InputError(f"none of {len(files)} frames could be decoded, the first: {problems[0]}")
-    os.replace(fresh, folder / "frames.npy")
-    content = {"starts": starts.tolist(), "problems": sorted(problems)}
-    partial = folder / f".index-{os.getpid()}.json"
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(partial, folder / "index.json")
+    (entry / "index.json").write_text(json.dumps(sorted(problems)), encoding="utf-8")
 
 
 def _first_size(index: Index) -> int:
@@ -124,10 +128,15 @@ def _first_size(index: Index) -> int:
     raise InputError(f"no event frame can be decoded, the first: {reasons[0]}")
 
 
-def _checksum(index: Index) -> str:
-    """Identify the source without reading 10⁵ files: names, labels, counts and folder times."""
-    digest = hashlib.sha256(f"{CACHE_FORMAT} {index.root.resolve()}".encode())
-    for sequence in index.sequences:
-        changed = sequence.files[0].parent.stat().st_mtime_ns
-        digest.update(f"{sequence.name} {len(sequence.files)} {changed}\n".encode())
-    return digest.hexdigest()[:24]
+def _checksum(root: Path, files: list[Path]) -> str:
+    """Identify the files without reading 10⁵ of them: names, sizes and times of change."""
+    versions = f"{CACHE_FORMAT} {LOW} {HIGH} {PIL.__version__}"
+    lines = [versions, str(root.resolve())]
+    for file in map(str, files):
+        try:
+            now = os.stat(file)
+            # The time of change counts too: copying tools keep that of modification.
+            lines.append(f"{file}\0{now.st_size} {now.st_mtime_ns} {now.st_ctime_ns}")
+        except OSError:
+            lines.append(file)
+    return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()[:24]

@@ -6,12 +6,25 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split
-from ttfs_jax.datasets.clips import Code, draw_clips, show, split_by_person
+from ttfs_jax.datasets.clips import MOST, Code, draw_clips, show, split_by_person
+from ttfs_jax.datasets.eye_plan import FEWEST_SUBJECTS, MOST_SUBJECTS
+from ttfs_jax.datasets.ranges import LARGEST_EDGE, LARGEST_SEED, check_seed, check_whole
 from ttfs_jax.datasets.recordings import Recordings
 from ttfs_jax.errors import InputError, unknown
 
 Protocol = Literal["subject-disjoint", "official"]
 VALIDATION_PARTS = 6  # one sixth of the people who are not tested validates (chosen)
+RANGES = {
+    "size": (1, LARGEST_EDGE),
+    "pool": (1, LARGEST_EDGE),
+    "frames": (1, MOST),
+    "stride": (1, MOST),
+    "draws": (1, MOST),
+    "test_draws": (1, MOST),
+    "folds": (2, MOST_SUBJECTS),
+    "subjects": (FEWEST_SUBJECTS, MOST_SUBJECTS),
+    "simulator_seed": (0, LARGEST_SEED),
+}
 
 
 @dataclass(frozen=True)
@@ -46,27 +59,25 @@ class EyeConfig:
 
 def check_config(config: EyeConfig) -> None:
     """Raise InputError for options that no recording can satisfy."""
-    for name in ("size", "pool", "frames", "stride", "draws", "test_draws"):
-        if getattr(config, name) < 1:
-            raise InputError(f"--eye.{name.replace('_', '-')} must be at least 1")
+    for name, (low, high) in RANGES.items():
+        check_whole(f"--eye.{name.replace('_', '-')}", getattr(config, name), low, high)
     if config.size % config.pool:
         raise InputError(f"--eye.pool {config.pool} must divide --eye.size {config.size}")
     if config.code not in get_args(Code):
         raise unknown("--eye.code", config.code, get_args(Code))
     if config.split not in get_args(Protocol):
         raise unknown("--eye.split", config.split, get_args(Protocol))
-    if not 0 <= config.fold < config.folds or config.folds < 2:
-        raise InputError(
-            f"--eye.fold {config.fold} must be between 0 and --eye.folds {config.folds} − 1 (≥ 1)"
-        )
+    check_whole("--eye.fold", config.fold, 0, config.folds - 1)
 
 
 def split_sequences(recordings: Recordings, config: EyeConfig, *, seed: int) -> dict:
     """Choose the sequences of each part: name -> indices [n].
 
     Validation is carved out by person, so nobody is in both training and validation; in the
-    subject-disjoint split nobody is in any two parts. Raises: InputError for too few people.
+    subject-disjoint split nobody is in any two parts.
+    Raises: InputError for too few people, or a seed outside 0 … 2³² − 1.
     """
+    check_seed("split seed", seed)
     subjects = recordings.subjects
     if config.split == "official":
         tested = ~recordings.training
@@ -75,6 +86,12 @@ def split_sequences(recordings: Recordings, config: EyeConfig, *, seed: int) -> 
     rest = np.flatnonzero(~tested)
     if not tested.any() or not len(rest):
         raise InputError("the official split has an empty part: use --eye.split subject-disjoint")
+    people = len(np.unique(subjects[rest]))
+    if people < VALIDATION_PARTS:
+        raise InputError(
+            f"{people} people are left for training and validation: at least {VALIDATION_PARTS} "
+            "are needed, get more or choose more folds"
+        )
     part = split_by_person(subjects[rest], parts=VALIDATION_PARTS, seed=seed)
     return {
         "train": rest[part != 0],
@@ -102,7 +119,7 @@ def draw_parts(recordings: Recordings, config: EyeConfig, *, seed: int) -> dict[
             draws=draws,
             frames=config.frames,
             stride=config.stride,
-            seed=1000 * seed + number,
+            seed=1000 * int(seed) + number,
         )
         rows = (recordings.starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
         # Sequences come person by person: shuffled, the first clips are a fair sample.

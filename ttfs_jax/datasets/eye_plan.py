@@ -6,7 +6,7 @@ import numpy as np
 
 from ttfs_jax.datasets.eye_face import LIGHTS
 from ttfs_jax.datasets.eye_motion import EMOTIONS
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.ranges import check_seed, check_whole
 
 # Counts of SEE, Zhang et al. 2023 (arXiv:2310.04043): people, sequences, test sequences; the
 # people of each light and the sequences of each emotion and subset as far as they are public.
@@ -21,6 +21,7 @@ EMOTION_SHARES = {
     "sadness": 340,
     "surprise": 336,
 }
+FEWEST_SUBJECTS, MOST_SUBJECTS = 8, 10_000  # fewer leave one of the lights out
 SHORTEST, LONGEST, MEAN_LENGTH, LENGTH_SPREAD = 18, 131, 53.5, 15.2
 DEGREES = ("undergraduate", "Master", "Doctor")
 
@@ -42,10 +43,10 @@ def make_plan(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:
 
     The number of sequences grows with that of the subjects; everybody has one light, and most
     appear in both parts of the split, as in SEE's own.
-    Raises: InputError for fewer than 8 subjects.
+    Raises: InputError for a seed outside 0 … 2³² − 1, or subjects outside 8 … 10,000.
     """
-    if subjects < 8:
-        raise InputError(f"--subjects {subjects} is too few for four lights: use at least 8")
+    check_seed("seed", seed)
+    check_whole("subjects", subjects, FEWEST_SUBJECTS, MOST_SUBJECTS)
     generator = np.random.default_rng([seed, 0])
     count = round(SEQUENCES * subjects / SUBJECTS)
     weights = np.array([LIGHT_SUBJECTS[light] for light in LIGHTS], float)

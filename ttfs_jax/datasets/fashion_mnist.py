@@ -7,6 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from ttfs_jax.datasets import idx
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split, check_split
+from ttfs_jax.datasets.ranges import check_seed
 from ttfs_jax.errors import InputError
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -28,9 +29,11 @@ VALIDATION_IMAGES = 5000
 def load(*, data_dir: Path | None = None, split_seed: int = 0) -> Dataset:
     """Load Fashion-MNIST: 55,000 training, 5,000 validation and 10,000 test images.
 
-    Raises: InputError for a missing folder or file, and for damaged files.
+    Raises: InputError for a missing folder or file, damaged files, or a split seed outside
+    0 … 2³² − 1.
     Source: Xiao et al. 2017 (arXiv:1708.07747).
     """
+    check_seed("split seed", split_seed)
     folder = DEBIAN_FOLDER if data_dir is None else data_dir
     if not folder.is_dir():
         raise InputError(
@@ -40,6 +43,8 @@ def load(*, data_dir: Path | None = None, split_seed: int = 0) -> Dataset:
     images, labels = _pair(folder, "train")
     if len(labels) <= VALIDATION_IMAGES:
         raise InputError(f"{folder} has only {len(labels)} training images: get it again")
+    if np.bincount(labels, minlength=len(CLASSES)).min() < 2:
+        raise InputError(f"{folder} has classes without training images: get it again")
     train, validation = train_test_split(
         np.arange(len(labels)),
         test_size=VALIDATION_IMAGES,

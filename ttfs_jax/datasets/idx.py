@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,20 @@ def read(path: Path) -> np.ndarray:
             "(Debian: apt-get install dataset-fashion-mnist, /usr/share/datasets/fashion-mnist)"
         )
     try:
-        raw = gzip.decompress(found.read_bytes()) if found.suffix == ".gz" else found.read_bytes()
+        raw = found.read_bytes()
+    except OSError as error:
+        raise InputError(f"{found} cannot be read ({error.strerror}): make it readable") from error
+    try:
+        raw = gzip.decompress(raw) if found.suffix == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{found} is truncated or damaged ({error}): get it again") from error
     if len(raw) < 4 or raw[:3] != b"\x00\x00\x08" or not 1 <= raw[3] <= 4:
         raise InputError(f"{found} is not an IDX file of bytes: get it again")
     start = 4 + 4 * raw[3]
-    shape = tuple(np.frombuffer(raw[4:start], ">u4").astype(int)) if len(raw) >= start else (-1,)
-    if len(raw) - start != np.prod(shape):
+    shape = tuple(np.frombuffer(raw[4:start], ">u4").tolist()) if len(raw) >= start else (-1,)
+    if len(raw) - start != prod(shape):
         raise InputError(
             f"{found} is truncated: {len(raw) - start} bytes of data for shape "
-            f"{tuple(map(int, shape))}; get it again"
+            f"{shape}; get it again"
         )
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)

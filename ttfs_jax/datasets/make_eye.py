@@ -5,23 +5,29 @@ The emotions are synthetic: a score on these data says nothing about real people
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 from PIL import Image
+from rich.console import Console
 from rich.progress import track
 
 from ttfs_jax import compilation_cache
 from ttfs_jax.command import one_line_errors
 from ttfs_jax.datasets.event_frames import to_levels
 from ttfs_jax.datasets.eye_motion import EMOTIONS
-from ttfs_jax.datasets.eye_plan import SUBJECTS, make_plan
+from ttfs_jax.datasets.eye_plan import SUBJECTS, Take, make_plan
+from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_whole
 from ttfs_jax.datasets.simulated_eye import record
 from ttfs_jax.errors import InputError
 
 JPEG_QUALITY = 95
+ANNOTATION = "emotion.json"
 
 
 @dataclass(frozen=True)
@@ -31,22 +37,65 @@ class Arguments:
     out: Path
     """New or empty folder."""
     seed: int = 0
-    """Fixes everything."""
+    """Fixes everything: a whole number from 0 to 2³² − 1."""
     subjects: int = SUBJECTS
     """People."""
     size: int = 90
     """Edge of the frames in pixels."""
 
 
-def write(out: Path, *, seed: int, subjects: int = SUBJECTS, size: int = 90, limit=None) -> int:
+def write(
+    out: Path,
+    *,
+    seed: int = 0,
+    subjects: int = SUBJECTS,
+    size: int = 90,
+    limit: int | None = None,
+) -> int:
     """Write event/, frame/ and emotion.json; return the number of sequences.
 
-    Raises: InputError when the folder holds something already.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is not an empty folder: choose another --out")
-    plan = make_plan(seed=seed, subjects=subjects)[:limit]
+    All of it is removed again if that fails or is interrupted.
 
+    Raises: InputError when the folder holds something already or cannot be written, for a seed
+    outside 0 … 2³² − 1, subjects outside 8 … 10,000 or an edge outside 1 … 4096 pixels.
+    """
+    plan = make_plan(seed=seed, subjects=subjects)[:limit]
+    check_whole("size", size, 1, LARGEST_EDGE)
+    try:
+        with _claimed(out):
+            _write_frames(out, plan, seed=seed, size=size)
+            _write_annotation(out, plan)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {error.filename or out} ({error.strerror or error}): choose an --out "
+            "that can be written and has space"
+        ) from error
+    return len(plan)
+
+
+@contextmanager
+def _claimed(out: Path) -> Iterator[None]:
+    """Have a new or empty folder for oneself; what is in it is removed if the block fails."""
+    fresh = not out.exists()
+    if not fresh and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not an empty folder: choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        (out / "event").mkdir()  # of two processes, one fails here
+    except FileExistsError as error:
+        raise InputError(f"{out} is written by another process: choose another --out") from error
+    try:
+        yield
+    except BaseException:
+        for name in ("event", "frame"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        (out / ANNOTATION).unlink(missing_ok=True)
+        if fresh:
+            out.rmdir()
+        raise
+
+
+def _write_frames(out: Path, plan: list[Take], *, seed: int, size: int) -> None:
     def keep(number: int) -> None:
         take = plan[number]
         recording = record(take, number, seed=seed, size=size)
@@ -58,8 +107,12 @@ def write(out: Path, *, seed: int, subjects: int = SUBJECTS, size: int = 90, lim
                 Image.fromarray(image).save(folder / f"{n:05d}.jpg", quality=JPEG_QUALITY)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in track(pool.map(keep, range(len(plan))), "sequences", len(plan)):
+        done = pool.map(keep, range(len(plan)))
+        for _ in track(done, "sequences", len(plan), console=Console(stderr=True)):
             pass
+
+
+def _write_annotation(out: Path, plan: list[Take]) -> None:
     database = {
         take.name: {
             "subset": "training" if take.training else "testing",
@@ -68,22 +121,15 @@ def write(out: Path, *, seed: int, subjects: int = SUBJECTS, size: int = 90, lim
         for take in plan
     }
     content = {"labels": list(EMOTIONS), "database": database}
-    (out / "emotion.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-    return len(plan)
+    (out / ANNOTATION).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the options and write; a mistake ends in one line and exit status 2."""
     chosen = tyro.cli(Arguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye")
-    compilation_cache.enable()
     with one_line_errors():
-        try:
-            count = write(chosen.out, seed=chosen.seed, subjects=chosen.subjects, size=chosen.size)
-        except OSError as error:
-            raise InputError(
-                f"cannot write {error.filename or chosen.out} ({error.strerror}): choose an --out "
-                "that can be written and has space"
-            ) from error
+        compilation_cache.enable()
+        count = write(chosen.out, seed=chosen.seed, subjects=chosen.subjects, size=chosen.size)
     print(f"{count} sequences of simulated eye data in {chosen.out}")
 
 

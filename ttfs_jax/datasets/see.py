@@ -6,6 +6,8 @@ the classes, the subset, class and segment of every sequence.
 """
 
 import json
+import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from ttfs_jax.errors import InputError
 EVENT_FOLDERS = ("event", "event_30")
 INTENSITY_FOLDERS = ("frame",)
 SUBSETS = {"training": True, "testing": False}
+LONGEST = 100_000  # frames; their names have five digits
+NUMBERED = re.compile(r"([0-9]{1,9})(?:\.[^.]*)?")
 FIELDS = ("number", "subject", "sex", "age", "degree", "light", "emotion", "length", "take")
 
 
@@ -42,14 +46,15 @@ class Index:
 def parse_name(name: str) -> dict[str, str]:
     """Split a sequence name into its nine fields.
 
-    Raises: ValueError for a name with another number of fields or a subject that is no number.
+    Raises: ValueError for a name with another number of fields or a subject that is no number of
+    at most 9 digits.
     """
     parts = name.split("_")
     if len(parts) != len(FIELDS):
         raise ValueError(f"{len(parts)} fields instead of {len(FIELDS)}")
     fields = dict(zip(FIELDS, parts, strict=True))
-    if not fields["subject"].isdigit():
-        raise ValueError(f"subject {fields['subject']!r} is no number")
+    if not re.fullmatch("[0-9]{1,9}", fields["subject"]):
+        raise ValueError(f"subject {_short(fields['subject'])} is no number of at most 9 digits")
     return fields
 
 
@@ -62,7 +67,7 @@ def read_index(root: Path) -> Index:
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the one that holds event/ by --data-dir")
     path, content = _annotation(root)
-    classes = tuple(str(label).lower() for label in content["labels"])
+    classes = tuple(label.lower() for label in content["labels"])
     events = _find(root, EVENT_FOLDERS)
     if events is None:
         raise InputError(f"{root} has no folder event/ or event_30/: unpack the event frames there")
@@ -72,7 +77,8 @@ def read_index(root: Path) -> Index:
         try:
             sequence, notes = _sequence(name, entry, classes, folders)
         except ValueError as error:
-            problems.append(f"{folders.get(name, path)}: {name}: {error}; left out")
+            shown = name if name.isprintable() else ascii(name)
+            problems.append(f"{folders.get(name, path)}: {shown}: {error}; left out")
             continue
         problems += notes
         if sequence is not None:
@@ -110,14 +116,7 @@ def intensity(index: Index) -> Index:
 
 def _sequence(name, entry, classes, folders) -> tuple[Sequence | None, list[str]]:
     fields = parse_name(name)
-    try:
-        annotation = entry["annotations"]
-        label, (begin, end) = str(annotation["label"]).lower(), annotation["segment"]
-        training = SUBSETS[entry["subset"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"subset, label or segment is missing or unknown ({error})") from error
-    if label not in classes:
-        raise ValueError(f"label {label!r} is none of {', '.join(classes)}")
+    label, begin, end, training = _entry(entry, classes)
     if end == 0:
         return None, []  # the published loader skips these on purpose
     folder = folders.get(name)
@@ -126,11 +125,15 @@ def _sequence(name, entry, classes, folders) -> tuple[Sequence | None, list[str]
     notes = []
     if fields["emotion"].lower() != label:
         notes.append(f"{folder}: named {fields['emotion']} but labelled {label}; label is used")
-    present = {int(p.stem): p for p in folder.iterdir() if p.stem.isdigit()}
+    try:
+        frames = filter(None, map(NUMBERED.fullmatch, sorted(os.listdir(folder))))
+        present = {int(frame[1]): frame[0] for frame in frames}
+    except OSError as error:
+        raise ValueError(f"its folder cannot be read ({error.strerror})") from error
     # Some copies count from 1: then the last number of the segment exists and the first does not.
     shift = int(begin not in present and end in present)
     wanted = range(begin + shift, end + shift)
-    files = tuple(present[n] for n in wanted if n in present)
+    files = tuple(folder / present[n] for n in wanted if n in present)
     if not files:
         raise ValueError("it has no frames")
     if len(files) < len(wanted):
@@ -144,28 +147,82 @@ def _sequence(name, entry, classes, folders) -> tuple[Sequence | None, list[str]
     ), notes
 
 
+def _entry(entry, classes) -> tuple[str, int, int, bool]:
+    """Read class, begin and end of the segment, and part of one sequence off the JSON file."""
+    try:
+        annotation = entry["annotations"]
+        label, segment = annotation["label"], annotation["segment"]
+        training = SUBSETS[entry["subset"]]
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"subset, label or segment is missing or unknown ({_short(str(error))})"
+        ) from error
+    if not isinstance(label, str) or label.lower() not in classes:
+        raise ValueError(f"label {_short(label)} is none of {', '.join(classes)}")
+    if not isinstance(segment, list) or len(segment) != 2 or not all(map(_is_whole, segment)):
+        raise ValueError(f"segment {_short(segment)} is not two whole numbers [begin, end]")
+    begin, end = map(int, segment)
+    if not 0 <= begin < end and not begin == end == 0:
+        raise ValueError(f"segment {_short(segment)} must have 0 ≤ begin < end")
+    if end > LONGEST:
+        raise ValueError(f"segment {_short(segment)} ends after frame {LONGEST}")
+    return label.lower(), begin, end, training
+
+
+def _is_whole(number) -> bool:
+    if isinstance(number, float):
+        return number.is_integer()  # not for NaN and infinity
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def _short(value) -> str:
+    """Show a value of the JSON file in one line of ASCII."""
+    shown = ascii(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
 def _annotation(root: Path) -> tuple[Path, dict]:
     reasons = []
     for path in sorted(root.glob("*.json")):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(content["labels"], list) and isinstance(content["database"], dict):
+            content = json.loads(path.read_bytes(), parse_int=_integer)
+            labels, database = content["labels"], content["database"]
+            if not isinstance(labels, list) or not isinstance(database, dict):
+                reasons.append(f"{path.name} has no list of labels and table of sequences")
+            elif not _are_classes(labels):
+                reasons.append(f"{path.name}: labels {_short(labels)} are not different words")
+            else:
                 return path, content
-            reasons.append(f"{path.name} has no list of labels and table of sequences")
-        except (ValueError, KeyError, TypeError) as error:
-            reasons.append(f"{path.name}: {error!r}")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            reasons.append(f"{path.name}: {type(error).__name__} {_short(str(error))}")
     raise InputError(
         f"{root} has no JSON file with labels and database ({'; '.join(reasons) or 'none there'}): "
         "copy the one of the data set there"
     )
 
 
+def _integer(digits: str) -> int | float:
+    """Read a number of the JSON file: one with thousands of digits must not spoil the others."""
+    return int(digits) if len(digits) <= 20 else float(digits)
+
+
+def _are_classes(labels: list) -> bool:
+    words = all(isinstance(label, str) and label and label.isprintable() for label in labels)
+    return words and len({label.lower() for label in labels}) == len(labels) > 0
+
+
 def _find(root: Path, names: tuple[str, ...]) -> Path | None:
     """Find a folder by name, whatever its case."""
-    folders = {p.name.lower(): p for p in sorted(root.iterdir()) if p.is_dir()}
+    folders = {p.name.lower(): p for p in _subfolders(root)}
     return next((folders[name] for name in names if name in folders), None)
 
 
 def _sequence_folders(events: Path) -> dict[str, Path]:
-    emotions = [p for p in sorted(events.iterdir()) if p.is_dir()]
-    return {p.name: p for emotion in emotions for p in sorted(emotion.iterdir()) if p.is_dir()}
+    return {p.name: p for emotion in _subfolders(events) for p in _subfolders(emotion)}
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return [p for p in sorted(folder.iterdir()) if p.is_dir()]
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read ({error.strerror}): make it readable") from error

@@ -5,36 +5,47 @@ The emotions are synthetic: a score on these data says nothing about real people
 
 import hashlib
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import prod
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.cache_folder import cache_folder
+from ttfs_jax.array_file import map_array, reserved_array
+from ttfs_jax.cache_entry import load_or_make
+from ttfs_jax.cache_folder import cache_folders
 from ttfs_jax.datasets import event_camera, eye_face, eye_motion, eye_plan, eye_simulator
 from ttfs_jax.datasets.eye_face import LIGHTS
 from ttfs_jax.datasets.eye_motion import EMOTIONS
 from ttfs_jax.datasets.eye_plan import LONGEST, SUBJECTS, Take, make_plan
-from ttfs_jax.datasets.eye_simulator import Recording, simulate
+from ttfs_jax.datasets.eye_simulator import CAMERA, MOTION, Recording, simulate
+from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_seed, check_whole
 from ttfs_jax.datasets.recordings import Progress, Recordings
-from ttfs_jax.errors import InputError
 
 SOURCES = (event_camera, eye_face, eye_motion, eye_plan, eye_simulator)
+# All that JAX's random numbers depend on besides its version.
+RANDOM = ("jax_enable_x64", "jax_default_prng_impl", "jax_threefry_partitionable")
 
 
 def record(take: Take, number: int, *, seed: int, size: int) -> Recording:
-    """Simulate one take of a plan: int8 and uint8 [T, H, W] on the host."""
+    """Simulate one take of a plan: int8 and uint8 [T, H, W] on the host.
+
+    A person's seed is (100003 seed + subject) mod 2³²: within a set no two people have the same.
+    Raises: InputError for a seed outside 0 … 2³² − 1 or an edge outside 1 … 4096 pixels.
+    """
+    check_seed("seed", seed)
+    check_whole("size", size, 1, LARGEST_EDGE)
     recording = simulate(
-        jnp.uint32(seed * 100_003 + take.subject),
-        jnp.uint32(number),
+        np.uint32((int(seed) * 100_003 + take.subject) % 2**32),
+        np.uint32(number),
         jnp.int32(EMOTIONS.index(take.emotion)),
         jnp.int32(LIGHTS.index(take.light)),
         jnp.int32(take.length),
         longest=LONGEST,
-        size=size,
+        size=int(size),
     )
     return Recording(*(np.asarray(part)[: take.length] for part in recording))
 
@@ -49,18 +60,31 @@ def generate(
 ) -> tuple[Recordings, np.ndarray]:
     """Simulate all takes of a plan, or map those that an earlier call has made.
 
-    The cache is kept apart for every seed, number of subjects and size, and for every version of
-    the simulator and of JAX. Returns the recordings, and the intensity frames uint8 [N, H, W].
+    The cache is kept apart for every plan and size, and for every version and setting of the
+    simulator, JAX and NumPy; what is unfinished or damaged is made anew. Returns the recordings,
+    and the intensity frames uint8 [N, H, W].
 
-    Raises: InputError for fewer than 8 subjects, or a cache that cannot be written.
+    Raises: InputError for a seed outside 0 … 2³² − 1, fewer than 8 subjects, an edge outside
+    1 … 4096 pixels, or a cache that cannot be written.
     """
     plan = make_plan(seed=seed, subjects=subjects)
-    folder = (cache or cache_folder("eye")) / f"{_version()}-{seed}-{subjects}-{size}"
+    check_whole("size", size, 1, LARGEST_EDGE)
     starts = np.cumsum([0] + [take.length for take in plan])
-    if not folder.is_dir():
-        _fill(folder, plan, starts, seed, size, on_progress)
+    shape = (int(starts[-1]), int(size), int(size))
+
+    def load(entry: Path) -> tuple[np.ndarray, np.ndarray]:
+        events = map_array(entry / "events.npy", np.int8, shape)
+        return events, map_array(entry / "light.npy", np.uint8, shape)
+
+    events, light = load_or_make(
+        cache_folders("eye") if cache is None else (cache,),
+        f"{_version(plan)}-{seed}-{subjects}-{size}",
+        load=load,
+        make=partial(_fill, plan, starts, shape, seed, on_progress),
+        size=2 * prod(shape),
+    )
     recordings = Recordings(
-        events=np.load(folder / "events.npy", mmap_mode="r"),
+        events=events,
         starts=starts,
         labels=np.array([EMOTIONS.index(take.emotion) for take in plan], np.int32),
         subjects=np.array([take.subject for take in plan]),
@@ -68,45 +92,31 @@ def generate(
         training=np.array([take.training for take in plan]),
         classes=EMOTIONS,
     )
-    return recordings, np.load(folder / "light.npy", mmap_mode="r")
+    return recordings, light
 
 
-def _fill(folder, plan, starts, seed, size, on_progress) -> None:
-    partial = folder.with_name(f".{folder.name}-{os.getpid()}")
-    shape = (int(starts[-1]), size, size)
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        events, light = (
-            np.lib.format.open_memmap(partial / f"{name}.npy", "w+", dtype, shape)
-            for name, dtype in (("events", np.int8), ("light", np.uint8))
-        )
+def _fill(plan, starts, shape, seed, on_progress, entry: Path) -> None:
+    with (
+        reserved_array(entry / "events.npy", np.int8, shape) as put_events,
+        reserved_array(entry / "light.npy", np.uint8, shape) as put_light,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
 
         def keep(number):
-            recording = record(plan[number], number, seed=seed, size=size)
-            rows = slice(starts[number], starts[number + 1])
-            events[rows], light[rows] = recording
+            recording = record(plan[number], number, seed=seed, size=shape[-1])
+            put_events(starts[number], recording.events)
+            put_light(starts[number], recording.light)
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for done, _ in enumerate(pool.map(keep, range(len(plan))), 1):
-                if on_progress is not None:
-                    on_progress(done, len(plan))
-        events.flush()
-        light.flush()
-        partial.rename(folder)
-    except OSError as error:
-        if folder.is_dir():  # another process was faster
-            return
-        raise InputError(
-            f"cannot write the cache {folder} ({error.strerror}): set XDG_CACHE_HOME to a folder "
-            f"with {2 * np.prod(shape) / 1e9:.1f} GB of space"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        for done, _ in enumerate(pool.map(keep, range(len(plan))), 1):
+            if on_progress is not None:
+                on_progress(done, len(plan))
 
 
-def _version() -> str:
-    """Identify the simulator by its sources, so that a change never meets an old cache."""
-    digest = hashlib.sha256(jax.__version__.encode())
-    for module in SOURCES:
-        digest.update(Path(str(module.__file__)).read_bytes())
+def _version(plan: list[Take]) -> str:
+    """Identify plan and simulator with its sources, so that a change never meets an old cache."""
+    settings = [getattr(jax.config, name) for name in RANDOM]
+    versions = jax.__version__, np.__version__, jax.default_backend(), settings
+    digest = hashlib.sha256(repr((versions, CAMERA, MOTION, plan)).encode())
+    for path in [Path(__file__), *(Path(str(module.__file__)) for module in SOURCES)]:
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.spike_time.shapes import check_layer
+from ttfs_jax.spike_time.arguments import check_layer, check_positive, per_neuron, promote
 from ttfs_jax.spike_time.silence import NO_SPIKE, charge, is_spike
 
 
@@ -42,28 +42,42 @@ def fire(drive: jax.Array, window: jax.Array) -> jax.Array:
     Shapes: drive [...], window broadcastable to it -> spike times [...]; time units.
     No spike: a ≤ 0 gives `NO_SPIKE` with gradient 0 (the ReLU convention at the grazing point
     a = 0); a clipped spike has gradient 0 too. ∂t/∂a = −1 elsewhere. NaN stays NaN.
+    Raises: InputError when a window is not above 0, as far as it is known.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eqs. 2-4 (arXiv:2306.08744).
     """
-    return _fire(drive, jnp.broadcast_to(jnp.asarray(window, drive.dtype), drive.shape))
+    check_positive("window", window)
+    drive, window = promote(drive=drive, window=window)
+    return _fire(drive, jnp.broadcast_to(window, drive.shape))
 
 
 def constant_slope(
     times: jax.Array,
     weights: jax.Array,
     *,
-    bias: jax.Array,
-    window_in: jax.Array,
-    window_out: jax.Array,
+    bias: jax.Array | float,
+    window_in: jax.Array | float,
+    window_out: jax.Array | float,
 ) -> jax.Array:
     """Solve one layer of constant-slope neurons for its spike times.
 
     t_i = T_out − a_i  with  a_i = Σ_j W_ji (T_in − t_j) + D_i,  0 < a_i;  θ_i = T_out − D_i.
 
-    Shapes: times [I], weights [I, O], bias D [O], windows [] -> [O], local to the next window.
+    Shapes: times [I], weights [I, O], bias D [] or [O], windows [] -> [O], local to the next
+    window.
     No spike: a silent input adds nothing; a neuron with a_i ≤ 0 returns `NO_SPIKE`; a_i > T_out
     is clipped to 0. See `fire` for the gradients in both cases.
-    Raises: ValueError when the shapes do not fit together.
+    Raises: InputError when the shapes do not fit together or a window is not above 0; one that
+    is traced and not above 0 gives NaN.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eqs. 2-4 (arXiv:2306.08744).
     """
+    times, weights, bias, window_in, window_out = promote(
+        times=times,
+        weights=weights,
+        bias=bias,
+        window_in=window_in,
+        window_out=window_out,
+        positive=("window_in", "window_out"),
+    )
     check_layer(times, weights)
+    bias = per_neuron("bias", bias, weights.shape[1])
     return fire(charge(times, window_in) @ weights + bias, window_out)

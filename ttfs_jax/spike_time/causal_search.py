@@ -13,12 +13,13 @@ from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from ttfs_jax.spike_time.shapes import check_layer
+from ttfs_jax.errors import InputError
+from ttfs_jax.spike_time.arguments import check_layer, per_neuron, promote, static_number
 from ttfs_jax.spike_time.silence import NO_SPIKE
 
 UNROLL = 2  # inputs a turn of the loop: more is hardly faster, or slower, and costs compile time
+ROUNDING = 4  # errors of a potential at the end of a gap, in units of the precision
 
 
 class State(NamedTuple):
@@ -33,7 +34,9 @@ class Crossing(NamedTuple):
 
     time: jax.Array  # [O] `NO_SPIKE` if it never does
     last: jax.Array  # [O] time of the last input that took part, −inf if it never does
-    slope: jax.Array  # [O] dV/dt at the crossing
+    wait: jax.Array  # [O] time from there to the crossing, to all digits; 0 if it never does
+    slope: jax.Array  # [O] dV/dt at the crossing, in thresholds per unit of time
+    natural: jax.Array  # [O] the slope that is one threshold in the neuron's own unit of time
 
 
 class Neuron(Protocol):
@@ -47,16 +50,23 @@ class Neuron(Protocol):
         """Move states on over a gap; a gap may be infinite."""
         ...
 
-    def reaches(self, start: State, end: State, threshold: jax.Array) -> jax.Array:
-        """Tell which potentials, below the threshold at the start, reach it within the gap."""
+    def peaks_over(self, start: State, end: State, threshold: jax.Array) -> jax.Array:
+        """Tell which potentials rise above the threshold and fall again within a gap."""
         ...
 
-    def wait(self, state: State, gap: jax.Array, threshold: jax.Array) -> jax.Array:
-        """Return the time from the start of a gap to the crossing that is known to be in it."""
+    def wait(self, state: State, gap: jax.Array) -> jax.Array:
+        """Return the time from the start of a gap to the crossing that is known to be in it.
+
+        The state is in units of the threshold.
+        """
         ...
 
-    def slope(self, state: State) -> jax.Array:
-        """Return dV/dt."""
+    def slope(self, state: State, wait: jax.Array) -> jax.Array:
+        """Return dV/dt, `wait` after a state."""
+        ...
+
+    def unit(self, elapsed: jax.Array) -> jax.Array | float:
+        """Return the neuron's own unit of time; `elapsed` is the time from input to crossing."""
         ...
 
     def kernel(self, age: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -98,31 +108,41 @@ def first_crossing(neuron: Neuron, times, weights, threshold) -> Crossing:
             weight = jnp.where(finite[k], weights[order[k]], 0.0)
             start = State(state.potential, state.current + weight)
             state = neuron.advance(start, tuple(factor[k] for factor in decays))
-            now = neuron.reaches(start, state, threshold) & (causal == 0) & finite[k]
+            reached = (state.potential >= close) | neuron.peaks_over(start, state, threshold)
+            now = reached & (causal == 0) & finite[k]
             before = jax.tree.map(partial(jnp.where, now), start, before)
             causal = jnp.where(now, k + 1, causal)
         return turn + 1, _Progress(state, before, causal)
 
     zero = jnp.zeros(outputs, weights.dtype)
-    # A neuron that never fires is solved from a state that does, to keep its branch finite.
-    sure = State(zero, zero + 1e3 * threshold)
-    progress = _Progress(State(zero, zero), sure, jnp.zeros(outputs, jnp.int32))
+    # Up to rounding, so that an input at the very time of a spike finds it fired already.
+    close = threshold * (1.0 - ROUNDING * jnp.finfo(threshold.dtype).eps)
+    progress = _Progress(State(zero, zero), State(zero, zero), jnp.zeros(outputs, jnp.int32))
     _, progress = jax.lax.while_loop(some_left, advance, (0, progress))
     state, before, causal = progress
 
     fires = causal > 0
     place = jnp.maximum(causal - 1, 0)
     last, gap = ranked[place], jnp.where(fires, gaps[place], NO_SPIKE)
-    wait = neuron.wait(before, gap, threshold)
-    slope = neuron.slope(neuron.advance(before, neuron.decay(wait)))
+    # A neuron that never fires is solved from a state that does, to keep its branch finite.
+    before = State(
+        jnp.where(fires, before.potential / threshold, 0.0),
+        jnp.where(fires, before.current / threshold, 1e3),
+    )
+    wait = neuron.wait(before, gap)
+    slope = neuron.slope(before, wait)
     fires &= wait < NO_SPIKE  # a threshold that is reached in the limit only
     time = jnp.where(fires, last + wait, NO_SPIKE)
+    elapsed = jnp.where(fires, (last - ranked[0]) + wait, 1.0)
     # A NaN must not pass for silence, nor a time that no neuron can have.
     broken = ~(times > -NO_SPIKE).all() | (jnp.isnan(state.potential) & ~fires)
+    broken |= jnp.isnan(threshold)
     return Crossing(
         time=jnp.where(broken, jnp.nan, time),
         last=jnp.where(fires, last, -NO_SPIKE),
+        wait=jnp.where(fires, wait, 0.0),
         slope=jnp.where(fires, slope, 1.0),
+        natural=1.0 / jnp.broadcast_to(neuron.unit(elapsed), elapsed.shape),
     )
 
 
@@ -142,7 +162,9 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
     times, weights, threshold, found = residuals
     push = spread(found, cotangent, threshold, min_slope)
     causal = times[:, None] <= found.last[None]
-    age = jnp.where(causal, found.time[None] - jnp.where(causal, times[:, None], 0.0), 0.0)
+    # Not from the spike time, which is rounded: next to the last input no digit would be left.
+    since = found.last[None] - jnp.where(causal, times[:, None], 0.0)
+    age = jnp.where(causal, since + found.wait[None], 0.0)
     potential, slope = neuron.kernel(age)
     moved = jnp.where(causal, weights * slope, 0.0) @ push
     return moved, jnp.where(causal, -potential * push[None], 0.0), push
@@ -154,12 +176,13 @@ _solve.defvjp(solve_fwd, _solve_bwd)
 def spread(found: Crossing, cotangent, threshold, min_slope: float) -> jax.Array:
     """Return the cotangent over dV/dt, 0 for silent neurons: ∂t/∂θ times the cotangent, [O].
 
-    A slope below √ε θ per unit of time cannot be told from a touch in this precision, and counts
-    as that much; `min_slope`, in units of θ, bounds the gradient further.
+    A slope below √ε θ per the neuron's unit of time cannot be told from a touch in this
+    precision, and counts as that much; `min_slope`, in θ per unit of time, bounds the gradient
+    further.
     """
-    resolved = jnp.sqrt(jnp.finfo(found.slope.dtype).eps)
-    floor = jnp.maximum(resolved, min_slope) * jnp.abs(threshold)
-    return jnp.where(found.last > -NO_SPIKE, cotangent, 0.0) / jnp.maximum(found.slope, floor)
+    resolved = jnp.sqrt(jnp.finfo(found.slope.dtype).eps) * found.natural
+    slope = jnp.maximum(found.slope, jnp.maximum(resolved, min_slope))
+    return jnp.where(found.last > -NO_SPIKE, cotangent, 0.0) / slope / threshold
 
 
 def solve(
@@ -176,31 +199,26 @@ def solve(
 
     `rule` brings its own gradient.
 
-    Raises: ValueError when the shapes do not fit together or a threshold is not above 0.
+    Raises: InputError when the shapes do not fit together, a threshold is not above 0 or
+    `min_slope` is negative.
     """
-    times, weights = jnp.asarray(times), jnp.asarray(weights)
+    times, weights, threshold, delays = promote(
+        times=times, weights=weights, threshold=threshold, delays=delays, positive=("threshold",)
+    )
     check_layer(times, weights)
-    # With NumPy: under jit an operation of JAX on a constant is traced too.
-    if not isinstance(threshold, jax.core.Tracer) and not (np.asarray(threshold) > 0.0).all():
-        raise ValueError(f"threshold must be above 0, not {threshold}")
     inputs, outputs = weights.shape
-    dtype = jnp.result_type(times, weights, jnp.float32)
-    times, weights = times.astype(dtype), weights.astype(dtype)
-    threshold = jnp.asarray(threshold, dtype)
-    if threshold.shape not in ((), (outputs,)):
-        raise ValueError(f"threshold must be [] or [{outputs}], not {threshold.shape}")
-    threshold = jnp.broadcast_to(threshold, (outputs,))
-    if min_slope < 0:
-        raise ValueError(f"min_slope must not be negative, not {min_slope}")
+    threshold = per_neuron("threshold", threshold, outputs)
+    min_slope = static_number("min_slope", min_slope)
+    if not 0.0 <= min_slope < NO_SPIKE:
+        raise InputError(f"min_slope must be finite and not negative, not {min_slope}")
+    if delays is not None and delays.shape not in ((inputs,), (inputs, outputs)):
+        raise InputError(f"delays must be [{inputs}] or [{inputs}, {outputs}]: {delays.shape}")
     if inputs == 0:
-        return jnp.full((outputs,), NO_SPIKE, dtype)
+        return jnp.full((outputs,), NO_SPIKE, weights.dtype)
     if delays is None:
         return rule(neuron, min_slope, times, weights, threshold)
-    delays = jnp.asarray(delays, dtype)
-    if delays.shape == (inputs,):
+    if delays.ndim == 1:
         return rule(neuron, min_slope, times + delays, weights, threshold)
-    if delays.shape != (inputs, outputs):
-        raise ValueError(f"delays must be [{inputs}] or [{inputs}, {outputs}]: {delays.shape}")
 
     def one(delay, weight, threshold):
         return rule(neuron, min_slope, times + delay, weight[:, None], threshold[None])[0]

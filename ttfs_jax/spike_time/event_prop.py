@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from ttfs_jax.spike_time.arguments import time_constant
 from ttfs_jax.spike_time.causal_search import (
     UNROLL,
     first_crossing,
@@ -12,7 +13,7 @@ from ttfs_jax.spike_time.causal_search import (
     solve_fwd,
     spread,
 )
-from ttfs_jax.spike_time.current_based import Leaky
+from ttfs_jax.spike_time.dynamics import Leaky
 from ttfs_jax.spike_time.silence import NO_SPIKE
 
 
@@ -25,17 +26,15 @@ def _solve(neuron, min_slope, times, weights, threshold):
 def _solve_bwd(neuron, min_slope, residuals, cotangent):
     times, weights, threshold, found = residuals
     push = spread(found, cotangent, threshold, min_slope)
-    fires = found.last > -NO_SPIKE
-    wait = jnp.where(fires, found.time - found.last, 0.0)
 
     def backwards(adjoint, gap):
-        """Run λ_V' = λ_V / τ_mem, λ_I' = λ_I / τ_syn − λ_V / τ_mem back over a gap."""
-        of_potential, of_current = adjoint
-        slow, fast, added = neuron.decay(gap)
-        return of_potential * slow, of_current * fast + of_potential * added
+        """Run λ_I' = λ_I / τ_longest − λ / τ_mem and λ' = λ / τ_shortest back over a gap."""
+        fast_part, of_current = adjoint
+        slow, fast, added = neuron.slow_fast(gap)
+        return fast_part * fast, of_current * slow + fast_part * added
 
     # The jump at the spike is −1 / V'; from there back to the last input that took part.
-    first = backwards((-push, jnp.zeros_like(push)), wait)
+    first = backwards((-push, jnp.zeros_like(push)), found.wait)
     order = jnp.argsort(-times)  # latest input first, silent ones before
     ranked = times[order]
     before = jnp.append(ranked[:1], ranked[:-1])
@@ -47,8 +46,8 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
         moved = backwards(adjoint, gap)
         begins = time == found.last
         adjoint = tuple(jnp.where(begins, new, old) for new, old in zip(first, moved, strict=True))
-        of_potential, of_current = adjoint
-        drift = of_current / neuron.tau_syn - of_potential / neuron.tau_mem
+        fast_part, of_current = adjoint
+        drift = of_current / neuron.longest - fast_part / neuron.tau_mem
         return adjoint, (of_current, (row * drift).sum())
 
     silent = (jnp.zeros_like(push), jnp.zeros_like(push))
@@ -74,14 +73,15 @@ def lif_event_prop(
 
     The adjoint variables jump at the spike, λ_V = −(∂L/∂t) / V', and run back in time by
     λ_V' = λ_V / τ_mem and λ_I' = λ_I / τ_syn − λ_V / τ_mem; then ∂L/∂w_j = λ_I(t_j) and
-    ∂L/∂t_j = w_j λ_I'(t_j).
+    ∂L/∂t_j = w_j λ_I'(t_j). For τ_mem > τ_syn λ_V is replaced by λ = λ_V − (τ_mem/τ_syn − 1) λ_I,
+    with λ' = λ / τ_syn and λ_I' = λ_I / τ_mem − λ / τ_mem: the same, without cancellation.
 
     Shapes, no spike, `min_slope`, errors: as for `lif`, whose gradient it equals; it needs no
     exponential function per weight.
     Source: Wunderlich & Pehle 2021, eqs. 5-7 (arXiv:2009.08378).
     """
     return solve(
-        Leaky(float(tau_mem), float(tau_syn)),
+        Leaky(time_constant("tau_mem", tau_mem), time_constant("tau_syn", tau_syn)),
         times,
         weights,
         threshold=threshold,

@@ -23,18 +23,23 @@ class Linear:
         risen = jnp.where(moves, state.current, 1.0) * gap
         return State(state.potential + jnp.where(moves, risen, 0.0), state.current)
 
-    def reaches(self, start, end, threshold):
-        """Compare the ends: the potential is straight in a gap."""
-        del start
-        return end.potential >= threshold
+    def peaks_over(self, start, end, threshold):
+        """Return False: the potential is straight in a gap."""
+        del start, threshold
+        return jnp.zeros_like(end.potential, bool)
 
-    def wait(self, state, gap, threshold):
+    def wait(self, state, gap):
         """Δ = (θ − V) / I."""
-        return jnp.minimum((threshold - state.potential) / state.current, gap)
+        return jnp.minimum((1.0 - state.potential) / state.current, gap)
 
-    def slope(self, state):
+    def slope(self, state, wait):
         """Return I."""
+        del wait
         return state.current
+
+    def unit(self, elapsed):
+        """Return the time since the first input, as the neuron has none of its own."""
+        return elapsed
 
     def kernel(self, age):
         """ε = s."""
@@ -59,7 +64,8 @@ def linear_psp(
     Σ_C w_j below `min_slope` · θ counts as that much.
     No spike: a silent input adds nothing; a potential that never reaches θ gives `NO_SPIKE` with
     gradient 0. An input at the very time of a spike takes no part in it. NaN stays NaN.
-    Raises: ValueError when the shapes do not fit together.
+    Raises: InputError when the shapes do not fit together or a threshold is not above 0; one that
+    is traced and not above 0 gives NaN.
     Source: Zhang et al. 2021, ReL-PSP (arXiv:2003.11837).
     """
     return solve(Linear(), times, weights, threshold=threshold, delays=delays, min_slope=min_slope)

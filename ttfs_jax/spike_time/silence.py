@@ -7,6 +7,8 @@ never equal to one, and is turned into charge 0 before any product could make a 
 
 import jax
 
+from ttfs_jax.spike_time.arguments import check_positive, promote
+
 NO_SPIKE = float("inf")
 
 
@@ -26,6 +28,9 @@ def charge(times: jax.Array, window: jax.Array) -> jax.Array:
 
     Shapes: times [...], window broadcastable to it -> [...]; time units.
     No spike: charge 0 with gradient 0. NaN stays NaN.
+    Raises: InputError when a window is not above 0, as far as it is known.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eq. 4 (arXiv:2306.08744).
     """
+    check_positive("window", window)
+    times, window = promote(times=times, window=window)
     return jax.nn.relu(window - times)  # its derivative is 0 at 0 and at −∞

@@ -1,0 +1,349 @@
+"""One check for recordings of every format: what is bad is counted, refused or told."""
+
+from collections import Counter
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ttfs_jax.datasets.event_files import make_recording, read_events, to_frames
+from ttfs_jax.datasets.events import recording as recordings
+from ttfs_jax.datasets.events import sensor
+from ttfs_jax.datasets.events.source import Source
+from ttfs_jax.datasets.events.time_units import SECONDS, find_unit
+from ttfs_jax.errors import InputError
+
+COUNT = 5000
+
+
+def columns(seed=0, count=COUNT):
+    """Make 2 s of events in whole microseconds on 64 × 48 pixels, int64 each."""
+    generator = np.random.default_rng(seed)
+    t = np.sort(generator.integers(0, 2_000_000, count))
+    x, y = generator.integers(0, 64, count), generator.integers(0, 48, count)
+    return [t, x, y, generator.integers(0, 2, count)]
+
+
+def check(t, x, y, p, *, size=None, unit=None, time_unit=None, pieces=1):
+    blocks = zip(*(np.array_split(column, pieces) for column in (t, x, y, p)), strict=True)
+    source = Source("a", iter(list(blocks)), [], Counter(), size, unit)
+    return make_recording(source, time_unit=time_unit)
+
+
+BAD = {
+    "x of −1": (1, -1, "negative coordinates"),
+    "y of −1": (2, -1, "negative coordinates"),
+    "x of 70,000": (1, 70_000, "coordinates beyond 4096"),
+    "x of −1 in 16 bits": (1, 65_535, "coordinates beyond 4096"),
+    "a fraction": (1, 0.5, "coordinates that are no pixel numbers"),
+    "y not a number": (2, np.nan, "coordinates that are no pixel numbers"),
+    "x infinite": (1, np.inf, "coordinates that are no pixel numbers"),
+    "t not a number": (0, np.nan, "times that are not finite"),
+    "t infinite": (0, -np.inf, "times that are not finite"),
+    "p not a number": (3, np.nan, "polarities that are not finite"),
+    "t of another age": (0, 1e18, "times a day or more from the others"),
+    "a stray x": (1, 1000, "outside the sensor of 64 × 48"),
+}
+
+OUTLIERS = ("t of another age", "a stray x")
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+@pytest.mark.parametrize("name", BAD)
+def test_few_bad_events_are_dropped_and_told(name, pieces):
+    number, value, reason = BAD[name]
+    raw = columns()
+    expected = np.delete(np.stack(raw), 7, 1)
+    raw[number] = raw[number].astype(np.array(value).dtype)
+    raw[number][7] = value
+    recording = check(*raw, unit="us", pieces=pieces)
+    assert recording.dropped == {reason: 1}
+    assert recording.notes[0] == f"dropped 1 of 5000 events: 1 {reason}"
+    assert (recording.width, recording.height) == (64, 48)
+    np.testing.assert_allclose(recording.events["t"], expected[0] * 1e-6, rtol=1e-12)
+    for key, column in zip("xyp", expected[1:], strict=True):
+        np.testing.assert_array_equal(recording.events[key], column)
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if name not in OUTLIERS])
+def test_many_bad_events_are_refused(name):
+    number, value, reason = BAD[name]
+    raw = columns()
+    raw[number] = raw[number].astype(np.array(value).dtype)
+    raw[number][:200] = value
+    with pytest.raises(InputError, match=f"200 of 5000 events are bad.*200 {reason}"):
+        check(*raw, unit="us")
+
+
+def test_sensor_of_the_file_holds():
+    raw = columns()
+    recording = check(*raw, size=(346, 260))
+    assert (recording.width, recording.height) == (346, 260)
+    assert check(*raw, size=(48, 64))[1:3] == (64, 48)  # height first
+    raw[1][3] = 200
+    assert check(*raw, size=(64, 48)).dropped == {"outside the sensor of 64 × 48": 1}
+    with pytest.raises(InputError, match="outside the sensor of 32 × 48"):
+        check(*raw, size=(32, 48))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "size"),
+    [
+        ({"geometry": "1280x720"}, (1280, 720)),
+        ({"format": b"EVT3;height=720;width=1280"}, (1280, 720)),
+        ({"width": 346, "height": 260}, (346, 260)),
+        ({"sensor_resolution": np.array([180, 240, 3])}, (240, 180)),
+        ({"resolution": [640, 480]}, (640, 480)),
+        ({"size": 12, "comment": "3x3"}, None),
+    ],
+)
+def test_sizes_in_attributes(attributes, size):
+    assert sensor.size_of(attributes) == size
+
+
+def test_unit_of_time_given_known_and_guessed():
+    t, *rest = columns()
+    span = (t[-1] - t[0]) * 1e-6
+    for unit, factor in SECONDS.items():
+        times = t * 1e-6 / factor
+        for options in ({"time_unit": unit}, {"unit": unit}, {"unit": "s", "time_unit": unit}):
+            recording = check(times, *rest, **options)
+            np.testing.assert_allclose(np.ptp(recording.events["t"]), span)
+            assert not recording.notes
+    epoch = 1_700_000_000
+    for times, name in (
+        (t, "microseconds"),
+        (t.astype(float), "microseconds"),
+        (t + epoch * 10**6, "microseconds"),
+        (t * 1000 + epoch * 10**9, "nanoseconds"),
+        (t * 1e-6, "seconds"),
+        (t * 1e-6 + epoch, "seconds"),
+        (t + 0.5, "microseconds"),
+    ):
+        recording = check(times, *rest)
+        np.testing.assert_allclose(np.ptp(recording.events["t"]), span, atol=1e-5)
+        (note,) = recording.notes
+        assert note.startswith(f"times are taken for {name}, guessed")
+
+
+def test_spans_that_do_not_fit_are_refused_with_the_likely_unit():
+    t, *rest = columns()
+    with pytest.raises(InputError, match="look like microseconds: give --time-unit us"):
+        check(t, *rest, time_unit="s")
+    with pytest.raises(InputError, match="look like nanoseconds: give --time-unit ns"):
+        check(t * 10**6 + 10**18, *rest, unit="us")
+    with pytest.raises(InputError, match="days in nanoseconds: clean its times or cut it"):
+        check(t * 10**8, *rest, time_unit="ns")
+    with pytest.raises(InputError, match="unknown --time-unit 'min'.*choose one of s, ms, us, ns"):
+        check(t, *rest, time_unit="min")
+
+
+def test_few_events_per_second_are_doubted():
+    t, *rest = columns(count=1000)
+    assert not check(t * 50, *rest, unit="us").notes  # 10 per second
+    (note,) = check(t * 1000, *rest, unit="us").notes
+    assert note.startswith("only 0.5 events per second")
+
+
+def test_clocks_that_run_over_and_times_before_zero():
+    t, *rest = columns()
+    for kind, turn in ((np.uint32, 2**32), (np.int32, 2**31)):
+        shifted = t + turn - 1_000_000
+        recording = check(shifted.astype(kind), *rest, unit="us", pieces=5)
+        np.testing.assert_allclose(np.diff(recording.events["t"]), np.diff(t) * 1e-6, atol=1e-9)
+        assert not recording.notes
+    early = (t - 1_000_000).astype(np.uint64)
+    recording = check(early, *rest, unit="us")
+    np.testing.assert_allclose(recording.events["t"], (t - 1_000_000) * 1e-6)
+    assert len(to_frames(recording, size=8)) == 60
+
+
+def test_events_out_of_order_are_sorted_and_told():
+    raw = columns()
+    shuffled = np.random.default_rng(1).permutation(COUNT)
+    recording = check(*(column[shuffled] for column in raw), unit="us", pieces=3)
+    assert recording.notes == ("events were not in order of time: sorted",)
+    frames = to_frames(check(*raw, unit="us"), size=12)
+    np.testing.assert_array_equal(to_frames(recording, size=12), frames)
+
+
+@pytest.mark.parametrize("kind", ["bool", "i1", "u1", "i8", "f4", "f8"])
+def test_kinds_of_polarity(kind):
+    t, x, y, p = columns()
+    np.testing.assert_array_equal(check(t, x, y, p.astype(kind)).events["p"], p)
+    if kind in ("i1", "i8", "f4", "f8"):
+        signed = (2 * p - 1).astype(kind)
+        np.testing.assert_array_equal(check(t, x, y, signed).events["p"], p)
+
+
+def test_other_polarities_are_told():
+    t, x, y, p = columns()
+    recording = check(t, x, y, 5 * p - 2, unit="us")
+    np.testing.assert_array_equal(recording.events["p"], p)
+    assert recording.notes == (
+        "5000 events have polarities other than 0, 1 and −1: positive ones are ON",
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(*[st.floats(allow_nan=True, width=64)] * 4), min_size=1, max_size=20))
+def test_any_numbers_give_a_sound_recording_or_an_error(rows):
+    try:
+        recording = check(*np.array(rows).T)
+    except InputError:
+        return
+    assert np.isfinite(recording.events["t"]).all()
+    assert recording.events["x"].max() < recording.width <= 4096
+    assert recording.events["y"].max() < recording.height <= 4096
+    assert np.isin(recording.events["p"], (0, 1)).all()
+
+
+def test_many_times_far_from_the_others_are_refused():
+    t, *rest = columns()
+    t[:20] += 10**18
+    assert check(t, *rest, unit="us").dropped == {"times a day or more from the others": 20}
+    t[:60] = 10**18
+    with pytest.raises(InputError, match="days in microseconds"):
+        check(t, *rest, unit="us")
+
+
+def test_lengths_that_differ_and_no_events():
+    t, x, y, p = columns()
+    with pytest.raises(InputError, match="different lengths .5000 t, 4999 x"):
+        make_recording(Source("a", iter([(t, x[1:], y, p)]), [], Counter()))
+    with pytest.raises(InputError, match="holds no events"):
+        check(t[:0], x[:0], y[:0], p[:0])
+    with pytest.raises(InputError, match="holds no events"):
+        make_recording(Source("a", iter([]), [], Counter()))
+
+
+def test_a_full_disk_is_told(monkeypatch):
+    def full():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recordings.tempfile, "TemporaryFile", full)
+    with pytest.raises(InputError, match="No space left.*TMPDIR"):
+        check(*columns())
+
+
+def test_lines_that_cannot_be_read(tmp_path):
+    lines = [f"{t / 1e6:.6f} {x} {y} {p}" for t, x, y, p in zip(*columns(), strict=True)]
+    cut = lines[:-1] + [lines[-1][:6]]  # the disk was full
+    cut[3] = "0.1 two 3 1"
+    (tmp_path / "a.txt").write_text("\n".join(cut))
+    recording = read_events(tmp_path / "a.txt")
+    assert recording.dropped == {"unreadable lines": 2}
+    assert len(recording.events) == COUNT - 2
+    lines[1::50] = ["?"] * 100
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="100 of 5000.*unreadable lines"):
+        read_events(tmp_path / "a.txt")
+
+
+def write_aedat4(path, cameras):
+    """Write events of one or two cameras, each (width, height, count)."""
+    import dv_processing as dv
+
+    def store(width, height, count):
+        generator = np.random.default_rng(0)
+        events = dv.EventStore()
+        for n in range(count):
+            x, y = int(generator.integers(width)), int(generator.integers(height))
+            events.push_back(1_000_000 + 100 * n, x, y, bool(n % 2))
+        return events
+
+    one = dv.io.MonoCameraWriter
+    if len(cameras) == 1:
+        writer = one(str(path), one.EventOnlyConfig("SIM", cameras[0][:2]))
+        writer.writeEvents(store(*cameras[0]))
+    else:
+        sides = [one.Config("left"), one.Config("right")]
+        for side, camera in zip(sides, cameras, strict=True):
+            side.addEventStream(camera[:2])
+        writer = dv.io.StereoCameraWriter(str(path), *sides)
+        writer.left.writeEvents(store(*cameras[0]))
+        writer.right.writeEvents(store(*cameras[1]))
+    del writer
+
+
+def test_two_cameras_in_aedat4(tmp_path):
+    write_aedat4(tmp_path / "a.aedat4", [(64, 48, 1000), (128, 96, 5000)])
+    with pytest.raises(InputError, match="2 streams.*0 .64 × 48.*choose one by --stream"):
+        read_events(tmp_path / "a.aedat4")
+    for stream, shape, count in (("0", (64, 48), 1000), ("1", (128, 96), 5000)):
+        recording = read_events(tmp_path / "a.aedat4", stream=stream)
+        assert (recording.width, recording.height) == shape
+        assert len(recording.events) == count
+        assert recording.events["x"].max() == shape[0] - 1
+
+
+def test_aedat4_cut_short_gives_what_was_whole(tmp_path):
+    path = tmp_path / "a.aedat4"
+    write_aedat4(path, [(64, 48, 25_000)])  # packets of 10,000 events
+    whole, data = read_events(path).events.copy(), path.read_bytes()
+    for share, count in ((0.95, 20_000), (0.6, 10_000)):
+        path.write_bytes(data[: int(share * len(data))])
+        recording = read_events(path)
+        np.testing.assert_array_equal(recording.events, whole[:count])
+        (note,) = recording.notes
+        assert note.startswith("the file is cut short or damaged")
+        assert note.endswith(f"read {count} events before that")
+    for length in (0, 3, 100, 900, 20_000):
+        path.write_bytes(data[:length])
+        with pytest.raises(InputError, match="cannot be read"):
+            read_events(path)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damaged_aedat4_never_ends_the_process(seed, tmp_path):
+    path = tmp_path / "a.aedat4"
+    write_aedat4(path, [(64, 48, 2000)])
+    generator, data = np.random.default_rng(seed), bytearray(path.read_bytes())
+    for _ in range(3):
+        data[int(generator.integers(1500 if seed % 2 else len(data)))] ^= int(
+            generator.integers(1, 256)
+        )
+    path.write_bytes(data)
+    try:
+        recording = read_events(path)
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert len(recording.events)
+
+
+def test_a_decoder_that_aborts_is_an_error(tmp_path, monkeypatch):
+    from ttfs_jax.datasets.events import aedat4
+
+    decoder = tmp_path / "aborts.py"
+    decoder.write_text("import os\nos.abort()\n")
+    monkeypatch.setattr(aedat4, "DECODER", decoder)
+    (tmp_path / "a.aedat4").write_bytes(b"x")
+    with pytest.raises(InputError, match="decoder ended with status -6"):
+        read_events(tmp_path / "a.aedat4")
+
+
+def test_damaged_hdf5_is_told(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for key, column in zip("txyp", columns(), strict=True):
+            file.create_dataset(f"events/{key}", data=column, compression="gzip")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="cannot be read .*truncated"):
+        read_events(path)
+    path.write_bytes(data[:20_000] + bytes(2000) + data[22_000:])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_events(path)
+
+
+def test_names_of_units():
+    assert [find_unit(text) for text in ("float s", "µs", "time in Milliseconds", "x", "")] == [
+        "s",
+        "us",
+        "ms",
+        None,
+        None,
+    ]

@@ -1,0 +1,209 @@
+"""A trained network in use: transformations, chunks, kinds of images, what is refused."""
+
+import dataclasses
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ttfs_jax import model
+from ttfs_jax.architecture import Architecture, NetworkSpec
+from ttfs_jax.encoding import first_spike_readout
+from ttfs_jax.errors import InputError
+from ttfs_jax.identity import calibrate, fold
+from ttfs_jax.model import Model, load, save_model
+from ttfs_jax.network import Network, initialise
+
+SPEC = NetworkSpec((6, 5, 2), 3, (4, 4), (1, 1), 5)
+META = {"dataset": "digits", "classes": ["a", "b", "c"]}
+close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).random((7, *SPEC.image_shape)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def net(images):
+    network = Network(SPEC)
+    variables = jax.jit(initialise, static_argnums=0)(network, jax.random.key(0))
+    architecture = Architecture(
+        operators=jnp.array([0, 3]),
+        widths=jnp.array([4, 3]),
+        head=jnp.array(5),
+        time_bits=jnp.array(0),
+    )
+    variables = fold(calibrate(network, variables, architecture, images, margin=1.5))
+    return Model(SPEC, architecture, variables, META)
+
+
+@pytest.fixture(scope="module")
+def logits(net, images):
+    """Logits by the network itself, without the model around it."""
+    return Network(SPEC).apply(net.variables, images, net.architecture, code="ttfs").logits
+
+
+def first_spikes(net, logits):
+    return first_spike_readout(logits, **net.variables["windows"]["output"]).argmin(-1)
+
+
+def test_logits_and_both_readouts(net, images, logits):
+    close(net(images), logits)
+    np.testing.assert_array_equal(net.predict(images), logits.argmax(-1))
+    spikes = net.predict(images, readout="first-spike")
+    np.testing.assert_array_equal(spikes, first_spikes(net, logits))
+    with pytest.raises(ValueError, match="readout must be"):
+        net.predict(images, readout="last-spike")
+
+
+def test_inside_jit_vmap_and_grad(net, images, logits):
+    close(jax.jit(net)(images), logits)
+    close(jax.jit(lambda: net(images))(), logits)
+    each = jax.vmap(net)(images[:, None])
+    close(each[:, 0], logits)
+    for readout in ("potential", "first-spike"):
+        predicted = jax.jit(lambda x, name=readout: net.predict(x, readout=name))(images)
+        np.testing.assert_array_equal(predicted, net.predict(images, readout=readout))
+
+
+def test_gradients_of_images_and_of_variables(net, images):
+    def ours(variables, images):
+        return (dataclasses.replace(net, variables=variables)(images) ** 2).sum()
+
+    def direct(variables, images):
+        out = net.network.apply(variables, images, net.architecture, code="ttfs")
+        return (out.logits**2).sum()
+
+    # The second argument alone traced, the first alone, and both.
+    for arguments in (0, 1, (0, 1)):
+        found = jax.grad(ours, arguments)(net.variables, images)
+        expected = jax.grad(direct, arguments)(net.variables, images)
+        jax.tree.map(close, found, expected)
+        assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(found)) > 1e-3
+
+
+def test_the_model_as_an_argument(net, images, logits):
+    traces = []
+
+    @jax.jit
+    def run(net, images):
+        traces.append(1)
+        return net(images)
+
+    close(run(net, images), logits)
+    same = dataclasses.replace(net, meta=dict(META))
+    close(run(same, images), logits)
+    assert len(traces) == 1
+    other = dataclasses.replace(net, meta={"dataset": "other", "classes": []})
+    run(other, images)
+    assert len(traces) == 2
+    assert jax.tree.map(lambda leaf: leaf, net).meta == META
+    with pytest.raises(InputError, match="known architecture"):
+        jax.jit(lambda net: net.signals(images)["stem"].values)(net)
+    with pytest.raises(InputError, match="known model"):
+        jax.jit(lambda net: net.timeline.end)(net)
+
+
+def test_signals_within_jit_and_in_chunks(net, images, monkeypatch):
+    whole = net.signals(images)
+    assert list(whole) == [
+        "input",
+        "stem",
+        "pool1",
+        "entry_0",
+        "block_1/first",
+        "block_1/second",
+        "head",
+    ]
+    compiled = jax.jit(net.signals)(images)
+    monkeypatch.setattr(model, "CHUNK", 3)
+    for found in (compiled, net.signals(images)):
+        jax.tree.map(close, found, whole)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 6, 7])
+def test_chunks_give_what_the_whole_does(net, images, logits, monkeypatch, count):
+    sizes = []
+    original = model._run
+
+    def spy(network, variables, architecture, images, code, record):
+        sizes.append(images.shape[0])
+        return original(network, variables, architecture, images, code, record)
+
+    monkeypatch.setattr(model, "CHUNK", 3)
+    monkeypatch.setattr(model, "_run", spy)
+    close(net(images[:count]), logits[:count])
+    # One shape, and so one compilation, however many images there are.
+    assert sizes == [min(count, 3)] * -(-count // 3)
+
+
+def test_many_images_take_one_compilation(net, images):
+    many = np.resize(images, (1000, *SPEC.image_shape))
+    before = model._run._cache_size()
+    net(many[:300])
+    first = model._run._cache_size() - before
+    assert net(many).shape == (1000, 3)
+    assert (first, model._run._cache_size() - before) == (1, 1)
+
+
+def test_an_empty_batch(net):
+    for images in (np.zeros((0, *SPEC.image_shape)), jnp.zeros((0, *SPEC.image_shape))):
+        assert net(images).shape == (0, 3)
+        assert net.predict(images).shape == (0,)
+        assert net.predict(images, readout="first-spike").shape == (0,)
+        assert net.signals(images)["stem"].values.shape == (0, 6, 5, 4)
+        assert jax.jit(net)(images).shape == (0, 3)
+
+
+def test_kinds_of_images(net, images, logits):
+    for same in (images.tolist(), images.astype(np.float64), jnp.asarray(images)):
+        close(net(same), logits)
+    binary = images > 0.5
+    expected = net(binary.astype(np.float32))
+    kinds = (bool, np.uint8, np.int64, np.float16, jnp.bfloat16)
+    for kind in kinds:
+        close(net(binary.astype(kind)), expected)
+        close(jax.jit(net)(binary.astype(kind)), expected)
+    close(net(binary.astype(int).tolist()), expected)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.full((1, 6, 5, 2), 255, np.uint8), "divide whole numbers up to 255 by 255"),
+        (np.full((1, 6, 5, 2), np.nan), "finite and within"),
+        (np.full((1, 6, 5, 2), -0.1), "clean and scale"),
+        (np.zeros((6, 5, 2)), r"\[B, 6, 5, 2\], not \[6, 5, 2\]: give one image as images\[None\]"),
+        (np.zeros((1, 5, 6, 2)), r"not \[1, 5, 6, 2\]"),
+        (0.5, r"not \[\]"),
+        ([[1.0], [1.0, 2.0]], "an array of numbers"),
+        (np.zeros((1, 6, 5, 2), complex), "real numbers, not complex"),
+        (np.full((1, 6, 5, 2), "x"), "real numbers, not <U1"),
+        ([None], "real numbers, not object"),
+    ],
+)
+def test_bad_images_are_named(net, bad, message):
+    with pytest.raises(InputError, match=message):
+        net(bad)
+
+
+def test_shapes_are_checked_while_tracing_too(net):
+    with pytest.raises(InputError, match=r"must be \[B, 6, 5, 2\]"):
+        jax.jit(net)(jnp.zeros((1, 5, 6, 2)))
+    with pytest.raises(InputError, match="real numbers"):
+        jax.jit(net)(jnp.zeros((1, 6, 5, 2), complex))
+
+
+def test_repr_is_short(net):
+    assert repr(net) == "Model(6 × 5 × 2 images -> 3 classes, trained on digits)"
+    assert "array" not in repr(dataclasses.replace(net, meta={}))
+
+
+def test_saved_and_loaded(net, images, tmp_path):
+    save_model(tmp_path / "seeds [0, 1]" / "0", net)
+    back = load(tmp_path / "seeds [0, 1]" / "0")
+    np.testing.assert_array_equal(back(images), net(images))
+    assert (back.spec, back.meta) == (net.spec, META)

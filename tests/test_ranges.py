@@ -1,0 +1,133 @@
+"""Options out of their range: refused before anything runs, by name, in one line."""
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search import evolve
+from search.config import Config, EvolutionConfig, RetrainConfig, XyloConfig
+from search.presets import preset
+from ttfs_jax.errors import InputError
+from ttfs_jax.ranges import OneOf, above, at_least, below, between, check, optional, whole
+from ttfs_jax.training import TrainConfig
+
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-5, 5)
+
+
+@given(NUMBERS)
+def test_bounds_hold_what_python_says(value):
+    finite = math.isfinite(value)
+    assert at_least(1).holds(value) == (finite and value >= 1)
+    assert above(1).holds(value) == (finite and value > 1)
+    assert between(-1, 1).holds(value) == (finite and -1 <= value <= 1)
+    assert below(1).holds(value) == (finite and 0 <= value < 1)
+    assert whole(0, 3).holds(value) == (isinstance(value, int) and 0 <= value <= 3)
+
+
+def test_none_text_and_truth_values_are_no_numbers():
+    assert optional(whole(1)).holds(None) and not optional(whole(1)).holds(0)
+    for value in (None, "2", True, 10**400):
+        assert not whole(1).holds(value) and not at_least(1).holds(value)
+    assert OneOf((1.0, 2.0)).holds(2) and not OneOf((1.0, 2.0)).holds(3)
+
+
+def test_a_field_in_a_config_inside_is_named():
+    with pytest.raises(ValueError, match=r"^inside\.epochs must be at least 5 .*, not 3$"):
+        check(TrainConfig(epochs=3), within="inside.", epochs=whole(5))
+
+
+def refusal(capsys, options):
+    with pytest.raises(SystemExit) as stopped:
+        evolve.main(options)
+    shown = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert shown.err.count("\n") == 1 and not shown.out
+    return shown.err
+
+
+OUT_OF_RANGE = {
+    "": """--supernet.paths=0 --supernet.paths=-4 --evolution.validation-images=0
+        --evolution.calibration-images=0 --retrain.calibration-images=-1
+        --retrain.identity-margin=0 --retrain.identity-margin=0.99 --retrain.identity-margin=nan
+        --retrain.window-margin=0 --retrain.window-margin=-1 --evolution.window-margin=inf
+        --evolution.war-weight=1.5 --evolution.war-weight=-0.1 --evolution.synops-penalty=-1
+        --evolution.population=0 --evolution.population=3 --evolution.generations=0
+        --retrain.top=0 --retrain.halving.factor=0 --retrain.halving.first=0
+        --retrain.population.lanes=0 --retrain.population.chunk=-1
+        --retrain.population.memory-gib=0 --retrain.population.waste=-0.1
+        --seed=-1 --seed=4294967296 --split-seed=-1 --split-seed=4294967296
+        --supernet.train.epochs=-1 --supernet.train.batch-size=0 --retrain.train.learning-rate=nan
+        --retrain.fine-tune.warmup=1 --retrain.fine-tune.learning-rate=inf""",
+    "--space=xylo": """--xylo.clock-mhz=10 --xylo.gap=-1 --xylo.gap=nan --xylo.front=0
+        --xylo.max-energy-uj=0 --xylo.max-latency-ms=-1 --xylo.train.epochs=0
+        --xylo.retrain.first-spike=-1 --xylo.relu.weight-decay=-1
+        --xylo.relu-retrain.label-smoothing=2""",
+    "--data=eye": "--eye.simulator-seed=-1 --eye.simulator-seed=4294967296",
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "option"),
+    [(first, option) for first, many in OUT_OF_RANGE.items() for option in many.split()],
+)
+def test_an_option_out_of_its_range_is_refused_at_once(first, option, tmp_path, capsys):
+    run = tmp_path / "run"
+    options = ["--data=digits", *first.split(), option, f"--run-dir={run}"]
+    name = option.partition("=")[0]
+    assert refusal(capsys, options).startswith(f"error: {name} ")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("seed", [0, 20240131, 2**32 - 1])
+def test_seeds_go_up_to_32_bits(seed):
+    command, _ = evolve.parse(["--data=digits", f"--seed={seed}", f"--split-seed={seed}"])
+    assert command.config.seed == command.config.split_seed == seed
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--supernet.train.activity-penalty=0.1", "must be 0.0 in the supernet"),
+        ("--supernet.train.temperature=2", "must be 4.0 in the supernet"),
+        ("--supernet.train.no-quantised", "must be True in the supernet"),
+        ("--supernet.train.no-grow-windows", "must be True in the supernet"),
+        ("--retrain.train.no-quantised", "must be True in ReLU twins"),
+        ("--retrain.train.no-grow-windows", "must be True in ReLU twins"),
+        ("--xylo.gap=3", "--xylo.gap has no effect with --space conv"),
+        ("--xylo.train.epochs=9", "--xylo.train.epochs has no effect with --space conv"),
+        ("--objectives=war", "--objectives has no effect with --space conv"),
+        ("--eye.size=24", "--eye.size has no effect with --data digits"),
+        ("--data-dir=x", "--data-dir has no effect with --data digits"),
+        ("--space=xylo --supernet.paths=2", "--supernet.paths has no effect with --space xylo"),
+        ("--space=xylo --retrain.train.epochs=3", "--retrain.train.epochs has no effect"),
+        ("--space=xylo --evolution.war-weight=0.3", "--evolution.war-weight has no effect"),
+        ("--space=xylo --target=cmos45", "unknown chip 'cmos45'"),
+        ("--space=xylo --objectives=war,speed", "unknown --objectives 'speed'"),
+        ("--processes=2", "--processes is for several processes"),
+        ("--process=0", "--process is for several processes"),
+    ],
+)
+def test_an_option_without_effect_is_refused(options, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        evolve.parse(["--data=digits", *options.split()])
+
+
+def test_the_default_target_fits_its_space():
+    assert preset("digits", "smoke").target == Config().target == "cmos45"
+    assert preset("digits", "smoke", space="xylo").target == "xylo-a3"
+    command, _ = evolve.parse(["--data=digits", "--space=xylo", "--xylo.gap=3"])
+    assert command.config.target == "xylo-a3"
+
+
+def test_configs_made_in_python_are_checked_too():
+    for config, values in (
+        (RetrainConfig, {"identity_margin": 0.5}),
+        (EvolutionConfig, {"validation_images": 0}),
+        (XyloConfig, {"clock_mhz": 20.0}),
+        (Config, {"seed": -1}),
+    ):
+        with pytest.raises(ValueError, match=next(iter(values))):
+            config(**values)

@@ -1,0 +1,1 @@
+"""Recordings of event cameras: one reader per family of formats, one check for all of them."""
