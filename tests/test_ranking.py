@@ -204,8 +204,8 @@ def test_sampled_genotypes_are_distinct_and_uniform():
 
 @pytest.mark.xfail(
     strict=False,
-    reason="on several CPU devices a member of a large generation now and then gets other values: "
-    "see docs/population.md, known fault",
+    reason="XLA's convolutions on several CPU devices now and then give other values; those known "
+    "are avoided, see docs/population.md",
 )
 def test_a_generation_of_256_is_scored_as_each_one_alone_by_the_same_program(compiled):
     data = shortened(digits.load(split_seed=0), 64)
