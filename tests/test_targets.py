@@ -60,7 +60,15 @@ def everything_spikes(chosen):
     runs = [float(operator != SKIP) for operator in chosen.operators]
     return Measured(
         **dict.fromkeys(
-            ("predictions", "confusion", "war", "uar", "spikes_per_neuron", "clip_rate"),
+            (
+                "predictions",
+                "confusion",
+                "war",
+                "uar",
+                "first_spike_confusion",
+                "spikes_per_neuron",
+                "clip_rate",
+            ),
             jnp.zeros(()),
         ),
         spikes={
