@@ -113,7 +113,7 @@ def test_torch_twin_has_the_parameters_counted(genotype):
     names += [f"block_{n}/{part}" for n in range(4) for part in ("first", "second")]
     silent = jnp.zeros((1, 1))
     measured = Measured(
-        *[None] * 6,
+        *[None] * 7,
         spikes=dict.fromkeys(names, silent),
         passed=dict.fromkeys(("input", "pool1", "body"), silent),
     )
