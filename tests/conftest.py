@@ -1,16 +1,40 @@
 """Settings shared by all tests, and the one whole run that several of them look at."""
 
+import os
+import shutil
+import tempfile
+
 import jax
 import pytest
 from command import TINY, start
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
+WHOLE_RUNS = {"finished", "cache"}  # fixtures behind which a command trains networks
+
+
+def pytest_configure(config):
+    """Keep each worker's compiled programs for its session: many tests compile the same ones.
+
+    Workers share none, since JAX may read what another process is still writing.
+    """
+    folder = tempfile.mkdtemp(prefix="ttfs-jax-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # commands that tests start read it
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if WHOLE_RUNS & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def cache():
+    return os.environ["JAX_COMPILATION_CACHE_DIR"]
 
 
 @pytest.fixture(scope="session")
