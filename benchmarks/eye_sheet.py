@@ -65,7 +65,10 @@ def draw_sheet(columns: dict[str, Recording]) -> Figure:
 
 
 def write_gif(path: Path, recording: Recording, *, scale: int = 2) -> None:
-    """Write intensity and events side by side at 30 frames a second, with the caption."""
+    """Write intensity and events side by side at 30 frames a second, with the caption.
+
+    `scale` is the edge of a pixel in the picture.
+    """
     pictures = []
     for light, events in zip(recording.light, to_levels(recording.events), strict=True):
         both = Image.fromarray(np.concatenate([light, events], 1))

@@ -51,6 +51,8 @@ class Arguments:
 def rank_correlation(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """Return Kendall's τ_b and its 95 % interval, bootstrapped over architectures.
 
+    `seed` is that of the resampling.
+
     Shapes: [n], [n] -> tau, tau_low, tau_high.
     Source: Kendall 1945, doi:10.1093/biomet/33.3.239; percentile bootstrap, Efron 1979.
     """

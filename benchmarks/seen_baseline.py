@@ -60,8 +60,8 @@ def load(config: Config) -> tuple[str, Recordings, np.ndarray]:
 def energy(*, synops: float, multiply_adds: float = 0.0) -> dict[str, float]:
     """Estimate the energy of one inference in J, by the constants of the target `cmos45`.
 
-    An accumulate per SynOp, a multiply-add wherever numbers arrive that are no spikes; arithmetic
-    only.
+    An accumulate for each of `synops`, a multiply-add for each of `multiply_adds`, which are those
+    of numbers that are no spikes; arithmetic only.
     """
     joules = ACCUMULATE.value * synops + MULTIPLY_ADD.value * multiply_adds
     return asdict(joules)

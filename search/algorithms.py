@@ -160,7 +160,8 @@ class RandomSearch(Algorithm):
 def make(name: str, space: Genes, *, population: int, objectives: int | None = None) -> Algorithm:
     """Build an algorithm by name: genetic, random, or one of evosax's through one-hot logits.
 
-    With a number of `objectives`: nsga2 or random, which are told several costs.
+    `population` is the number of candidates in a generation of `space`. With a number of
+    `objectives`: nsga2 or random, which are told several costs.
 
     Raises: InputError as `check`.
     """

@@ -40,7 +40,10 @@ WITHOUT_EFFECT = {
 
 
 def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """List the fields in which two configs differ, a.b for b of a config a, with both values."""
+    """List the fields in which two configs differ, a.b for b of a config a, with both values.
+
+    `within` goes before every name.
+    """
     for field in fields(old):
         name, before, after = (
             within + field.name,

@@ -19,7 +19,10 @@ SPIKING = ("quantised", "grow_windows")  # options of training in spike times
 
 
 def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
-    """Refuse options of training that would have no effect. Raises: RangeError."""
+    """Refuse options of training that would have no effect; `why` ends the message.
+
+    Raises: RangeError.
+    """
     for name in names:
         default = getattr(TrainConfig, name)
         check(train, within="train.", **{name: OneOf((default,), f" {why}")})

@@ -121,8 +121,9 @@ def run(
     genotypes proposes fresh ones, a continuous one is told the fitness already known. `evaluate`
     gets those that are new [n, G], n ≤ P, and gives an object with the `fields` as attributes,
     each [n]. `judge(scores)` makes of these what the algorithm is told: fitness [P], or [P, M + 1]
-    for several objectives. `describe(archive)` says how it goes. The state is saved after every
-    generation and the randomness of a generation depends on the seed and its number only.
+    for several objectives. `describe(archive)` says on the `bar` how it goes, and
+    `on_generation(archive)` is called, after each. The state is saved in `directory` after every
+    generation, and the randomness of a generation depends on the seed and its number only.
     """
     path = directory.checkpoint(name)
     key = jax.random.key(seed)

@@ -48,9 +48,9 @@ def make_evaluator(
     """Make the function (variables, genotypes [n, G]) -> scores, each [n], in one dispatch.
 
     For every candidate the norm statistics and windows are estimated anew on `calibration`
-    training images in the `relu` code; it is then scored on validation images in `code`, in the
-    `ttfs` code in the time steps its genes ask for. It compiles in the first call, for a whole
-    population of `config`, and takes any number of genotypes.
+    training images in the `relu` code; it is then scored on validation `images` [N, ...] and
+    `labels` [N] in `code`, in the `ttfs` code in the time steps its genes ask for. It compiles in
+    the first call, for a whole population of `config`, and takes any number of genotypes.
 
     Source: statistics re-estimated per candidate, Guo et al. 2020 (arXiv:1904.00420).
     """

@@ -62,7 +62,7 @@ class Reporter:
 
     @contextmanager
     def bar(self, name: str, total: int, *, done: int = 0, unit: str) -> Iterator[Bar]:
-        """Show one stage, which may have been begun by an earlier process."""
+        """Show one stage: `total` steps, each a `unit`, of which an earlier process did `done`."""
         task = self._progress.add_task(name, total=total, completed=done, unit=unit, note="")
         yield Bar(self._progress, task)
         self._progress.stop_task(task)

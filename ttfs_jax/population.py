@@ -67,22 +67,27 @@ def map_members(function: Callable, *members, lanes: int | None = None):
     )
 
 
-def _map_groups(function, members, used, lanes):
-    """Map over members [P] in groups of `lanes`; a group of which none is `used` costs nothing."""
+def _map_groups(function, members, used, lanes, result):
+    """Map over members [P] in groups of `lanes`; a group of which none is `used` costs nothing.
+
+    `result` has the shapes of all results, [P, ...].
+    """
 
     def split(leaf):
         return leaf.reshape(-1, lanes, *leaf.shape[1:]) if lanes > 1 else leaf
 
     one = jax.vmap(function) if lanes > 1 else function
     groups = jax.tree.map(split, members)
-    nothing = jax.eval_shape(one, jax.tree.map(lambda leaf: leaf[0], groups))
+    front = (lanes,) if lanes > 1 else ()
 
     def group(args):
         wanted, inputs = args
         return jax.lax.cond(
             wanted,
             one,
-            lambda _: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), nothing),
+            lambda _: jax.tree.map(
+                lambda leaf: jnp.zeros((*front, *leaf.shape[1:]), leaf.dtype), result
+            ),
             inputs,
         )
 
@@ -211,6 +216,7 @@ class Program:
                 jax.tree.unflatten(structure, leaves),
                 used,
                 self.lanes,
+                self._result,
             )
 
         def sized(leaf):

@@ -1,0 +1,33 @@
+"""Small spaces of convolutional networks that tests count by hand."""
+
+import itertools
+
+import numpy as np
+
+from search.space import Gene, Space
+from ttfs_jax.architecture import OPERATORS, NetworkSpec
+
+SKIP = OPERATORS.index("skip")
+
+
+def small_space(blocks=(2,), widths=(2,), heads=(3,)):
+    spec = NetworkSpec((6, 6, 1), 3, (2,) * len(blocks), blocks, head_width=max(heads))
+    genes = [Gene(f"block_{n}", OPERATORS) for n in range(sum(blocks))]
+    genes += [Gene(f"width_{n}", widths) for n in range(len(blocks))]
+    return Space("small", spec, (*genes, Gene("head", heads), Gene("time_bits", (4,))))
+
+
+SMALL = small_space()
+
+
+def everything(space):
+    return np.array(list(itertools.product(*map(range, space.cardinalities))), np.int32)
+
+
+def network_of_blocks(space, genotype):
+    """Name what is left of a genotype without skips: the blocks of every stage, the other genes."""
+    left, stages = list(genotype), []
+    for blocks in space.spec.stage_blocks:
+        stages.append(tuple(gene for gene in left[:blocks] if gene != SKIP))
+        left = left[blocks:]
+    return (*stages, tuple(left))
