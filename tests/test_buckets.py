@@ -1,6 +1,7 @@
 """Shape buckets: hand-counted waste, and variables that survive being cut and put back."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -75,6 +76,7 @@ def test_too_wide_a_member_is_refused():
 SMALL = dataclasses.replace(SPEC, stage_widths=(1,), head_width=2)
 
 
+@pytest.mark.slow
 def test_cut_and_embedded_variables_compute_the_same():
     spec = NetworkSpec((6, 6, 2), 3, stage_widths=(4, 6), stage_blocks=(1, 1), head_width=6)
     shape = dataclasses.replace(spec, stage_widths=(2, 3), head_width=4)
@@ -83,12 +85,17 @@ def test_cut_and_embedded_variables_compute_the_same():
     stack = jax.tree.map(lambda leaf: np.asarray(leaf)[None], variables)
     small = cut(stack, spec, shape)
     images = jax.random.uniform(jax.random.key(1), (5, 6, 6, 2))
+
+    @partial(jax.jit, static_argnums=(0, 2))
+    def logits(spec, variables, code):
+        return Network(spec).apply(variables, images, architecture, code=code).logits
+
     for code in ("relu", "ttfs"):
-        whole = Network(spec).apply(variables, images, architecture, code=code).logits
-        part = Network(shape).apply(pick(small, 0), images, architecture, code=code).logits
+        whole = logits(spec, variables, code)
+        part = logits(shape, pick(small, 0), code)
         np.testing.assert_allclose(part, whole, rtol=1e-4, atol=1e-5)
     back = embed(small, shape, spec)
-    again = Network(spec).apply(pick(back, 0), images, architecture).logits
+    again = logits(spec, pick(back, 0), "relu")
     np.testing.assert_allclose(again, whole, rtol=1e-4, atol=2e-1)
     jax.tree.map(np.testing.assert_array_equal, cut(back, spec, shape), small)
     assert (back["params"]["stem"]["scale"] == 1).all()

@@ -1,6 +1,7 @@
 """The simulated eye: what is drawn, how it moves, and that a seed fixes all of it."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -117,16 +118,18 @@ def courses(emotion):
     return jax.vmap(one)(jnp.arange(24))
 
 
+@pytest.mark.slow
 def test_takes_differ_in_seat_and_a_tense_face_trembles():
     steady = dataclasses.replace(MOTION, seat=0.0, tremor=0.0, take_spread=0.0)
     keys = jax.random.split(jax.random.key(1), 16)
     style = draw_style(jax.random.key(0), MOTION)
 
-    def film(config, emotion):
-        def one(key):
-            return move(key, style, EMOTIONS.index(emotion), jnp.array(0), config, 900)
+    @partial(jax.jit, static_argnums=0)
+    def films(config, emotion):
+        return jax.vmap(lambda key: move(key, style, emotion, jnp.array(0), config, 900))(keys)
 
-        return jax.jit(jax.vmap(one))(keys)
+    def film(config, emotion):
+        return films(config, jnp.array(EMOTIONS.index(emotion)))
 
     still, moved = film(steady, "neutral"), film(dataclasses.replace(steady, seat=0.5), "neutral")
     np.testing.assert_allclose(np.ptp(moved.slip_x - still.slip_x, axis=1), 0.0, atol=1e-5)
@@ -137,6 +140,7 @@ def test_takes_differ_in_seat_and_a_tense_face_trembles():
     assert np.abs(film(trembling, "neutral").cheek - film(steady, "neutral").cheek).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_emotions_move_what_they_should_and_neutral_blinks_too():
     names = ("neutral", "surprise", "happiness")
     neutral, surprise, happiness = (courses(jnp.array(EMOTIONS.index(name))) for name in names)
@@ -151,6 +155,7 @@ def test_emotions_move_what_they_should_and_neutral_blinks_too():
         assert np.abs(np.diff(field, axis=1)).max() < 0.25
 
 
+@pytest.mark.slow
 def test_a_take_is_fixed_by_its_seeds():
     def take(person, number):
         recording = simulate(person, number, jnp.array(6), jnp.array(0), 4, longest=6, size=24)

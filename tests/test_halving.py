@@ -52,6 +52,7 @@ def train(members, folder, asked):
         )
 
 
+@pytest.mark.slow
 def test_halving_keeps_the_best_of_each_group_and_resumes(members, tmp_path):
     asked = []
     variables, left = train(members, tmp_path / "whole", asked)

@@ -13,6 +13,7 @@ from ttfs_jax.convolution import convolve
 from ttfs_jax.encoding import first_spike_readout
 from ttfs_jax.identity import calibrate, compare, fold
 from ttfs_jax.network import Network, initialise
+from ttfs_jax.population import pick
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.training import TrainConfig, make_train
 from ttfs_jax.window import quantise
@@ -33,15 +34,15 @@ def images(dtype="float32"):
     return jnp.asarray(np.maximum(drawn, 0.0), dtype)
 
 
-@functools.partial(jax.jit, static_argnames=("dtype", "folded"))
-def converted(chosen, dtype="float32", margin=1.5, folded=True):
+@functools.partial(jax.jit, static_argnames=("dtype", "folded", "network"))
+def converted(chosen, dtype="float32", margin=1.5, folded=True, network=NETWORK):
     """Random weights, scales and biases; calibration replaces statistics and windows."""
     generator = np.random.default_rng(1)
-    shapes = jax.eval_shape(lambda: initialise(NETWORK, jax.random.key(0)))
+    shapes = jax.eval_shape(lambda: initialise(network, jax.random.key(0)))
     variables = jax.tree.map(
         lambda leaf: jnp.asarray(generator.normal(0.3, 0.5, leaf.shape), dtype), shapes
     )
-    variables = calibrate(NETWORK, variables, chosen, images(dtype), margin=margin)
+    variables = calibrate(network, variables, chosen, images(dtype), margin=margin)
     return fold(variables) if folded else variables
 
 
@@ -57,6 +58,7 @@ def test_codes_agree(operators, dtype, bound):
     assert report.clip_rate == 0.0
 
 
+@pytest.mark.slow
 def test_codes_agree_in_three_stages():
     spec = NetworkSpec((8, 8, 1), 3, stage_widths=(3, 4, 5), stage_blocks=(1, 2, 2), head_width=6)
     network, chosen = Network(spec), largest(spec)
@@ -82,12 +84,15 @@ def test_folding_keeps_the_logits():
     np.testing.assert_allclose(logits(unfolded), logits(folded), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_of_the_codes_agree_also_under_vmap():
     with jax.enable_x64(True):
 
-        def gradient(operators, code):
-            chosen = architecture(OPERATORS[1]).replace(operators=operators)
-            variables = converted(chosen, "float64")
+        def with_operators(operators):
+            return architecture(OPERATORS[1]).replace(operators=operators)
+
+        def gradient(operators, variables, code):
+            chosen = with_operators(operators)
 
             def loss(params):
                 out = NETWORK.apply(
@@ -98,9 +103,10 @@ def test_gradients_of_the_codes_agree_also_under_vmap():
             return jax.grad(loss)(variables["params"])
 
         every = jnp.array(OPERATORS, jnp.int32)
-        relu = jax.jit(jax.vmap(lambda o: gradient(o, "relu")))(every)
-        ttfs = jax.jit(jax.vmap(lambda o: gradient(o, "ttfs")))(every)
-        one = jax.jit(lambda o: gradient(o, "ttfs"))(every[1])
+        own = jax.jit(jax.vmap(lambda o: converted(with_operators(o), "float64")))(every)
+        relu = jax.jit(jax.vmap(lambda o, v: gradient(o, v, "relu")))(every, own)
+        ttfs = jax.jit(jax.vmap(lambda o, v: gradient(o, v, "ttfs")))(every, own)
+        one = jax.jit(lambda o, v: gradient(o, v, "ttfs"))(every[1], pick(own, 1))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-8), relu, ttfs)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b, atol=1e-8), ttfs, one)
         assert all(jnp.abs(leaf).sum() > 0 for leaf in jax.tree.leaves(ttfs))
@@ -149,23 +155,25 @@ def test_windows_that_are_too_short_fail_the_proof():
     assert ["logits differ by 1.0e-03" in reason for reason in wrong.failures] == [True]
 
 
+@pytest.mark.slow
 def test_the_readout_window_grows_with_the_others():
     recipe = TrainConfig(epochs=1, batch_size=8, learning_rate=1e-4)
     labels = jnp.arange(16) % 3
-    chosen = architecture((1, 3, 3))
-    variables = converted(chosen)
+    network = Network(NetworkSpec((8, 8, 1), 3, stage_widths=(4,), stage_blocks=(1,), head_width=8))
+    chosen = Architecture(jnp.array([3]), jnp.array([3]), jnp.array(5), jnp.array(0))
+    variables = converted(chosen, network=network)
     short = {"window": jnp.asarray(1e-3), "shift": jnp.asarray(0.0)}
     variables["windows"] = variables["windows"] | {"output": short}
 
     def tuned(config):
-        train = make_train(NETWORK, config, samples=16, code="ttfs")
+        train = make_train(network, config, samples=16, code="ttfs")
         state, _ = jax.jit(train.epoch)(
             train.init(variables), chosen, images(), labels, jnp.uint32(0)
         )
         return state.final
 
     own = tuned(recipe)
-    out = NETWORK.apply(own, images(), chosen, code="ttfs")
+    out = jax.jit(lambda v: network.apply(v, images(), chosen, code="ttfs"))(own)
     times = first_spike_readout(out.logits, **own["windows"]["output"])
     np.testing.assert_array_equal(times.argmin(-1), out.logits.argmax(-1))
     assert (times.min(-1) > 0.0).all()

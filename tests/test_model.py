@@ -16,6 +16,8 @@ from ttfs_jax.identity import calibrate, fold
 from ttfs_jax.model import Model, load, save_model
 from ttfs_jax.network import Network, initialise
 
+pytestmark = pytest.mark.xdist_group("model")
+
 SPEC = NetworkSpec((6, 5, 2), 3, (4, 4), (1, 1), 5)
 META = {"dataset": "digits", "classes": ["a", "b", "c"]}
 close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
@@ -43,7 +45,8 @@ def net(images):
 @pytest.fixture(scope="module")
 def logits(net, images):
     """Logits by the network itself, without the model around it."""
-    return Network(SPEC).apply(net.variables, images, net.architecture, code="ttfs").logits
+    apply = jax.jit(partial(Network(SPEC).apply, code="ttfs"))
+    return apply(net.variables, images, net.architecture).logits
 
 
 def first_spikes(net, logits):
@@ -69,6 +72,7 @@ def test_inside_jit_vmap_and_grad(net, images, logits):
         np.testing.assert_array_equal(predicted, net.predict(images, readout=readout))
 
 
+@pytest.mark.slow
 def test_gradients_of_images_and_of_variables(net, images):
     def ours(variables, images):
         return (dataclasses.replace(net, variables=variables)(images) ** 2).sum()
@@ -80,7 +84,7 @@ def test_gradients_of_images_and_of_variables(net, images):
     # The second argument alone traced, the first alone, and both.
     for arguments in (0, 1, (0, 1)):
         found = jax.grad(ours, arguments)(net.variables, images)
-        expected = jax.grad(direct, arguments)(net.variables, images)
+        expected = jax.jit(jax.grad(direct, arguments))(net.variables, images)
         jax.tree.map(close, found, expected)
         assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(found)) > 1e-3
 

@@ -61,6 +61,7 @@ def volume(genotypes):
     return pareto.hypervolume(toy(genotypes), ideal=np.zeros(2), reference=np.full(2, 7.0))
 
 
+@pytest.mark.slow
 def test_nsga2_finds_the_whole_front():
     """Every number of 3s from 0 to 6 with 0s elsewhere: seven points on a line."""
     seen, _ = explore("nsga2", 0, generations=25)
@@ -75,6 +76,7 @@ def test_nsga2_beats_random_search_of_equal_budget():
     assert sum(wins) == 5
 
 
+@pytest.mark.slow
 def test_nsga2_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     whole, _ = explore("nsga2", 1)
     seen, half = explore("nsga2", 1, generations=5)

@@ -15,13 +15,13 @@ from ttfs_jax.population import PopulationConfig, Program, pick, run
 from ttfs_jax.training import TrainConfig, make_train
 
 pytestmark = pytest.mark.xdist_group("population")
-SPEC = NetworkSpec((6, 6, 1), 3, stage_widths=(4, 6), stage_blocks=(1, 1), head_width=6)
+SPEC = NetworkSpec((6, 6, 1), 3, stage_widths=(4, 6), stage_blocks=(1, 0), head_width=6)
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((32, 6, 6, 1)).astype(np.float32)
 LABELS = RNG.integers(0, 3, 32).astype(np.int32)
 MEMBERS = 7
 ARCHITECTURES = Architecture(
-    operators=np.array([[n % 4, (n // 2) % 4] for n in range(MEMBERS)], np.int32),
+    operators=np.array([[n % 4] for n in range(MEMBERS)], np.int32),
     widths=np.array([[2 + 2 * (n % 2), 3 + 3 * (n % 2)] for n in range(MEMBERS)], np.int32),
     head=np.full(MEMBERS, 6, np.int32),
     time_bits=np.full(MEMBERS, 5, np.int32),
@@ -86,17 +86,20 @@ def equal(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
+@pytest.mark.slow
 def test_four_devices_give_the_same_bits_as_one(everyone):
     assert jax.local_device_count() >= 4
     for count in (1, 2, 4):
         equal(trained(devices=jax.local_devices()[:count]), everyone)
 
 
+@pytest.mark.slow
 def test_neither_neighbours_nor_chunk_change_a_bit(everyone):
     equal(trained(config={"chunk": 4}), everyone)
     equal(trained(rows=[5, 2]), pick(everyone, np.array([5, 2])))
 
 
+@pytest.mark.slow
 def test_lanes_change_nothing_but_rounding(everyone):
     side_by_side = trained(config={"lanes": 4})
     apart = jax.tree.map(lambda a, b: np.abs(a - b).ravel(), side_by_side, everyone)
@@ -106,6 +109,7 @@ def test_lanes_change_nothing_but_rounding(everyone):
     assert apart.max() < 8 * RECIPE.learning_rate
 
 
+@pytest.mark.slow
 def test_a_population_too_large_for_memory_is_chunked(everyone):
     members, shared = (ARCHITECTURES, SEEDS), (IMAGES, LABELS)
     one = jax.local_devices()[:1]
@@ -186,6 +190,7 @@ def all_epochs(training, rows=None, alive=None):
     return training.finish(states), losses, fresh
 
 
+@pytest.mark.slow
 def test_buckets_give_the_masked_network_and_ignore_who_else_is_there():
     split, whole = bucket_training(0.0), bucket_training(1.0)
     assert (len(split.buckets), len(whole.buckets)) == (2, 1)
@@ -200,6 +205,7 @@ def test_buckets_give_the_masked_network_and_ignore_who_else_is_there():
     equal(few, pick(native, rows))
 
 
+@pytest.mark.slow
 def test_members_that_stopped_stay_as_they_are():
     everyone, _, _ = all_epochs(bucket_training(0.0))
     alive = np.array([0, 3, 5])

@@ -15,6 +15,8 @@ from ttfs_jax.errors import InputError
 from ttfs_jax.evaluation import Measured
 from ttfs_jax.network import Network, initialise
 
+pytestmark = pytest.mark.xdist_group("population_peers")
+
 GENOTYPES = ((0, 1, 2, 3, 0, 1, 2, 0), (3, 3, 2, 1, 2, 2, 0, 1), (0, 0, 3, 0, 1, 0, 1, 1))
 SPACE = make_space("conv", (28, 28, 1), 10)
 TIMING = population_torch.Timing(batch=16, steps=2, warm_up=1, repeats=2, samples=40, threads=1)
@@ -51,6 +53,7 @@ def test_naive_network_is_the_network(drawn):
         np.testing.assert_allclose(naive(genotype), logits(genotype), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_naive_population_is_timed():
     space = make_space("conv", (8, 8, 1), 3)
     genotypes = np.asarray(GENOTYPES[:2])

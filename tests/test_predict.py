@@ -27,6 +27,8 @@ from ttfs_jax.datasets.eye import EyeConfig
 from ttfs_jax.model import Model, save_model
 from ttfs_jax.network import Network, initialise
 
+pytestmark = pytest.mark.xdist_group("predict")
+
 CONFIG = EyeConfig(size=12, pool=1)
 REACH = CONFIG.stride * (CONFIG.frames - 1) + 1
 CLASSES = ["happy", "sad", "calm [b]"]

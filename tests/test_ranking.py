@@ -202,11 +202,7 @@ def test_sampled_genotypes_are_distinct_and_uniform():
     np.testing.assert_allclose(shares, np.array([1, 4, 4, 4]) / 13, atol=0.04)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="XLA's convolutions on several CPU devices now and then give other values; those known "
-    "are avoided, see docs/population.md",
-)
+@pytest.mark.slow
 def test_a_generation_of_256_is_scored_as_each_one_alone_by_the_same_program(compiled):
     data = shortened(digits.load(split_seed=0), 64)
     space = make_space("conv-wide", data.image_shape, len(data.classes))

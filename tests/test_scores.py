@@ -1,6 +1,7 @@
 """Metrics, losses, windows, read-outs and counts against hand numbers and other libraries."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -125,6 +126,7 @@ def brute_force(signals, chosen, batch):
     return total / batch
 
 
+@pytest.mark.slow
 def test_synops_equal_a_walk_over_all_synapses():
     chosen = Architecture(
         jnp.array([CONV5, RESIDUAL]), jnp.array([2, 3]), jnp.array(4), jnp.array(0)
@@ -133,7 +135,7 @@ def test_synops_equal_a_walk_over_all_synapses():
     x, labels = images(), jnp.array([0, 1, 2, 0])
     measured = jax.jit(evaluate, static_argnums=0)(NETWORK, variables, chosen, x, labels)
     counts = count(SPEC, chosen, measured)
-    out = NETWORK.apply(variables, x, chosen, code="ttfs", record=True)
+    out = jax.jit(partial(NETWORK.apply, code="ttfs", record=True))(variables, x, chosen)
     inner = float(measured.spikes["block_1/first"].sum())
     near = np.array([[4, 6, 4], [6, 9, 6], [4, 6, 4]])
     middle = float((measured.spikes["block_1/first"] * near).sum()) * 3

@@ -55,6 +55,7 @@ def test_levels_survive_jpeg(tmp_path):
     assert read_frame(tmp_path / "e.jpg", size=20).shape == (20, 20)
 
 
+@pytest.mark.slow
 def test_simulated_set_comes_back_the_same(tmp_path, capsys):
     out = tmp_path / "eye"
     count = make_eye.write(out, seed=1, subjects=8, size=24, limit=3)

@@ -48,20 +48,23 @@ def variables():
     return jax.jit(MODEL.init)(jax.random.key(0), *inputs())
 
 
+@pytest.mark.slow
 def test_both_branches_count_and_only_one_teaches(variables):
     pair, events = inputs()
-    logits, cost = MODEL.apply(variables, pair, events)
+    apply = jax.jit(MODEL.apply)
+    logits, cost = apply(variables, pair, events)
     assert logits.shape == (3, 7)
     assert cost.synops > 0
-    assert (MODEL.apply(variables, pair, 30 * events)[0] != logits).any()
-    assert (MODEL.apply(variables, 30 * pair, events)[0] != logits).any()
+    assert (apply(variables, pair, 30 * events)[0] != logits).any()
+    assert (apply(variables, 30 * pair, events)[0] != logits).any()
 
     def loss(params, pair):
         return (MODEL.apply(variables | {"params": params}, pair, events)[0] ** 2).sum()
 
     # The spiking branch only borrows the kernels: without intensity frames nothing is learnt.
-    taught = jax.grad(loss)(variables["params"], pair)
-    silent = jax.grad(loss)(variables["params"], jnp.zeros_like(pair))
+    gradient = jax.jit(jax.grad(loss))
+    taught = gradient(variables["params"], pair)
+    silent = gradient(variables["params"], jnp.zeros_like(pair))
     assert np.abs(taught["Convolution_0"]["kernel"]).max() > 0
     assert np.abs(silent["Convolution_0"]["kernel"]).max() == 0
     assert np.abs(silent["Dense_0"]["bias"]).max() > 0
@@ -96,6 +99,7 @@ def test_inputs_are_the_clip_and_its_outer_intensity_frames():
     np.testing.assert_allclose(events[1, 0, ..., 0], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_recipe_learns_and_goes_on_where_it_stopped(tmp_path):
     source, config = some_source(), EyeConfig(size=SIZE, pool=2)
     options = {"classes": 7, "seed": 1}

@@ -20,6 +20,7 @@ from ttfs_jax.datasets.eye_simulator import Recording
 from ttfs_jax.errors import InputError
 
 
+@pytest.mark.slow
 def test_simulated_set_is_made_once(tmp_path, monkeypatch):
     calls = []
     options = {"seed": 5, "subjects": 8, "size": 8, "cache": tmp_path}
@@ -74,6 +75,7 @@ def test_a_seed_outside_the_range_is_refused_at_once(start, seed, tmp_path):
 TAKE = make_plan(seed=0, subjects=8)[0]
 
 
+@pytest.mark.slow
 def test_every_seed_in_the_range_works_and_has_its_own_people_and_takes():
     plans = [[t.name for t in make_plan(seed=seed, subjects=8)] for seed in SEEDS]
     events = [simulated_eye.record(TAKE, 0, seed=seed, size=8).events for seed in SEEDS]

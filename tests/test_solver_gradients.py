@@ -87,6 +87,7 @@ def test_gradient_equals_finite_differences(name):
         assert smooth.mean() > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_transformations_agree_and_do_not_retrace(name):
     batch = np.stack([layer(9, 1, seed)[0] for seed in range(4)]).astype(np.float32)

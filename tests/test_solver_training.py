@@ -9,6 +9,7 @@ from benchmarks import solver_training
 LINEAR = 0.638  # validation accuracy of a linear classifier on Yin-Yang
 
 
+@pytest.mark.slow
 def test_a_few_epochs_beat_a_linear_classifier(capsys):
     options = "--models lif_double constant_slope --epochs 6 --seeds 2 --json"
     solver_training.main(options.split())

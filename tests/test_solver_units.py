@@ -33,6 +33,7 @@ def pulled(solve, times, weights):
     return jax.tree.map(np.asarray, (found, *pull(jnp.ones_like(found))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "solver, ratio",
     [(spike_time.lif, ratio) for ratio in RATIOS]
@@ -110,6 +111,7 @@ def both(name, time, charge):
     return found / time, moved, change * (charge / time)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_unit_of_time_changes_nothing(name):
     plain = both(name, 1.0, 1.0)

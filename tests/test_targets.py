@@ -30,6 +30,8 @@ from ttfs_jax.errors import InputError
 from ttfs_jax.evaluation import Measured, evaluate
 from ttfs_jax.network import Network, initialise
 
+pytestmark = pytest.mark.xdist_group("targets")
+
 SPEC = NetworkSpec((6, 6, 1), 3, (3, 4), (1, 1), head_width=5)
 ROWS = ["stem", "block_0/first", "block_0/second", "entry_0", "block_1/first", "block_1/second"]
 

@@ -1,5 +1,7 @@
 """Windows in time by hand, and the quantised network as a clocked circuit: whole steps only."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from ttfs_jax.timeline import make_timeline, signal_names
 
 SPEC = NetworkSpec((6, 6, 2), 3, stage_widths=(3, 4), stage_blocks=(2, 1), head_width=5)
 NETWORK = Network(SPEC)
+recorded = jax.jit(partial(NETWORK.apply, code="ttfs", record=True))
 BITS = 4
 
 
@@ -54,7 +57,7 @@ def test_names_are_those_of_recorded_signals(operators):
     variables = initialise(NETWORK, jax.random.key(0))
     images = jnp.full((1, *SPEC.image_shape), 0.5)
     chosen = architecture(operators)
-    out = NETWORK.apply(variables, images, chosen, code="ttfs", record=True)
+    out = recorded(variables, images, chosen)
     names = signal_names(SPEC, np.array(operators))
     assert set(names) <= set(out.signals)
     # What is left out repeats another signal.
@@ -128,6 +131,7 @@ def connections(kernel, plane, size):
     return weights.reshape(height * width * inputs, -1)
 
 
+@pytest.mark.slow
 def test_the_quantised_network_is_a_clocked_circuit():
     """A residual block, step by step: its skip waits one window of 2^b steps, no fraction."""
     with jax.enable_x64(True):
@@ -137,7 +141,7 @@ def test_the_quantised_network_is_a_clocked_circuit():
         shapes = jax.eval_shape(lambda: initialise(NETWORK, jax.random.key(0)))
         variables = jax.tree.map(lambda leaf: generator.normal(0.1, 0.4, leaf.shape), shapes)
         variables = fold(calibrate(NETWORK, variables, chosen, images, margin=1.0))
-        out = NETWORK.apply(variables, images[:1], chosen, code="ttfs", record=True)
+        out = recorded(variables, images[:1], chosen)
     params, windows = jax.tree.map(np.asarray, (variables["params"], variables["windows"]))
     lengths = {
         "input": 1.0,

@@ -141,7 +141,8 @@ def test_an_ensemble_has_the_mean_probability_of_its_members():
     variables, architectures = members()
     teacher = ensemble(NETWORK, variables, architectures)
     logits = jax.jit(lambda teacher, x: teacher(x))(teacher, images())
-    each = [NETWORK.apply(member(variables, n), images(), CHOSEN).logits for n in range(len(KEYS))]
+    apply = jax.jit(NETWORK.apply)
+    each = [apply(member(variables, n), images(), CHOSEN).logits for n in range(len(KEYS))]
     np.testing.assert_allclose(jnp.exp(logits), jax.nn.softmax(jnp.stack(each)).mean(0), rtol=1e-4)
 
 

@@ -8,6 +8,7 @@ from benchmarks import xylo_digits, xylo_summary
 from ttfs_jax.errors import InputError
 
 
+@pytest.mark.slow
 def test_digits_by_every_mapping(capsys):
     """Very short training: what is measured must hang together, not be good."""
     options = ["--seeds=1", "--epochs=2", "--relu-epochs=20", "--samples=40", "--json"]

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -187,6 +188,7 @@ def embed(variables: Variables, shape: NetworkSpec, spec: NetworkSpec) -> Variab
     return jax.tree_util.tree_map_with_path(one, _shapes(spec), variables)
 
 
+@partial(jax.jit, static_argnums=0)
 def draw(spec: NetworkSpec, architecture: Architecture, key: jax.Array) -> Variables:
     """Draw fresh variables of one member in the maximal shape; traceable.
 
