@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from hardware.xylo.families import family
@@ -79,9 +80,14 @@ def refuse_idle_options(defaults: Config, config: Config) -> None:
 
 
 def check_chip(config: Config) -> None:
-    """Check the options of `--space xylo` that are names. Raises: InputError."""
+    """Check names given for `--space xylo`, and that its referee is there. Raises: InputError."""
     family(config.target)
     objective_names(config.objectives)
+    if config.xylo.referee and find_spec("xylosim") is None:
+        raise InputError(
+            "--xylo.referee needs XyloSim: install the extra [xylo] (a C++ compiler is needed), or "
+            "give --xylo.no-referee"
+        )
 
 
 def check_recipes(config: Config, data: Dataset, space: Genes) -> None:

@@ -16,8 +16,8 @@ from hardware.xylo.families import family, violations
 from hardware.xylo.features import Features, fits, full_scale, pool, scale
 from hardware.xylo.native_training import NativeTrainConfig
 from hardware.xylo.network import ChipNetwork
-from search import evolve, xylo_fitness, xylo_measure
-from search.config import XyloConfig, from_dict, to_dict
+from search import checks, evolve, xylo_fitness, xylo_measure
+from search.config import Config, XyloConfig, from_dict, to_dict
 from search.presets import preset
 from search.xylo_evaluation import Evaluator
 from search.xylo_exact import ExactPopulation
@@ -244,6 +244,16 @@ def test_unsound_options_end_in_one_line(options, message, capsys, tmp_path):
         )
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_absent_referee_is_told_before_the_run(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as stopped:
+        evolve.main(["--data", "digits", "--space", "xylo", "--run-dir", str(tmp_path / "run")])
+    assert stopped.value.code == 2
+    assert "--xylo.no-referee" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    checks.check_chip(Config(target="xylo-a3", xylo=XyloConfig(referee=False)))
 
 
 @pytest.fixture(scope="module")
