@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from importlib.util import find_spec
 from typing import Any
 
 from hardware.xylo.families import family
+from hardware.xylo.referee import simulator
 from search.config import Config
 from search.space import Genes
 from search.xylo_fitness import objective_names
@@ -80,14 +80,18 @@ def refuse_idle_options(defaults: Config, config: Config) -> None:
 
 
 def check_chip(config: Config) -> None:
-    """Check names given for `--space xylo`, and that its referee is there. Raises: InputError."""
+    """Check the options of `--space xylo` that are names. Raises: InputError."""
     family(config.target)
     objective_names(config.objectives)
-    if config.xylo.referee and find_spec("xylosim") is None:
-        raise InputError(
-            "--xylo.referee needs XyloSim: install the extra [xylo] (a C++ compiler is needed), or "
-            "give --xylo.no-referee"
-        )
+
+
+def check_referee(config: Config) -> None:
+    """Check that a new run for the chip has the simulator its end asks for. Raises: InputError."""
+    if config.space == XYLO and config.xylo.referee:
+        try:
+            simulator()
+        except InputError as error:
+            raise InputError(f"{error}; --xylo.no-referee leaves it out") from error
 
 
 def check_recipes(config: Config, data: Dataset, space: Genes) -> None:

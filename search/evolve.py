@@ -13,7 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from search import algorithms, report, stages, xylo_report, xylo_stages
-from search.checks import XYLO, check_chip, check_recipes, refuse_changes, refuse_idle_options
+from search.checks import (
+    XYLO,
+    check_chip,
+    check_recipes,
+    check_referee,
+    refuse_changes,
+    refuse_idle_options,
+)
 from search.config import PRESETS, Config
 from search.exploration import Search
 from search.presets import preset
@@ -208,6 +215,7 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
         refuse_changes(saved, command.config)
     else:
         refuse_idle_options(default, command.config)
+        check_referee(command.config)
     if command.config.space == XYLO:
         check_chip(command.config)
     return command, saved

@@ -68,7 +68,7 @@ class Reporter:
         self._progress.stop_task(task)
 
     def follow(self, name: str, *, unit: str) -> Callable[[int, int], None]:
-        """Return a callback (done, total) that shows a bar from its first call on."""
+        """Return a callback (done, total) that shows a bar, in `unit`, from its first call on."""
         tasks = []
 
         def update(done: int, total: int) -> None:

@@ -14,12 +14,11 @@ TINY = (
 ).split()
 
 
-def start(*options, cache):
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache), "COLUMNS": "200"}
+def start(*options):
     return subprocess.Popen(
         [sys.executable, "-m", "search.evolve", *map(str, options)],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, "COLUMNS": "200"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -8,9 +8,10 @@ import jax
 import pytest
 from command import TINY, start
 
+from ttfs_jax import compilation_cache
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
-WHOLE_RUNS = {"finished", "cache"}  # fixtures behind which a command trains networks
 
 
 def pytest_configure(config):
@@ -20,27 +21,20 @@ def pytest_configure(config):
     """
     folder = tempfile.mkdtemp(prefix="ttfs-jax-tests-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # commands that tests start read it
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for the commands that tests start, too
+    compilation_cache.enable()
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if WHOLE_RUNS & set(item.fixturenames):
+        if "finished" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
-def cache():
-    return os.environ["JAX_COMPILATION_CACHE_DIR"]
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, cache):
+def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    process = start(*TINY, "--run-dir", folder, cache=cache)
+    process = start(*TINY, "--run-dir", folder)
     output, _ = process.communicate()
     assert process.returncode == 0, output
     assert "test results" in output

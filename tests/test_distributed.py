@@ -20,15 +20,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start_both(*options, cache):
+def start_both(*options):
     address = f"127.0.0.1:{free_port()}"
     shared = (*options, "--distributed", "--coordinator", address, "--processes", 2)
-    return [start(*shared, "--process", n, cache=cache) for n in range(2)]
+    return [start(*shared, "--process", n) for n in range(2)]
 
 
-def test_a_process_is_killed_and_both_go_on_to_the_same_end(finished, tmp_path, cache):
+def test_a_process_is_killed_and_both_go_on_to_the_same_end(finished, tmp_path):
     folder = tmp_path / "two"
-    first, second = start_both(*TINY, "--run-dir", folder, cache=cache)
+    first, second = start_both(*TINY, "--run-dir", folder)
     log = folder / "log.txt"
     deadline = time.monotonic() + PATIENCE
     while not (log.exists() and "evolution generation 1" in log.read_text()):
@@ -40,7 +40,7 @@ def test_a_process_is_killed_and_both_go_on_to_the_same_end(finished, tmp_path, 
     output, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode != 0, output
     assert not (folder / "metrics.json").exists()
-    both = start_both("--resume", folder, cache=cache)
+    both = start_both("--resume", folder)
     outputs = [process.communicate(timeout=PATIENCE)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert "test results" in outputs[0]

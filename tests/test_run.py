@@ -107,12 +107,12 @@ def test_damaged_or_foreign_network_is_named(finished, tmp_path):
         ttfs_jax.load(copy)
 
 
-def kill_and_resume(folder, finished, cache, seed):
+def kill_and_resume(folder, finished, seed):
     """Kill a run at a random line of its log, go on, and compare it with the whole run."""
     chance = random.Random(seed)
     lines = len((finished / "log.txt").read_text().splitlines())
     last, pause = chance.randrange(1, lines - 1), chance.uniform(0.0, 0.3)
-    process = start(*TINY, "--run-dir", folder, cache=cache)
+    process = start(*TINY, "--run-dir", folder)
     log = folder / "log.txt"
     while not log.exists() or len(log.read_text().splitlines()) < last:
         assert process.poll() is None, process.communicate()[0]
@@ -122,7 +122,7 @@ def kill_and_resume(folder, finished, cache, seed):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (folder / "metrics.json").exists()
-    process = start("--resume", folder, cache=cache)
+    process = start("--resume", folder)
     output, _ = process.communicate()
     assert process.returncode == 0, output
     where = f"killed {pause:.2f} s after line {last} of the log"
@@ -134,9 +134,9 @@ def kill_and_resume(folder, finished, cache, seed):
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
-def test_killed_run_ends_bit_for_bit_like_a_whole_one(finished, cache, tmp_path):
+def test_killed_run_ends_bit_for_bit_like_a_whole_one(finished, tmp_path):
     seed = random.SystemRandom().randrange(10_000)
-    kill_and_resume(tmp_path / "killed", finished, cache, seed)
+    kill_and_resume(tmp_path / "killed", finished, seed)
 
 
 def test_interrupted_replacement_keeps_the_old_checkpoint(tmp_path):

@@ -6,24 +6,20 @@ import json
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from command import results, start
 
 from hardware.xylo.core import simulate
 from hardware.xylo.decision import classify
 from hardware.xylo.families import family, violations
 from hardware.xylo.features import Features, fits, full_scale, pool, scale
 from hardware.xylo.native_training import NativeTrainConfig
-from hardware.xylo.network import ChipNetwork
-from search import checks, evolve, xylo_fitness, xylo_measure
-from search.config import Config, XyloConfig, from_dict, to_dict
+from search import evolve, xylo_fitness, xylo_measure
+from search.config import XyloConfig, from_dict, to_dict
 from search.presets import preset
 from search.xylo_evaluation import Evaluator
 from search.xylo_exact import ExactPopulation
 from search.xylo_fitness import costs, objective_names, over_budget, price, silent_gap, skeleton
 from search.xylo_population import Inputs, Measured, NativePopulation, Network, score, single
-from search.xylo_report import channels, load_network
 from search.xylo_space import Candidate, xylo_space
 from ttfs_jax.datasets import digits
 from ttfs_jax.dense_training import DenseTrainConfig
@@ -31,11 +27,6 @@ from ttfs_jax.errors import InputError
 
 SPACE = xylo_space((24, 24, 8), 7, polarities=2)
 NATIVE = Candidate(Features(4, 4), 0, (8, 6), 8, 16, 3, 4, "native")
-TINY_RUN = (
-    "--data=digits --space=xylo --preset=smoke --evolution.population=4 --evolution.generations=2"
-    " --xylo.front=2 --xylo.train.epochs=1 --xylo.retrain.epochs=1 --xylo.relu.epochs=2"
-    " --xylo.relu-retrain.epochs=2 --objectives=war,uar,energy,latency"
-).split()
 
 
 def test_features_by_hand():
@@ -244,67 +235,3 @@ def test_unsound_options_end_in_one_line(options, message, capsys, tmp_path):
         )
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
-
-
-def test_an_absent_referee_is_told_before_the_run(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(checks, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit) as stopped:
-        evolve.main(["--data", "digits", "--space", "xylo", "--run-dir", str(tmp_path / "run")])
-    assert stopped.value.code == 2
-    assert "--xylo.no-referee" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
-    checks.check_chip(Config(target="xylo-a3", xylo=XyloConfig(referee=False)))
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, cache):
-    folder = tmp_path_factory.mktemp("xylo") / "whole"
-    process = start(*TINY_RUN, "--run-dir", folder, cache=cache)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    assert "estimated, not measured" in output
-    return folder
-
-
-@pytest.mark.xdist_group("xylo-run")
-def test_a_run_leaves_networks_for_the_chip(run):
-    metrics = results(run)
-    assert metrics["architectures_evaluated"] == metrics["random_architectures_evaluated"] == 8
-    assert set(metrics["hypervolume"]) == {"evolution", "random"}
-    assert set(metrics["comparison"]) == {"evolution", "random", "baseline"}
-    assert metrics["comparison"]["baseline"]["energy"] > 0
-    load_network(run / "baseline")
-    assert metrics["front"]
-    for number, row in enumerate(metrics["front"]):
-        assert row["test"]["xylosim_differs"] == 0
-        assert "estimated, not measured" in row["test"]["hardware"]["summary"]
-        assert row["test"]["hardware"]["fits"]
-        network, meta = load_network(run / "front" / str(number))
-        assert isinstance(network.chip, ChipNetwork)
-        test = digits.load().test
-        decided = classify(network.chip, network.events(channels(test.images, network, meta)))
-        right = (decided.decision.classes == test.labels).mean()
-        assert right == pytest.approx(row["test"]["war"])
-    for name in ("figures/front.png", "figures/trace.png", "pareto.csv", "energy.csv"):
-        assert (run / name).stat().st_size > 0
-    assert len(pq.read_table(run / "history.parquet")) == 16
-
-
-@pytest.mark.xdist_group("xylo-run")
-def test_a_damaged_network_is_named(run, tmp_path):
-    with pytest.raises(InputError, match=r"specification.npz"):
-        load_network(tmp_path)
-    (tmp_path / "specification.npz").write_bytes((run / "front/0/specification.npz").read_bytes())
-    with pytest.raises(InputError, match="holds no network"):
-        load_network(tmp_path)
-
-
-@pytest.mark.xdist_group("xylo-run")
-def test_a_run_goes_on_where_it_stopped(run, cache):
-    """Without its last checkpoint and metrics it ends the same."""
-    before = results(run)
-    (run / "metrics.json").unlink()
-    process = start("--resume", run, cache=cache)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    assert results(run) == before

@@ -1,4 +1,4 @@
-"""The vendor's simulator as a referee, from the extra `[xylo]`; never imported at start."""
+"""The vendor's simulator as a referee, from the extra `[xylo]`; imported when it is asked for."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ from hardware.xylo.network import ChipNetwork, check
 from ttfs_jax.errors import InputError
 
 
-def _simulator() -> Any:
+def simulator() -> Any:
+    """Import the vendor's simulator. Raises: InputError without it."""
     try:
         from xylosim import v2
     except ImportError as error:
@@ -24,7 +25,7 @@ class Referee:
     """XyloSim with one network. Built once, reset for every sample, as each one built leaks."""
 
     def __init__(self, network: ChipNetwork):
-        v2 = _simulator()
+        v2 = simulator()
         net = check(network)
         channels, hidden, _, count = net.sizes
         self._two = count == 2
