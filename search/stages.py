@@ -36,7 +36,7 @@ def train_supernet(search: Search[Space], network: Network) -> Variables:
     augmentation = vars(search.data.augmentation)
     recipe = make_supernet(network, search.space, config, samples=len(images), **augmentation)
     seed = search.seed(SUPERNET)
-    state = recipe.init(jax.jit(initialise, static_argnums=0)(network, jax.random.key(seed)))
+    state = recipe.init(initialise(network, jax.random.key(seed)))
     path, first = search.directory.checkpoint("supernet"), 0
     if found := search.directory.restore(path, lambda _: state):
         state, meta = found

@@ -31,7 +31,7 @@ def images():
 @pytest.fixture(scope="module")
 def net(images):
     network = Network(SPEC)
-    variables = jax.jit(initialise, static_argnums=0)(network, jax.random.key(0))
+    variables = initialise(network, jax.random.key(0))
     architecture = Architecture(
         operators=jnp.array([0, 3]),
         widths=jnp.array([4, 3]),

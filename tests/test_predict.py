@@ -136,7 +136,7 @@ def test_frames_in_pieces_are_the_whole():
 def network(tmp_path_factory):
     config = EyeConfig(size=24, pool=1)
     space = make_space("conv-small", (24, 24, 8), len(CLASSES))
-    variables = jax.jit(initialise, static_argnums=0)(Network(space.spec), jax.random.key(0))
+    variables = initialise(Network(space.spec), jax.random.key(0))
     meta = {
         "dataset": "simulated eye data",
         "classes": CLASSES,

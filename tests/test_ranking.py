@@ -214,7 +214,7 @@ def test_a_generation_of_256_is_scored_as_each_one_alone_by_the_same_program(com
         images=data.validation.images[:40],
         labels=data.validation.labels[:40],
     )
-    variables = jax.jit(initialise, static_argnums=0)(Network(space.spec), jax.random.key(0))
+    variables = initialise(Network(space.spec), jax.random.key(0))
     genotypes = sample(space, 256, 1)
     chosen = np.array([200, 3])
     two, before = score(variables, genotypes[chosen]), len(compiled)

@@ -131,7 +131,7 @@ def test_synops_equal_a_walk_over_all_synapses():
     chosen = Architecture(
         jnp.array([CONV5, RESIDUAL]), jnp.array([2, 3]), jnp.array(4), jnp.array(0)
     )
-    variables = jax.jit(initialise, static_argnums=0)(NETWORK, jax.random.key(0))
+    variables = initialise(NETWORK, jax.random.key(0))
     x, labels = images(), jnp.array([0, 1, 2, 0])
     measured = jax.jit(evaluate, static_argnums=0)(NETWORK, variables, chosen, x, labels)
     counts = count(SPEC, chosen, measured)
@@ -150,7 +150,7 @@ def test_synops_equal_a_walk_over_all_synapses():
 
 def test_skipped_blocks_cost_nothing():
     chosen = Architecture(jnp.array([SKIP, SKIP]), jnp.array([3, 4]), jnp.array(5), jnp.array(0))
-    variables = jax.jit(initialise, static_argnums=0)(NETWORK, jax.random.key(0))
+    variables = initialise(NETWORK, jax.random.key(0))
     labels = jnp.array([0, 1, 2, 0])
     measured = jax.jit(evaluate, static_argnums=0)(NETWORK, variables, chosen, images(), labels)
     counts = count(SPEC, chosen, measured)

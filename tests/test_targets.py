@@ -45,7 +45,7 @@ def architecture(first, second, widths=(2, 3), head=4):
 @pytest.fixture(scope="module")
 def measure():
     network = Network(SPEC)
-    variables = jax.jit(initialise, static_argnums=0)(network, jax.random.key(0))
+    variables = initialise(network, jax.random.key(0))
     drawn = np.random.default_rng(0).uniform(-0.5, 1.0, (4, 6, 6, 1))
     images, labels = jnp.asarray(np.maximum(drawn, 0), jnp.float32), jnp.array([0, 1, 2, 0])
     return jax.jit(lambda chosen: evaluate(network, variables, chosen, images, labels))

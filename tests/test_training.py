@@ -30,7 +30,7 @@ def images():
 def fit(config, code="relu", variables=None, chosen=CHOSEN, **options):
     """Train on 8 images for the config's epochs: -> the state after each."""
     if variables is None:
-        variables = jax.jit(initialise, static_argnums=0)(NETWORK, jax.random.key(0))
+        variables = initialise(NETWORK, jax.random.key(0))
     recipe = make_train(NETWORK, config, samples=8, code=code)
     states = [jax.jit(recipe.init)(variables)]
     epoch = jax.jit(recipe.epoch)
@@ -109,7 +109,7 @@ def test_average_counts_the_steps_within_an_epoch():
 
 
 def spiking():
-    fresh = jax.jit(initialise, static_argnums=0)(NETWORK, jax.random.key(1))
+    fresh = initialise(NETWORK, jax.random.key(1))
     return jax.jit(lambda v: fold(calibrate(NETWORK, v, CHOSEN, images(), margin=0.5)))(fresh)
 
 
@@ -198,7 +198,7 @@ def test_every_option_together_maps_over_a_population():
 def products_of_a_step(config):
     """Count the matrix products of an epoch on a GPU: all, in bfloat16, in float32."""
     recipe = make_train(NETWORK, config, samples=8)
-    variables = jax.jit(initialise, static_argnums=0)(NETWORK, jax.random.key(0))
+    variables = initialise(NETWORK, jax.random.key(0))
     inputs = (recipe.init(variables), CHOSEN, images(), LABELS, jnp.uint32(0))
     program = jax.jit(recipe.epoch).trace(*inputs).lower(lowering_platforms=("cuda",)).as_text()
     lines = [
