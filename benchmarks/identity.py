@@ -13,7 +13,7 @@ import numpy as np
 
 from search.config import SupernetConfig
 from search.space import Space, make_space
-from search.supernet import make_supernet
+from search.supernet import make_supernet, place
 from ttfs_jax import datasets
 from ttfs_jax.command import run_command
 from ttfs_jax.identity import EqualityReport, calibrate, compare, fold
@@ -49,6 +49,7 @@ def train(
     config = SupernetConfig(train=TrainConfig(epochs=epochs, batch_size=256))
     recipe = make_supernet(network, space, config, samples=len(images))
     state = recipe.init(initialise(network, jax.random.key(seed)))
+    state, images, labels = place((state, images, labels), config)
     one_pass = jax.jit(recipe.epoch)
     for _ in range(epochs):
         state, _ = one_pass(state, images, labels, jnp.asarray(seed, jnp.uint32))

@@ -14,7 +14,7 @@ from search.halving import rungs
 from search.retrain import Retraining
 from search.run_directory import environment
 from search.space import Space
-from search.supernet import make_supernet
+from search.supernet import make_supernet, place
 from ttfs_jax import identity
 from ttfs_jax.model import Model
 from ttfs_jax.network import Network, Variables, initialise
@@ -42,6 +42,7 @@ def train_supernet(search: Search[Space], network: Network) -> Variables:
         state, meta = found
         first = meta["epoch"]
     one_pass = jax.jit(recipe.epoch)
+    state, images, labels = place((state, images, labels), config)
     total = config.train.epochs
     with search.reporter.bar("supernet", total, done=first, unit="epochs") as bar:
         for epoch in range(first, total):

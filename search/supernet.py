@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,8 +48,7 @@ def make_supernet(
         )
     steps = recipe.epochs * (samples // recipe.batch_size)
     optimiser = make_optimiser(recipe, steps)
-    devices = jax.local_devices() if devices is None else devices
-    mesh = population_mesh(devices[: math.gcd(config.paths, len(devices))])
+    mesh = _mesh(config, devices)
 
     def init(variables):
         return TrainState(
@@ -122,3 +122,17 @@ def make_supernet(
         return TrainState(variables, moments, state.epoch + 1), losses.mean()
 
     return Train(init, epoch)
+
+
+def place(tree: Any, config: SupernetConfig, *, devices: Sequence[Device] | None = None) -> Any:
+    """Copy arrays to every device that shares the paths, which is where a pass leaves its state.
+
+    `jax.jit` compiles a program for each placement: a pass over a state placed otherwise is
+    compiled once for the first pass, and once more for all others.
+    """
+    return jax.device_put(tree, everywhere(_mesh(config, devices)))
+
+
+def _mesh(config, devices):
+    devices = jax.local_devices() if devices is None else devices
+    return population_mesh(devices[: math.gcd(config.paths, len(devices))])

@@ -142,6 +142,22 @@ def test_unfit_settings_are_named():
         PopulationConfig(waste=1.5)
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_program_traces_its_function_once(lanes):
+    traces = []
+
+    def function(member, shared):
+        traces.append(1)
+        return member * shared, {"sum": jnp.sum(member)}
+
+    members = np.arange(8, dtype=np.float32).reshape(4, 2)
+    program = Program(function, members, np.float32(3), config=PopulationConfig(lanes=lanes))
+    product, rest = program(members, np.float32(3))
+    assert len(traces) == 1
+    np.testing.assert_array_equal(product, 3 * members)
+    np.testing.assert_array_equal(rest["sum"], members.sum(1))
+
+
 def test_lanes_are_measured_once_and_remembered(tmp_path):
     path = tmp_path / "lanes.json"
     members = np.zeros(16, np.float32)

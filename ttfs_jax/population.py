@@ -121,7 +121,7 @@ class Program:
         devices: Sequence[Device] | None = None,
     ):
         config = PopulationConfig() if config is None else config
-        self._function = function
+        self._function = jax.jit(function)  # traced once, for its result and for the program
         self._mesh = population_mesh(devices)
         self.devices = self._mesh.size
         share = -(-_count(members) // jax.process_count())
@@ -222,25 +222,28 @@ class Program:
         def sized(leaf):
             return jax.ShapeDtypeStruct((self.chunk, *leaf.shape[1:]), leaf.dtype)
 
+        def first(members, shared):
+            result = self._function(jax.tree.map(lambda leaf: leaf[0], members), shared)
+            return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (rows, *leaf.shape)), result)
+
+        def on_devices(function, *specs):
+            return jax.shard_map(
+                function, mesh=self._mesh, in_specs=specs, out_specs=over, check_vma=False
+            )
+
+        over, all_of_it = PartitionSpec(AXIS), PartitionSpec()
         described = jax.tree.map(sized, members)
         common = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), shared)
-        self._result = jax.eval_shape(jax.vmap(self._function, (0, None)), described, common)
+        # Where `local` will run: JAX traces a function anew for another mesh.
+        self._result = jax.eval_shape(on_devices(first, over, all_of_it), described, common)
         free = Counter((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(self._result))
         self._donate = []
         for leaf in jax.tree.leaves(described):
             self._donate.append(free[leaf.shape, leaf.dtype] > 0)
             free[leaf.shape, leaf.dtype] -= 1
         split, whole = over_members(self._mesh), everywhere(self._mesh)
-        over, common_spec = PartitionSpec(AXIS), PartitionSpec()
-        sharded = jax.shard_map(
-            local,
-            mesh=self._mesh,
-            in_specs=(over, over, over, common_spec),
-            out_specs=over,
-            check_vma=False,
-        )
         compiled = jax.jit(
-            sharded,
+            on_devices(local, over, over, over, all_of_it),
             donate_argnums=0,
             in_shardings=(split, split, split, whole),
             out_shardings=split,
