@@ -10,6 +10,10 @@ from command import TINY, start
 
 from ttfs_jax import compilation_cache
 
+LONGEST = ("run", "xylo-run")
+# Nearly every program of a test runs once, for an instant: it takes longer to compile than to run.
+COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
 
@@ -21,6 +25,8 @@ def pytest_configure(config):
     """
     folder = tempfile.mkdtemp(prefix="ttfs-jax-tests-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    # Flags of the user come last, so that they win.
+    os.environ["XLA_FLAGS"] = f"{COMPILE_FAST} {os.environ.get('XLA_FLAGS', '')}".strip()
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for the commands that tests start, too
     compilation_cache.enable()
 
@@ -29,6 +35,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "finished" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("xdist_group") is None:
+            # One worker a module: its tests share what is traced and compiled.
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    # The longest groups begin first, so that no worker waits for one of them at the end.
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] not in LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from conftest import COMPILE_FAST
 
 pytestmark = pytest.mark.xdist_group("suite")
 
@@ -20,6 +21,11 @@ def test_every_worker_keeps_its_own_programs():
     folder = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
     assert folder.name.startswith("ttfs-jax-tests-")
     assert jax.config.jax_compilation_cache_dir == str(folder)
+
+
+def test_programs_compile_fast_unless_the_user_says_otherwise():
+    flags = os.environ["XLA_FLAGS"].split()
+    assert flags[:2] == COMPILE_FAST.split()  # XLA heeds the last of two that contradict
 
 
 def test_a_test_behind_a_whole_run_is_marked_slow(request):
