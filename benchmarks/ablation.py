@@ -57,7 +57,7 @@ class Arguments:
 class Variant:
     """One change of the recipe, of the first training, of fine-tuning or of both.
 
-    `words` say which: those of a change of one stage name the stage.
+    `words` name the training that is changed, unless both are.
     """
 
     words: str

@@ -1,6 +1,6 @@
 """Pictures of the simulated eye for the docs: `python -m benchmarks.eye_sheet`.
 
-A contact sheet (each light, each emotion; intensity above, events below) and a GIF an emotion.
+A contact sheet (each light, each emotion; intensity above, events below) and a GIF per emotion.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ CAPTION = "simulated eye data"
 
 @dataclass(frozen=True)
 class Arguments:
-    """Draw simulated eyes: one contact sheet, and one GIF for each emotion."""
+    """Draw simulated eyes: one contact sheet, and one GIF per emotion."""
 
     out: Path = Path("docs/figures")
     """Folder of the pictures."""
@@ -65,7 +65,7 @@ def draw_sheet(columns: dict[str, Recording]) -> Figure:
 
 
 def write_gif(path: Path, recording: Recording, *, scale: int = 2) -> None:
-    """Write intensity and events side by side at 30 frames a second, with the caption.
+    """Write intensity and events side by side at 30 frames per second, with the caption.
 
     `scale` is the edge of a pixel in the picture.
     """

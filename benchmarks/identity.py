@@ -1,7 +1,8 @@
 """Prove the two codes equal on a whole test set: `python -m benchmarks.identity --json`.
 
-A supernet is trained, random architectures of the space inherit its weights, and each is compared
-with its twin on every test image, in float32 and in float64.
+The codes are `relu` (activations) and `ttfs` (spike times). A supernet is trained, random
+architectures of the space inherit its weights, and each is compared with its twin on every test
+image, in float32 and in float64.
 """
 
 from dataclasses import dataclass

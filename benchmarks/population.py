@@ -110,7 +110,7 @@ class Ours:
 
 
 def product_rate(size: int = 1024, turns: int = 20) -> float:
-    """Measure the multiply-adds a second of a large single-precision product on all cores."""
+    """Measure the multiply-adds per second of a large single-precision product on all cores."""
     square = jnp.ones((size, size))
     product = jax.jit(jnp.matmul)
     product(square, square).block_until_ready()
@@ -218,7 +218,7 @@ def draw_scaling(rows: list[dict], path: Path) -> None:
     members = [row["members"] for row in rows]
     cost.plot(members, [row["step_ms"] for row in rows], "o-")
     memory.plot(members, [row["device_mib"] for row in rows], "o-")
-    for axes, label in ((cost, "ms a member and step"), (memory, "MiB on a device, chunks ≤ 64")):
+    for axes, label in ((cost, "ms per member and step"), (memory, "MiB per device, chunks ≤ 64")):
         axes.set(xscale="log", xlabel="members", ylabel=label, ylim=(0, None))
         axes.set_xticks(members, [str(m) for m in members])
         axes.minorticks_off()

@@ -41,7 +41,7 @@ class Timing:
     """How a network is trained while its steps are timed."""
 
     batch: int = 128
-    """Images a step."""
+    """Images per step."""
     steps: int = 20
     """Steps of each repeat."""
     warm_up: int = 5
@@ -159,7 +159,7 @@ def build(
 def batches(spec: NetworkSpec, timing: Timing) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield augmented images [B, C, H, W] and labels [B] without end.
 
-    The images are padded once; one gather a batch takes, shifts and mirrors them.
+    The images are padded once; one gather per batch takes, shifts and mirrors them.
 
     Raises: InputError without PyTorch.
     """

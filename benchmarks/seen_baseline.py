@@ -1,4 +1,4 @@
-"""Train SEEN by its own recipe on the clips of finished runs, and put both side by side.
+"""Train SEEN by its own recipe on the eye clips of finished runs, and put both side by side.
 
 `python -m benchmarks.seen_baseline RUN ... --out DIR` (all runs on the same eye data and split).
 """

@@ -1,4 +1,4 @@
-"""SEEN, the published network for this task, after its description and public code.
+"""SEEN, the published network for this task, after its description and public source code.
 
 Zhang et al. 2023, "In the Blink of an Eye: Event-based Emotion Recognition"
 (arXiv:2310.04043): a convolutional branch sees the first and last intensity frame, a spiking
@@ -39,7 +39,8 @@ _spike.defvjp(_fwd, _bwd)
 def spike(potential: jax.Array) -> jax.Array:
     """Spike above the threshold 0.3; the surrogate gradient is 1 within 0.5 of it.
 
-    Shapes: [...] -> [...] of 0 and 1. Source: Zhang et al. 2023 (arXiv:2310.04043), public code.
+    Shapes: [...] -> [...] of 0 and 1.
+    Source: Zhang et al. 2023 (arXiv:2310.04043), public source code.
     """
     return _spike(potential)
 
@@ -57,7 +58,7 @@ class Leaky(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """What a clip costs, in numbers of operations; every field []."""
+    """What an eye clip costs, in numbers of operations; every field []."""
 
     dense: jax.Array  # multiply-adds on analogue values
     synops: jax.Array  # additions that spikes cause
@@ -71,7 +72,7 @@ def plane_sizes(size: int) -> tuple[int, int, int]:
 
 
 def multiply_adds(size: int, frames: int, *, channels: int = 3) -> dict[str, int]:
-    """Count multiply-adds of one clip, layer by layer, if every input were dense."""
+    """Count multiply-adds of one eye clip, layer by layer, if every input were dense."""
     first, second, third = plane_sizes(size)
     passes = 1 + frames
     return {

@@ -60,9 +60,9 @@ def make_inputs(source: Source, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
 def make_recipe(model: Seen, *, sequences: int, config: EyeConfig):
     """Make init and epoch of the published recipe; an epoch uses up the state it is given.
 
-    SGD with momentum 0.9, decay 10⁻³ of all parameters, learning rate 0.015 times 0.94 an
-    epoch, batches of 32, plain cross-entropy, one random clip a sequence and epoch.
-    Source: Zhang et al. 2023 (arXiv:2310.04043), public code.
+    SGD with momentum 0.9, decay 10⁻³ of all parameters, learning rate 0.015 times 0.94
+    per epoch, batches of 32, plain cross-entropy, one random clip per sequence and epoch.
+    Source: Zhang et al. 2023 (arXiv:2310.04043), public source code.
     """
     steps = sequences // BATCH_SIZE
     schedule = optax.exponential_decay(LEARNING_RATE, steps, FACTOR, staircase=True)

@@ -80,7 +80,7 @@ def compare(arguments: Arguments) -> dict:
 
 
 def show(result: dict) -> Table:
-    """Lay out one column a run, then mean ± standard deviation."""
+    """Lay out one column per run, then mean ± standard deviation."""
     rows = result["runs"]
     table = Table("figure (test)", *(f"seed {r['seed']}" for r in rows), "mean ± sd")
     table.title = ", ".join(result["datasets"])

@@ -1,7 +1,7 @@
 """Compare the integer core with XyloSim, bit for bit and in speed: `python -m benchmarks.xylo`.
 
 Random networks of all three families, with every edge case: saturation, decays of 1 to 15 bits,
-self-connections, many spikes a step, one and two synapses, aliases, biases, shifts. Currents,
+self-connections, many spikes per step, one and two synapses, aliases, biases, shifts. Currents,
 potentials and spikes are compared at every step. Needs the extra `[xylo]`.
 """
 
@@ -144,7 +144,7 @@ def compare(networks: int, samples: int, seed: int) -> dict:
 
 
 def time_both(batch: int, repeats: int, seed: int) -> dict:
-    """Time a feed-forward 16-60-40-10 network for 100 steps: samples a second of both."""
+    """Time a feed-forward 16-60-40-10 network for 100 steps: samples per second of both."""
     rng = np.random.default_rng(seed)
     drawn = draw_network(rng, sizes=(16, 100, 10, 1), weight=40, dash=(3, 5), threshold=(300, 900))
     weights_in, weights_rec = np.array(drawn.weights_in), np.array(drawn.weights_rec)

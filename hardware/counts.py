@@ -23,8 +23,8 @@ from ttfs_jax.evaluation import Measured
 class Counts:
     """What one inference costs, on average over the images measured."""
 
-    spikes: jax.Array  # [] spikes of hidden neurons an image
-    synops: jax.Array  # [] synaptic operations an image
+    spikes: jax.Array  # [] spikes of hidden neurons per image
+    synops: jax.Array  # [] synaptic operations per image
     neurons: jax.Array  # [] spiking neurons in use
     params: jax.Array  # [] weights and thresholds in use, norms folded
 
@@ -40,7 +40,7 @@ class LayerCounts:
     states: jax.Array  # [] numbers remembered between events: potentials and currents
     multiply_adds: jax.Array  # [] of the ReLU twin
     weights: jax.Array  # [] in use, norms folded
-    thresholds: jax.Array  # [] or biases of the twin, one a neuron map
+    thresholds: jax.Array  # [] or biases of the twin, one per neuron map
     synapses: jax.Array  # [] connections between single neurons, none shared
     name: str = struct.field(pytree_node=False, default="total")
 
@@ -72,7 +72,7 @@ def layer_counts(
     """Count what each layer costs, in order; a layer that is not run costs nothing.
 
     SynOps = Σ over spikes that arrive of the synapses each one reaches, in channels in use; a
-    skip connection is one synapse. A neuron is updated once an inference, by its first spike or
+    skip connection is one synapse. A neuron is updated once per inference, by its first spike or
     the end of its window; an output potential is read once. Multiply-adds = positions × kernel
     area × inputs × outputs, borders included, in float32 (exact to 2²⁴); a skip connection is
     none. Traceable, so it maps over a population.
@@ -183,7 +183,7 @@ def count(spec: NetworkSpec, architecture: Architecture, measured: Measured) -> 
 def table(
     layers: Sequence[LayerCounts], *, weight_bits: int = 8, state_bits: int = 16
 ) -> list[dict[str, Any]]:
-    """List one row of plain numbers a layer, for a report.
+    """List one row of plain numbers per layer, for a report.
 
     `weight_memory` = weights × weight_bits and `state_memory` = (thresholds + states) ×
     state_bits, both in bits.

@@ -35,13 +35,13 @@ def to_nir(network: ChipNetwork, *, dt: float = 1e-3) -> Any:
     """Export a chip network as a graph of standard nodes: `nir.NIRGraph`.
 
     input → weights_in → hidden ⟲ weights_rec; hidden → weights_out → readout → output. Weights
-    are `Linear` [to, from], shifted left. Neurons are `CubaLIF`; with two synapses a hidden
+    are `Linear` [to, from], shifted left. Neurons are `CubaLIF`; with two synapses per hidden
     neuron, each synapse is a branch of weights into an `LI`, and both feed an `LIF`. With a step
     of length dt in s and decays of d bits: τ = 2^d dt, w_in (r of an `LI`) = 2^d − 1, r = 2^d,
     v_leak = 2^d bias, threshold θ. One Euler step of dt, with S the spikes in the step, is then
     the chip's step without rounding. Shifts, aliases and dt are metadata, for `from_nir`.
 
-    Lost on other tools: rounding and saturation; several spikes a step, and one at V = θ exactly
+    Lost on other tools: rounding and saturation; several spikes per step, and one at V = θ exactly
     (NIR wants V > θ); V ← V − n θ (NIR resets to 0); the step that a hidden spike takes to arrive;
     aliases.
 
@@ -181,10 +181,10 @@ def dense_to_nir(layers: Sequence[Dense], windows: Sequence[Any]) -> Any:
     """Export a dense stack as affine maps and non-leaky integrate-and-fire neurons.
 
     Returns a `nir.NIRGraph`: input → affine_0 → neurons_0 → … → affine_n → output. NIR 1.0.8 has
-    no rectifier and no time windows. Of a layer with kernel W, bias D and window T (one a hidden
-    layer, see `dense.windows`), `Affine` holds W times the window before it (1 for inputs) and D,
-    and `IF` has r = 1, threshold T, reset 0. Driven by a constant a, it fires at rate
-    max(0, a) / T, so the graph as it stands is the ReLU twin in rate code, at most one spike a
+    no rectifier and no time windows. Of a layer with kernel W, bias D and window T (one per
+    hidden layer, see `dense.windows`), `Affine` holds W times the window before it (1 for inputs)
+    and D, and `IF` has r = 1, threshold T, reset 0. Driven by a constant a, it fires at rate
+    max(0, a) / T, so the graph as it stands is the ReLU twin in rate code, at most one spike per
     unit of time. Read with the windows, which are metadata, the same neuron spikes once, at T − a.
 
     Lost: that a neuron spikes once, windows and the constant slope, time steps; inputs are

@@ -30,7 +30,7 @@ def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> No
 
 @dataclass(frozen=True)
 class SupernetConfig:
-    """Stage 1: the shared-weight ReLU network."""
+    """Stage 1 of a run: the shared-weight ReLU network."""
 
     train: TrainConfig = TrainConfig(epochs=8, batch_size=256)
     """Its training; a batch is shared out among the paths."""
@@ -49,12 +49,12 @@ class SupernetConfig:
 
 @dataclass(frozen=True)
 class EvolutionConfig:
-    """Stage 2: the search with inherited weights, on validation data."""
+    """Stage 2 of a run: the search with inherited weights, on validation data."""
 
     algorithm: str = "genetic"
     """`genetic`, or the name of an evosax algorithm, such as CMA_ES."""
     population: int = 24
-    """Architectures a generation."""
+    """Architectures per generation."""
     generations: int = 10
     """Generations; population times generations is also the budget of random search."""
     calibration_images: int = 512
@@ -64,7 +64,7 @@ class EvolutionConfig:
     war_weight: float = 0.5
     """Fitness is this share of WAR plus the rest of UAR."""
     synops_penalty: float = 0.0
-    """Fitness lost per million synaptic operations an image."""
+    """Fitness lost for every million synaptic operations per image."""
     window_margin: float = 1.1
     """Window length over the largest activation seen in calibration."""
 
@@ -83,7 +83,7 @@ class EvolutionConfig:
 
 @dataclass(frozen=True)
 class RetrainConfig:
-    """Stage 3: the best candidates from scratch, all in one program."""
+    """Stage 3 of a run: the best candidates from scratch, all in one program."""
 
     top: int = 4
     """How many of the best are retrained (the best of random search comes on top)."""
@@ -92,7 +92,8 @@ class RetrainConfig:
     fine_tune: TrainConfig = TrainConfig(epochs=2, learning_rate=3e-4, activity_penalty=0.1)
     """Fine-tuning in quantised spike times after the conversion."""
     identity_margin: float = 1.5
-    """Window margin of the equality proof; below 1 even the images it was made of are clipped."""
+    """Window margin of the equality proof; below 1 even the calibration images have
+    clipped neurons."""
     window_margin: float = 1.0
     """Window margin of fine-tuning; shorter windows have finer time steps."""
     calibration_images: int = 4096

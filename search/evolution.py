@@ -1,4 +1,4 @@
-"""Stage 2: the loop of ask, evaluate and tell, resumable after every generation."""
+"""Stage 2 of a run: the loop of ask, evaluate and tell, resumable after every generation."""
 
 from collections.abc import Callable
 from operator import itemgetter

@@ -125,7 +125,7 @@ def execute(arguments: list[str], screen: Console) -> dict:
 def run(
     config: Config, data: datasets.Dataset, space: Genes, directory: RunDirectory, screen: Console
 ) -> dict:
-    """Run all stages, or what is left of them; write the report, and show the table last."""
+    """Go through the stages of the run that are left, write the report, then show the table."""
     on_chip = config.space == XYLO
     _report_problems(data, directory, screen)
     screen.print(
@@ -224,8 +224,8 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
 def failures(metrics: dict) -> list[str]:
     """Say which networks failed their proof, and why.
 
-    The two codes have to be equal before fine-tuning, and on a chip the integer core and the
-    vendor's simulator.
+    The two codes, `relu` and `ttfs`, have to be equal before fine-tuning, and on a chip the integer
+    core and the vendor's simulator.
     """
     unequal = [
         f"{folder}/{n}: before fine-tuning {reason}"

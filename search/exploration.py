@@ -20,7 +20,7 @@ AnySpace = TypeVar("AnySpace", bound=Genes)
 
 @dataclass(frozen=True)
 class Search(Generic[AnySpace]):
-    """What the stages share."""
+    """What the stages of a run share."""
 
     config: Config
     data: Dataset

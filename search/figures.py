@@ -46,7 +46,7 @@ def draw_tradeoff(history: pa.Table, front: np.ndarray, dataset: str) -> Figure:
     synops, war = np.asarray(history["synops"])[rows], np.asarray(history["war"])[rows]
     order = np.argsort(synops)
     axes.step(synops[order], war[order], where="post", color="#c1440e", label="Pareto front")
-    axes.set(xlabel="synaptic operations an image", ylabel="WAR on validation images")
+    axes.set(xlabel="synaptic operations per image", ylabel="WAR on validation images")
     axes.set_xscale("log")
     axes.legend(frameon=False, loc="lower right")
     return figure

@@ -24,7 +24,7 @@ class Scores:
     war: jax.Array  # [] weighted average recall on validation images
     uar: jax.Array  # [] unweighted average recall on validation images
     spikes_per_neuron: jax.Array  # []
-    synops: jax.Array  # [] synaptic operations an image
+    synops: jax.Array  # [] synaptic operations per image
     params: jax.Array  # [] weights and thresholds in use
     clip_rate: jax.Array  # []
 

@@ -1,7 +1,8 @@
 """What is measured of the retrained networks: a row of metrics.json each.
 
 Three networks are never mixed: the one *before fine-tuning*, on which the equality of the two codes
-is proved; the one *shipped*, in spike times; and the shipped one's own ReLU reading.
+(`relu` and `ttfs`) is proved; the one *shipped*, in spike times; and the shipped one's own ReLU
+reading.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the user sees while a run works: one bar a stage, with rate and time left."""
+"""What the user sees while a run works: one bar per stage of it, with rate and time left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from rich.text import Text
 
 
 class RateColumn(ProgressColumn):
-    """Show units a second, such as candidates."""
+    """Show units per second, such as candidates."""
 
     def render(self, task) -> Text:
         """Render the speed measured by rich."""
@@ -27,7 +27,7 @@ class RateColumn(ProgressColumn):
 
 
 class Bar:
-    """One stage's bar."""
+    """The bar of one stage of a run."""
 
     def __init__(self, progress: Progress, task):
         self._progress, self._task = progress, task

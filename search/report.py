@@ -26,7 +26,7 @@ HEAD = (
     "shipped, first spike",
     "shipped, ReLU",
     "UAR, shipped, quantised",
-    "same class in both codes, shipped",
+    "same class in spike times and ReLU, shipped",
     "clip rate, shipped",
     "spikes per neuron",
     "SynOps",
@@ -104,7 +104,7 @@ def page(metrics: dict, folder: Path) -> str:
         "times, read out by its first output spike, and its own ReLU reading. Random search had "
         "the same budget and as many networks retrained.</p>"
         f"<table>{_row('th', HEAD)}{''.join(_row('td', cells) for cells in body)}</table>"
-        f"{images}<h2>Equality of the two codes, best/0 before fine-tuning</h2>"
+        f"{images}<h2>Equality of the codes relu and ttfs, best/0 before fine-tuning</h2>"
         f"{_verdict(metrics['identity'])}<pre>{identity}</pre>"
         f"<h2>Seconds</h2><pre>{seconds}</pre>"
     )

@@ -1,4 +1,4 @@
-"""Stage 3: the best candidates from scratch, in parallel, converted and fine-tuned as TTFS."""
+"""Stage 3 of a run: the best candidates from scratch, converted and fine-tuned, in parallel."""
 
 import dataclasses
 from collections.abc import Callable
@@ -84,7 +84,9 @@ class Retraining:
         rungs: tuple[Rung, ...] = (),
         rank: Rank | None = None,
     ) -> tuple[Variables, np.ndarray]:
-        """Train the members `alive` (left out: all) in one code, from a checkpoint if there is one.
+        """Train the members `alive` (left out: all) in one code (`relu` or `ttfs`).
+
+        It goes on from a checkpoint if there is one.
 
         `teacher` are logits [N, K] of the training images, for distillation. After the epoch of
         a rung only its best members of each group by `rank(variables, members) -> scores` go on.
@@ -204,7 +206,7 @@ class Retraining:
         return np.sort(np.concatenate(best))
 
     def _seeds(self, purpose: int) -> np.ndarray:
-        """Derive one integer seed a member: [P]."""
+        """Derive one integer seed per member: [P]."""
         key = jax.random.fold_in(jax.random.key(self.seed), purpose)
         keys = jax.vmap(lambda n: jax.random.fold_in(key, n))(jnp.arange(self.members))
         return np.asarray(jax.vmap(lambda k: jax.random.bits(k, (), jnp.uint32))(keys))

@@ -134,7 +134,7 @@ class RunDirectory:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure the wall time of a stage; pieces of an interrupted one add up."""
+        """Measure the wall time of a stage of the run; pieces of an interrupted one add up."""
         started = time.perf_counter()
         self.log.info("%s: start", name)
         try:
@@ -143,7 +143,7 @@ class RunDirectory:
             self.add_seconds(name, time.perf_counter() - started)
 
     def add_seconds(self, name: str, spent: float) -> None:
-        """Count time spent on a stage; not on a run that was finished before."""
+        """Count time spent on a stage of the run; not on a run that was finished before."""
         if self.finished:
             return
         self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
@@ -194,7 +194,7 @@ class RunDirectory:
         return found
 
     def checkpoint(self, name: str) -> Path:
-        """Say where a stage keeps its checkpoint."""
+        """Say where a stage of the run keeps its checkpoint."""
         return self.path / "checkpoints" / name
 
 

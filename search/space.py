@@ -92,7 +92,8 @@ def idle_last(choices: np.ndarray, idle: int) -> np.ndarray:
 class Space(Genes):
     """A named set of architectures, all parts of one maximal shape.
 
-    Genes in order: an operator a block, a width a stage, the head's width, the time bits.
+    Genes in order: an operator per block, a width per stage of the network, the head's width, the
+    time bits.
     """
 
     name: str
@@ -154,7 +155,7 @@ def _convolutional(
     blocks: tuple[int, ...] = (2, 2),
     halve: bool,
 ) -> Space:
-    """Make a space of any operator a block, and of the widths, heads and time bits given.
+    """Make a space of any operator per block, and of the widths, heads and time bits given.
 
     `blocks` are those of each stage; the stem may `halve` the resolution, by a 5 × 5 kernel.
     """
@@ -183,8 +184,8 @@ def conv_space(
 ) -> Space:
     """Build the convolutional space for images of that shape.
 
-    Operators skip, 3 × 3, 5 × 5 and residual in two stages of two blocks; three tiers of width a
-    stage and of the head; 4, 5 or 6 time bits, for larger images 5 or 6. The choices are ours:
+    Operators skip, 3 × 3, 5 × 5 and residual in two stages of two blocks; three tiers of width
+    per stage and for the head; 4, 5 or 6 time bits, for larger images 5 or 6. The choices are ours:
     the paper publishes none. `narrow` layers are the default for small images only.
     """
     large = _large(image_shape)
@@ -204,7 +205,7 @@ def conv_space(
 def wide_range_space(image_shape: tuple[int, int, int], classes: int) -> Space:
     """Build a convolutional space of very different architectures, to compare how well they rank.
 
-    As `conv_space`, with four widths a stage and of the head, the largest eight times the
+    As `conv_space`, with four widths per stage and for the head, the largest eight times the
     smallest, and 3 to 6 time bits.
     """
     return _convolutional(

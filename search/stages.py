@@ -171,7 +171,7 @@ def _model(
 
 
 def run(search: Search[Space]) -> dict[str, Any]:
-    """Run all stages, or what is left of them, and write metrics.json."""
+    """Go through the stages of the run that are left, and write metrics.json."""
     network = Network(search.space.spec)
     with search.directory.stage("supernet"):
         variables = train_supernet(search, network)

@@ -1,4 +1,4 @@
-"""Stage 1: one ReLU network whose weights are shared by every architecture of a space."""
+"""Stage 1 of a run: one ReLU network whose weights are shared by every architecture of a space."""
 
 import math
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def make_supernet(
     result. Under `vmap` (accelerators) the shared kernels make one larger batch of all paths.
 
     Raises: ValueError when the data do not fill one batch, or it cannot be shared out equally.
-    Source: Single Path One-Shot, Guo et al. 2020 (arXiv:1904.00420); several paths a step as in
+    Source: Single Path One-Shot, Guo et al. 2020 (arXiv:1904.00420); several paths per step as in
     FairNAS, Chu et al. 2021 (arXiv:1907.01845).
     """
     recipe = config.train

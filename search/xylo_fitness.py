@@ -21,18 +21,18 @@ OBJECTIVES = ("war", "uar", "energy", "latency")
 
 @struct.dataclass
 class XyloScores:
-    """One row of the archive a candidate, each [n]; energies and times estimated, not measured."""
+    """One row per archived candidate, each [n]; energies and times estimated, not measured."""
 
     war: np.ndarray
     uar: np.ndarray
-    energy: np.ndarray  # J an inference, nominal
+    energy: np.ndarray  # J per inference, nominal
     energy_low: np.ndarray
     energy_high: np.ndarray
     latency: np.ndarray  # s to the decision on average
     violations: np.ndarray  # limits violated, the budgets among them; 0 fits
     decided: np.ndarray  # share of samples with an output spike
     step: np.ndarray  # mean step of the decision
-    spikes: np.ndarray  # hidden spikes a sample
+    spikes: np.ndarray  # hidden spikes per sample
     neurons: np.ndarray
     synapses: np.ndarray
 
@@ -93,7 +93,7 @@ def skeleton(candidate: Candidate, classes: int) -> ChipNetwork:
 def price(
     network: Network, measured: Measured, config: XyloConfig, *, target: str
 ) -> tuple[Estimate, float]:
-    """Estimate one inference of a network, and the seconds a step takes.
+    """Estimate one inference of a network, and the seconds that a step takes.
 
     Activity was measured over the steps of the sample; the silent gap comes on top. Estimated,
     not measured.

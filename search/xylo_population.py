@@ -43,7 +43,7 @@ class Measured(NamedTuple):
     uar: jax.Array  # [] unweighted average recall
     decided: jax.Array  # [] share of samples with an output spike
     step: jax.Array  # [] mean step of the decision, from 1
-    spikes: jax.Array  # [] hidden spikes a sample
+    spikes: jax.Array  # [] hidden spikes per sample
     active_inputs: jax.Array  # [] share of channels that spike in a step
     active_hidden: jax.Array  # [] share of hidden neurons in use that spike in a step
 

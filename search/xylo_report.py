@@ -135,7 +135,7 @@ def draw_front(history: pa.Table, metrics: dict) -> Figure:
             axes.annotate(label, (x, y), xytext=(4, 5), textcoords="offset points", fontsize=7)
     axes.set(
         xscale="log",
-        xlabel=f"µJ an inference on {metrics['target']} ({DISCLAIMER}; bars: low to high)",
+        xlabel=f"µJ per inference on {metrics['target']} ({DISCLAIMER}; bars: low to high)",
         ylabel="WAR by the first output spike",
         title=f"{metrics['dataset']}, seed {metrics['seed']}",
     )

@@ -171,7 +171,7 @@ def retrain(
 
 
 def run(search: Search[XyloSpace]) -> dict[str, Any]:
-    """Run all stages, or what is left of them, and write metrics.json."""
+    """Go through the stages of the run that are left, and write metrics.json."""
     space = search.space
     config, objectives = search.config.xylo, objective_names(search.config.objectives)
     scales = full_scales(space, search.data)

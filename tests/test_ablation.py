@@ -1,4 +1,4 @@
-"""Variants of the recipe: each changes the stages that its words name, and no other."""
+"""Variants of the recipe: each changes the trainings that its words name, and no other."""
 
 import dataclasses
 import json

@@ -47,7 +47,7 @@ def watch(levels, duration, config, sensor, key=0):
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("refractory", [0.0, 0.004])
 def test_ramp_gives_the_exact_number_and_times(sign, refractory):
-    # 5 log units a second against a threshold of 0.2: one event every 40 ms of live time.
+    # 5 log units per second against a threshold of 0.2: one event every 40 ms of live time.
     steps, duration = 90, 1 / 300
     ramp = -3.0 + sign * 5.0 * duration * np.arange(steps + 1)
     config = dataclasses.replace(QUIET, refractory=refractory)

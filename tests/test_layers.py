@@ -72,7 +72,7 @@ def draw(shape, seed=0):
 
 
 def variables_of(layer, shape, call):
-    """Random float64 variables: positive statistics, windows that nothing clips in."""
+    """Random float64 variables: positive statistics, windows in which no neuron is clipped."""
     if layer is None:
         return {}
     generator = np.random.default_rng(3)

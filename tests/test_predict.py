@@ -106,7 +106,7 @@ def test_memory_does_not_grow_with_the_recording():
     classified(300)  # compilation
     short, long = classified(1200), classified(6000)
     assert long < 1.2 * short + 1e5
-    assert long < 6000 * CONFIG.frames * 2 * 144  # less than all images in one byte a pixel
+    assert long < 6000 * CONFIG.frames * 2 * 144  # less than all images in one byte per pixel
 
 
 def test_memory_of_reading_does_not_grow_with_the_file():

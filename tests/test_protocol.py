@@ -1,4 +1,4 @@
-"""The protocol: several draws a sequence, intervals over sequences."""
+"""The protocol: several draws per sequence, intervals over sequences."""
 
 import numpy as np
 import pytest

@@ -27,7 +27,7 @@ def test_decoding_by_hand():
 def test_deep_space_by_hand():
     space = deep_space((28, 28, 1), 10)
     assert space.spec.stage_sizes == ((28, 28), (14, 14), (7, 7))
-    # One 3 × 3 block a stage: 28² (9 · 4 + 9 · 4²) + 14² (9 · 4 · 12 + 9 · 12²)
+    # One 3 × 3 block per stage: 28² (9 · 4 + 9 · 4²) + 14² (9 · 4 · 12 + 9 · 12²)
     # + 7² (9 · 12 · 24 + 9 · 24²) + 4² · 24 · 32 + 32 · 10
     chosen = space.decode(jnp.array([1, 1, 0, 1, 0, 0, 0, 0, 0, 0]))
     work = multiply_adds(space.spec, (9, 9, 0, 9, 0), chosen.widths.tolist(), int(chosen.head))

@@ -1,4 +1,4 @@
-"""Solvers against SciPy's integrator with event detection, thousands of neurons a model."""
+"""Solvers against SciPy's integrator with event detection, thousands of neurons per model."""
 
 from functools import partial
 

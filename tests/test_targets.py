@@ -126,7 +126,7 @@ def test_a_row_by_hand(measure):
     assert second["multiply_adds"] == 9 * 9 * 9 and second["params"] == 9 * 9 + 3
     assert second["neurons"] == second["updates"] == 27
     assert second["weight_memory"] == 8 * 81 and second["state_memory"] == 16 * (27 + 3)
-    # 49 pairs of positions among 3 × 3 neurons, 9 connections of the skip a channel.
+    # 49 pairs of positions among 3 × 3 neurons, 9 connections of the skip per channel.
     assert second["synapses"] == 49 * 9 + 27
     # Nothing runs there: conv 5 × 5 is one layer.
     assert not any(rows["block_0/second"][key] for key in second if key != "layer")

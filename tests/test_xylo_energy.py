@@ -29,7 +29,7 @@ def test_aliases_cost_cycles():
     alias = np.full(100, -1)
     alias[:50] = np.arange(50, 100)
     silent = Activity(jnp.zeros(()), jnp.zeros(()))
-    # s = t = 1/2: 2 · 1/4 + 3 · 1/4 + 1/2 · 1/2 more a neuron.
+    # s = t = 1/2: 2 · 1/4 + 3 · 1/4 + 1/2 · 1/2 more per neuron.
     more = cycles_per_step(dense(16, 60, 40, 7, alias=alias), silent) - (16 + 2200 + 84)
     assert more == 100 * 1.5
 
@@ -59,7 +59,7 @@ def test_idle_power_of_a_mapped_network_as_published(clock, watts):
 
 
 def test_running_power_as_published():
-    # 792 steps a second of 1,600 to 4,600 cycles at 50 MHz: 1599 µW, idle 1550.
+    # 792 steps per second of 1,600 to 4,600 cycles at 50 MHz: 1599 µW, idle 1550.
     for cycles in (1600, 4600):
         power = running_power(50.0, 792 * cycles)
         assert power.low <= 1599e-6 <= power.high

@@ -51,7 +51,7 @@ def test_one_neuron_by_hand():
     dynamics = Dynamics(jnp.float32(8), jnp.float32(2), jnp.float32(15))
     events = jnp.zeros((5, 1)).at[0, 0].set(1.0)
     found = native.run(layers, dynamics, events)
-    # Currents 75, 57, 43, 33: potentials 75, 131, 173 ≥ 150, with a leak of 1 a step.
+    # Currents 75, 57, 43, 33: potentials 75, 131, 173 ≥ 150, with a leak of 1 per step.
     assert found.spikes[0][:, 0].tolist() == [0, 0, 1, 0, 0]
     # The spike arrives one step later: 64 − 16 = 48, then 48 − 12 = 36.
     assert found.potential[:, 0].tolist() == [0, 0, 0, 48, 48 + 36 - 1]

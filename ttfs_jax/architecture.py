@@ -20,9 +20,9 @@ OPERATOR_AREAS = (0, 9, 25, 18)
 class NetworkSpec:
     """The maximal shape that every architecture of a space is a part of.
 
-    A stem convolution, then stages of searchable blocks; before each later stage an
-    earliest-spike pooling by 2 and a 3 × 3 entry convolution; at the end average pooling, a
-    dense head and the output potentials.
+    A stem convolution, then stages, which are searchable blocks of one width and resolution;
+    before each later stage an earliest-spike pooling by 2 and a 3 × 3 entry convolution; at the
+    end average pooling, a dense head and the output potentials.
     """
 
     image_shape: tuple[int, int, int]
@@ -70,7 +70,7 @@ class Architecture:
     operators: jax.Array  # [N] index into OPERATORS
     widths: jax.Array  # [S] channels in use
     head: jax.Array  # [] head neurons in use
-    time_bits: jax.Array  # [] 2^b time steps a window; 0 = continuous time
+    time_bits: jax.Array  # [] 2^b time steps per window; 0 = continuous time
 
 
 def largest(spec: NetworkSpec, *, time_bits: int = 0) -> Architecture:

@@ -1,4 +1,4 @@
-"""Train a population in shape buckets: members of any sizes, a program a bucket, all in flight."""
+"""Train a population in shape buckets: members of any size, a program per bucket, all in flight."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,5 +1,6 @@
 """A plain stack of dense layers, read in either code: small heads and networks for small chips.
 
+The codes are `relu` (activations) and `ttfs` (spike times).
 Letters: B batch, I inputs and O outputs of a layer, K classes.
 """
 

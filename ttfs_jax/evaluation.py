@@ -41,11 +41,11 @@ def in_chunks(function: Callable, data, size: int):
 
 
 def clipped_share(clipped: jax.Array, neurons: jax.Array) -> jax.Array:
-    """Add up over samples the share of neurons that clip: Σ_n clipped_n / neurons.
+    """Add up over samples the share of clipped neurons: Σ_n clipped_n / neurons.
 
     Samples × neurons outgrows 32-bit integers, so that each sample is divided before the sum.
 
-    Shapes: clipped [N], neurons [] -> [] float32. It is 0 only if nothing clips.
+    Shapes: clipped [N], neurons [] -> [] float32. It is 0 only if no neuron is clipped.
     """
     return (clipped.astype(jnp.float32) / neurons).sum()
 
@@ -61,7 +61,7 @@ class Measured:
     first_spike_confusion: jax.Array  # [K, K] as `confusion`, by the first output spike
     spikes_per_neuron: jax.Array  # [] over the spiking neurons in use
     clip_rate: jax.Array  # [] clipped neurons over all neurons in use
-    spikes: dict[str, jax.Array]  # [H, W] mean spikes an image by layer, summed over channels
+    spikes: dict[str, jax.Array]  # [H, W] mean spikes per image by layer, summed over channels
     passed: dict[str, jax.Array]  # [H, W] the same for inputs and pooling
 
 
@@ -75,7 +75,7 @@ def evaluate(
     code: Code = "ttfs",
     batch_size: int = 500,
 ) -> Measured:
-    """Measure recall, spikes and clipping of one architecture.
+    """Measure recall, spikes and clip rate of one architecture.
 
     Shapes: images [N, H, W, C], labels [N]. Traceable, so it maps over a population. In the
     `ttfs` code time is quantised if the architecture has time bits.

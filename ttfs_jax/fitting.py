@@ -21,7 +21,7 @@ class FitConfig:
     epochs: int = 100
     """Passes over the training data."""
     batch_size: int = 64
-    """Samples a step."""
+    """Samples per step."""
     learning_rate: float = 1e-3
     """Peak; falls by a cosine."""
     label_smoothing: float = 0.0

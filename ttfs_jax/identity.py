@@ -90,11 +90,11 @@ class EqualityReport(NamedTuple):
 
     max_abs_logit_error: float
     max_rel_logit_error: float  # largest error over the largest logit
-    max_rel_logit_error_unclipped: float  # the same of images in which nothing clips, else NaN
+    max_rel_logit_error_unclipped: float  # the same of images without clipped neurons, else NaN
     argmax_agreement: float  # share of all images
-    argmax_agreement_unclipped: float  # share of the images in which nothing clips, else NaN
+    argmax_agreement_unclipped: float  # share of the images without clipped neurons, else NaN
     first_spike_agreement: float  # share whose first output spike is the largest potential
-    unclipped: float  # share of images in which nothing clips
+    unclipped: float  # share of images without clipped neurons
     clip_rate: float  # clipped neurons over all neurons
     spikes_per_neuron: dict[str, float]  # by layer, in the ttfs code
 
@@ -102,8 +102,8 @@ class EqualityReport(NamedTuple):
     def failures(self) -> tuple[str, ...]:
         """Say why these images prove no equality; empty if they do.
 
-        Wanted: the same class for all images but one in a thousand (clipping counts), and logits
-        that differ by rounding only where nothing clips. NaN proves nothing.
+        Wanted: the same class for all images but one in a thousand (clipped neurons or not), and
+        logits that differ by rounding only where no neuron is clipped. NaN proves nothing.
         """
         reasons = []
         if not self.argmax_agreement >= AGREEMENT:
@@ -114,7 +114,7 @@ class EqualityReport(NamedTuple):
         if not self.max_rel_logit_error_unclipped <= LOGIT_ERROR:
             reasons.append(
                 f"logits differ by {self.max_rel_logit_error_unclipped:.1e} of the largest where "
-                f"nothing clips ({self.unclipped:.2%} of the images)"
+                f"no neuron is clipped ({self.unclipped:.2%} of the images)"
             )
         return tuple(reasons)
 

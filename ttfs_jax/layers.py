@@ -135,7 +135,7 @@ def idle(reference: LayerInfo) -> LayerInfo:
 def delay(signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> tuple[Signal, jax.Array]:
     """Let spikes wait for the longer path of a skip connection: one window later, same charge.
 
-    Continuous time: t ← t + (T_new − T), over a synapse of weight 1. In 2^b time steps a window:
+    Continuous time: t ← t + (T_new − T), over a synapse of weight 1. In 2^b time steps per window:
     k ← k, that is t ← t · T_new / T, over a synapse of weight T / T_new. There the wait is 2^b
     whole steps, so that the spike is on the grid of the later window, as in a clocked circuit.
 

@@ -1,4 +1,7 @@
-"""The masked network: one maximal shape, one parameter tree, two codes, any architecture."""
+"""The masked network: one maximal shape, one parameter tree, two codes, any architecture.
+
+The codes are `relu` (activations) and `ttfs` (spike times).
+"""
 
 from functools import partial
 from typing import Literal

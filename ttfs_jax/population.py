@@ -106,7 +106,7 @@ class Program:
     On a CPU a member's result is the same bits whatever its neighbours, its chunk and the number
     of devices used; with several lanes, or on an accelerator, equal up to the rounding of float32.
 
-    Fields: `chunk` members a dispatch; `lanes` side by side on a device; `member_bytes` that one
+    Fields: `chunk` members per dispatch; `lanes` side by side on a device; `member_bytes` that one
     more member of a chunk costs a device, `fixed_bytes` what a device needs whatever the chunk
     (both from the compiled program); `compile_seconds`.
     """

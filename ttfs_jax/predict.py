@@ -20,7 +20,7 @@ from ttfs_jax.datasets.event_files import frame_pieces, read_events
 from ttfs_jax.errors import InputError
 from ttfs_jax.model import Model, load
 
-RATE = 30.0  # frames a second that networks are trained on
+RATE = 30.0  # frames per second that networks are trained on
 CLIPS_AT_A_TIME = 64
 
 

@@ -1,4 +1,4 @@
-"""The evaluation protocol of the field: several draws a sequence, intervals over sequences."""
+"""The evaluation protocol of the field: several draws per sequence, intervals over sequences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ def score(
     Shapes: predictions, labels, columns [N]. Returns JSON values: war and uar with
     [low, high], recall of each class, war and uar of each light, confusion [K, K] (rows are true
     classes), numbers of sequences and draws.
-    Source: 20 random clips a sequence, Zhang et al. 2023 (arXiv:2310.04043); bootstrap, Efron
+    Source: 20 random clips per sequence, Zhang et al. 2023 (arXiv:2310.04043); bootstrap, Efron
     1979, doi:10.1214/aos/1176344552.
     """
     sequence = np.asarray(columns.get("sequence", np.arange(len(labels))))

@@ -1,4 +1,4 @@
-"""Train one network, in either code, as a pure function that maps over a population."""
+"""Train one network, in `relu` or `ttfs` code, as a pure function that maps over a population."""
 
 import math
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class TrainConfig:
     epochs: int = 10
     """Passes over the training data."""
     batch_size: int = 128
-    """Images a step."""
+    """Images per step."""
     learning_rate: float = 3e-3
     """Peak of the schedule."""
     schedule: Schedule = "cosine"
@@ -51,7 +51,7 @@ class TrainConfig:
     mixup: float = 0.0
     """α of the Beta distribution by which pairs of training images are blended; 0 = off."""
     average: float = 0.0
-    """Decay, a step, of the moving average of the weights that is kept in the end; 0 = off."""
+    """Decay per step of the moving average of the weights that is kept in the end; 0 = off."""
     distil: float = 0.0
     """Weight of the teacher's probabilities in the loss, the labels having the rest; 0 = off."""
     temperature: float = 4.0
@@ -165,7 +165,7 @@ def averaged(average: dict, params: dict, step: jax.Array, *, decay: float) -> d
 
 
 def grow_windows(lengths: dict, out: Output, *, margin: float) -> dict:
-    """Lengthen the windows of all layers that would clip, the read-out's too.
+    """Lengthen the windows of all layers that would have clipped neurons, the read-out's too.
 
     `out` is what the network returned for a batch; see `window.grow` and `window.grow_readout`.
     """

@@ -14,7 +14,7 @@ def calibrate(largest: jax.Array, *, margin: float) -> jax.Array:
     T = margin · max a, and T = 1 when nothing was active.
 
     Shapes: largest [] -> []; time units. A spike cannot come before the window as long as no
-    unseen activation exceeds T; the share that does is the clip rate.
+    unseen activation exceeds T; the share of neurons whose activation does is the clip rate.
     Source: Stanojevic et al. 2024, eq. 8 (arXiv:2306.08744); the margin there is a constant ζ.
     """
     return jnp.where(largest > 0.0, margin * largest, jnp.ones_like(largest))

@@ -51,7 +51,7 @@ _leak.defvjp(_leak_fwd, _leak_bwd)
 def leak(state: jax.Array, rate: jax.Array) -> jax.Array:
     """Return what a state loses in a step by bit shift: x >> d, and 1 if that is 0 and x positive.
 
-    `rate` is 2^−d: 1 clears the state, and even 2^−15 still loses one unit a step, toward zero.
+    `rate` is 2^−d: 1 clears the state, and even 2^−15 still loses one unit per step, toward zero.
     The gradient is that of 2^−d x.
 
     Source: black-box probing of xylosim 0.1.3.

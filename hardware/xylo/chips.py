@@ -77,7 +77,7 @@ def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
     """List the limits in the way of a network that was not mapped, and the nearest change.
 
     Every neuron and connection needs a place of its own there, as kernels cannot be shared; the
-    pooling between stages would need further neurons, which are not counted.
+    pooling between stages of the network would need further neurons, which are not counted.
     """
     run = [layer for layer in workload.layers if int(layer.neurons)]
     among = sum(float(layer.synapses) for layer in run[1:])

@@ -25,7 +25,7 @@ from ttfs_jax.devices import AXIS, population_mesh
 from ttfs_jax.errors import InputError
 
 MAX_SPIKES = 31
-MAX_EVENTS = 15  # input events a channel and step
+MAX_EVENTS = 15  # input events per channel and step
 
 
 class Trace(NamedTuple):
@@ -157,7 +157,7 @@ def run(
 ) -> Trace:
     """Run the core from rest.
 
-    Shapes: events [T, I] or [T, I, B] (0 … 15 a channel and step) -> `Trace`. A neuron without a
+    Shapes: events [T, I] or [T, I, B] (0 … 15 per channel and step) -> `Trace`. A neuron without a
     spike counts 0. Pure: one sample can be mapped over, like the network; samples as the last axis
     are faster, as operations run along that. `plan` is the network's `wiring`, which saves the
     products of groups that are not connected; without it, any neurons may be.

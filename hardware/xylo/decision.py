@@ -44,7 +44,7 @@ class Classified(NamedTuple):
 
     decision: Decision
     active_hidden: np.ndarray  # [] share of hidden neurons that spike in a step
-    spikes: np.ndarray  # [] hidden spikes a sample
+    spikes: np.ndarray  # [] hidden spikes per sample
 
 
 def _outputs(trace):

@@ -27,7 +27,7 @@ CONSTANTS = {
     "mapped_clock": Constant(
         Range(2.2e-12, 2.45e-12, 2.7e-12),
         "J/cycle",
-        f"its share a cycle; grows with the memory enabled, by how much is not known; {_NOTEBOOKS}",
+        f"its share per cycle; grows with the memory enabled, how much is not known; {_NOTEBOOKS}",
     ),
     "activity": Constant(
         Range(0.0, 20e-12, 40e-12),
@@ -52,7 +52,7 @@ def idle_power(clock_mhz: float, *, mapped: bool) -> Range:
 
 
 def running_power(clock_mhz: float, cycles_per_second: float) -> Range:
-    """Return the power in W of a mapped network that is busy for so many cycles a second."""
+    """Return the power in W of a mapped network that is busy for so many cycles per second."""
     return idle_power(clock_mhz, mapped=True) + CONSTANTS["activity"].value * cycles_per_second
 
 

@@ -8,8 +8,8 @@ hidden twin has a complement with the same outgoing weights, which spikes at the
 exactly when the twin did not. The last layer are neurons of the logits; they alone reach the
 outputs, and the first output spike names the class.
 
-Windows follow each other: inputs, one a layer. Recommended for proof, not for economy: it takes
-(layers + 1) T + 2 steps and two neurons a unit.
+Windows follow each other: one for the inputs, one per layer. Recommended for proof, not for
+economy: it takes (layers + 1) T + 2 steps and two neurons per unit.
 
 Letters: B batch, I inputs, K classes, L layers, T steps of a window, N hidden ids of the chip.
 Source: the identity, Stanojevic et al. 2024 (arXiv:2306.08744).
@@ -91,8 +91,8 @@ def _check(layers, window_lengths, logit_range, steps, synapses):
         0 < length < np.inf for length in lengths
     ):
         raise InputError(
-            f"window_lengths must be {len(layers) - 1} positive numbers, one a hidden layer, not "
-            f"{list(window_lengths)}"
+            f"window_lengths must be {len(layers) - 1} positive numbers, one per hidden layer, "
+            f"not {list(window_lengths)}"
         )
     ends = np.asarray(logit_range)
     if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
@@ -225,7 +225,7 @@ def convert(
 
 
 def encode(inputs: np.ndarray, *, steps: int, total_steps: int) -> np.ndarray:
-    """Turn inputs into events, one a channel, T (1 − a) steps after the start, rounded.
+    """Turn inputs into events, one per channel, T (1 − a) steps after the start, rounded.
 
     Shapes: inputs [B, I] in [0, 1] -> events [B, total steps, I] of 0 and 1. An input of 0 spikes
     too, at the end of its window, as every input has to arrive.

@@ -22,7 +22,7 @@ class Slopes(NamedTuple):
     """One layer of constant-slope neurons, in units of the potential."""
 
     weights: np.ndarray  # [J, N] w
-    slope: np.ndarray  # [N] R, rise of the potential a step in the firing window
+    slope: np.ndarray  # [N] R, rise of the potential per step in the firing window
     goal: np.ndarray  # [N] charge at which the neuron fires, without lift and leaks
     lift: np.ndarray  # [N] y, current from the layer's start on
     ramp: np.ndarray  # [N] current from the start of the firing window on
@@ -32,7 +32,7 @@ class Slopes(NamedTuple):
 def holding(steps: int, synapses: int) -> int:
     """Return the current that two synapses hold against each other, 0 for a single one.
 
-    Both lose one unit a step, in opposite directions, as long as neither reaches 0; a layer is
+    Both lose one unit per step, in opposite directions, as long as neither reaches 0; a layer is
     live for 2 T steps.
     """
     return 2 * steps + 1 if synapses == 2 else 0
@@ -42,14 +42,14 @@ def fit(kernel: np.ndarray, bias: np.ndarray, *, steps: int, synapses: int, name
     """Round a layer, whose activations are shares of their windows, to slopes and thresholds.
 
     At step m of the firing window the potential is V = 1 + y T + Σ_j w_j (T − k_j) + R m, with
-    w = R W rounded and the codes k_j = T (1 − a_j) of the inputs, and it has to cross
+    w = R W rounded and the spike times k_j = T (1 − a_j) of the inputs, and it has to cross
     θ = 1 + y T + R T (1 − b) − R / 2 at m = T (1 − a), rounded, where a = Σ_j W_j a_j + b. The 1 is
     where bias and leak balance. R is the largest that weights, currents and 16 bits allow.
 
     The lift y does three things. It makes θ > R (T + 1), so that there is no second spike, whatever
     the bias. It takes all that R leaves of the 16 bits, so that partial sums, while inputs still
     arrive, seldom cross the threshold before the window. And it keeps most currents of a neuron
-    with one synapse positive, whose loss of one unit a step is then known and made up for in ramp
+    with one synapse positive, whose loss of one unit per step is then known and made up for in ramp
     and threshold; a current below 0 is an error there.
 
     Shapes: kernel [J, N], bias [N] -> `Slopes`.
@@ -75,7 +75,7 @@ def fit(kernel: np.ndarray, bias: np.ndarray, *, steps: int, synapses: int, name
     if not (slope >= 1).all():
         worst = int(np.argmin(slope))
         raise InputError(
-            f"with {steps=} neuron {worst} of {name} would rise by less than 1 unit a step, "
+            f"with {steps=} neuron {worst} of {name} would rise by less than 1 unit per step, "
             "as R T must stay within 16 bits: use fewer steps, or smaller weights and biases"
         )
     weights = np.round(kernel * slope)

@@ -1,7 +1,7 @@
 """Networks made for the chip: layers of neurons trained through its own integer dynamics.
 
 No biases, so that the states die away in silence and the next sample needs no reset; a strong
-self-connection against second spikes; short windows. Inputs are spike times: one event a channel,
+self-connection against second spikes; short windows. Inputs are spike times: one event per channel,
 the earlier the larger the value. Layers are computed one after another, which keeps training
 simple and gives the same numbers as the general core.
 
@@ -61,7 +61,7 @@ def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Laye
 
 
 def encode(values: jax.Array, window: jax.Array, *, steps: int) -> jax.Array:
-    """Turn values into events, one a channel: k = round(W (1 − a)), silent from k = W on.
+    """Turn values into events, one per channel: k = round(W (1 − a)), silent from k = W on.
 
     Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1.
     """

@@ -35,7 +35,7 @@ class NativeTrainConfig(FitConfig):
     jitter: float = 0.06
     """Standard deviation of noise on the inputs in training, in shares of the window."""
     second_spike_penalty: float = 0.05
-    """Weight in the loss of a sample's spikes beyond the first, a neuron on average."""
+    """Weight in the loss of a sample's spikes beyond the first, per neuron on average."""
     first_spike: float = 1.0
     """Weight in the loss of how well the right output, and no other, reaches its threshold."""
 

@@ -54,7 +54,7 @@ class ChipNetwork:
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
-        """Count input channels, hidden neurons, outputs and synapses a hidden neuron."""
+        """Count input channels, hidden neurons, outputs and synapses per hidden neuron."""
         channels, hidden, synapses = self.weights_in.shape
         return channels, hidden, self.weights_out.shape[1], synapses
 
@@ -123,7 +123,7 @@ def check(network: ChipNetwork) -> ChipNetwork:
 
 def _check_alias(alias: np.ndarray, hidden: int) -> np.ndarray:
     if alias.shape != (hidden,) or (alias != np.round(alias)).any():
-        raise InputError(f"alias must be [{hidden}] integers, one target (or −1) a neuron")
+        raise InputError(f"alias must be [{hidden}] integers, one target (or −1) per neuron")
     if alias.size and (alias.min() < -1 or alias.max() >= hidden):
         raise InputError(f"alias targets must be −1 or ids below {hidden}")
     if (alias == np.arange(hidden)).any():

@@ -21,7 +21,7 @@ from hardware.xylo.network import ChipNetwork, check
 from hardware.xylo.rockpool_loader import load
 from ttfs_jax.errors import InputError
 
-DT = 1e-3  # s a step; cancels out, as decays are 2^d steps
+DT = 1e-3  # s per step; cancels out, as decays are 2^d steps
 # Its mapper gives ids twice to neurons that inputs reach and that reach outputs.
 _NO_OVERLAP = ("syns63300",)
 # Its mapper reads the decays of two synapses as if there were one.

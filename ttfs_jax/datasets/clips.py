@@ -67,9 +67,10 @@ def every_clip(length: int, *, frames: int, stride: int) -> np.ndarray:
 def show(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.ndarray:
     """Turn a clip into an image whose intensities `encoding.encode` makes spike times of.
 
-    `count`: one channel a frame and polarity, the share of pixels of each pool × pool block with
-    such an event: [H/pool, W/pool, 2 F]. `first-event`: one channel a polarity, 1 − f / F for the
-    first frame f with an event, the largest of each block: [H/pool, W/pool, 2].
+    `code` says how, and is not the neural code of a network. `count`: one channel per frame and
+    polarity, the share of pixels of each pool × pool block with such an event: [H/pool, W/pool,
+    2 F]. `first-event`: one channel per polarity, 1 − f / F for the first frame f with an event,
+    the largest of each block: [H/pool, W/pool, 2].
     A place without an event has intensity 0, which is no spike.
 
     Shapes: clip int8 [F, H, W] of −1, 0, +1. Raises: InputError for an unknown code, or a pool

@@ -34,13 +34,14 @@ class EyeConfig:
     size: int = 48
     """Edge of the event frames in pixels: simulated ones are made so, real ones resampled."""
     pool: int = 2
-    """Pixels a side that one input neuron sums up."""
+    """Edge of the square of pixels that one input neuron sums up."""
     frames: int = 4
     """Frames of a clip."""
     stride: int = 4
     """Distance of these frames; E4-S3, with three frames left out, is 4."""
     code: Code = "count"
-    """What a network is shown: a channel a frame and polarity, or the time of the first event."""
+    """What a network is shown: a channel per frame and polarity, or the time of the first event.
+    Not the neural code, `relu` or `ttfs`."""
     draws: int = 4
     """Clips drawn of every training and validation sequence."""
     test_draws: int = 20

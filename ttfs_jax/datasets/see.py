@@ -1,7 +1,7 @@
 """The layout of SEE on disk: find the sequences, and say what is wrong with which.
 
 Format after Zhang et al. 2023 (arXiv:2310.04043) and its public instructions: event/ or event_30/
-and frame/, then a folder an emotion, a folder a sequence and numbered JPEGs; one JSON file names
+and frame/, then a folder per emotion, a folder per sequence and numbered JPEGs; one JSON file names
 the classes, the subset, class and segment of every sequence.
 """
 

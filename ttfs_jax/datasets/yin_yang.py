@@ -32,7 +32,7 @@ def classify(x: float, y: float) -> int:
     With d_l and d_r the distances to the left and the right dot, r = 0.1 and R = 0.5: class 2
     if d_l < r or d_r < r; else 1 if d_r ≤ r, or r < d_l ≤ R/2, or y > R and d_r > R/2; else 0.
 
-    Source: Kriener et al. 2022 (arXiv:2102.08211), public code.
+    Source: Kriener et al. 2022 (arXiv:2102.08211), public source code.
     """
     left, right = _distance(x, y, LEFT), _distance(x, y, RIGHT)
     if min(left, right) < DOT_RADIUS:
@@ -51,7 +51,7 @@ def draw(size: int, *, seed: int) -> Points:
     The order of the draws is the published one, so that equal seeds give equal arrays.
 
     Shapes: -> samples [size, 4], labels [size].
-    Source: Kriener et al. 2022 (arXiv:2102.08211), public code.
+    Source: Kriener et al. 2022 (arXiv:2102.08211), public source code.
     """
     random = np.random.RandomState(seed)  # noqa: NPY002
     samples, labels = np.empty((size, 4)), np.empty(size, np.int64)

@@ -61,7 +61,7 @@ def linear_threshold(
     fires at 0, with gradient 0. NaN stays NaN.
     Raises: InputError when the shapes do not fit together, or a threshold or the window is not
     above 0; one that is traced and not above 0 gives NaN.
-    Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public code.
+    Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public source code.
     """
     times, weights, threshold, window = promote(
         times=times,
@@ -86,7 +86,7 @@ def linear_threshold_proxy(activations: jax.Array, weights: jax.Array) -> jax.Ar
 
     Shapes: activations [I] in 0 … 1, weights [I, O] -> [O]. An activation of 0 is a silent input.
     A sum Σ_j w_j ≤ −1 gives 0 unless Σ_j w_j x_j ≥ 1.
-    Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public code.
+    Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public source code.
     """
     activations, weights = promote(activations=activations, weights=weights)
     check_layer(activations, weights)
@@ -205,10 +205,10 @@ def convert_to_exponential(
     largest_in: jax.Array | float,
     largest_out: jax.Array | float,
 ) -> tuple[jax.Array, jax.Array]:
-    """Rescale a trained ReLU layer so that its activations fill the code's range up to 1.
+    """Rescale a trained ReLU layer so that its activations fill the exponential code's range.
 
     With λ the largest activation that training data cause before and behind the layer,
-    W ← W λ_in / λ_out and b ← b / λ_out; then spike times code a / λ, down to e^(−T/τ).
+    W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ, down to e^(−T/τ).
 
     Shapes: weights [I, O], bias [O], largest [] -> the same. Give λ_out = 1 to a last layer whose
     potentials are read as logits.

@@ -128,7 +128,7 @@ class Tally:
         self.unwrap = Unwrap()
 
     def narrow(self, name: str, block: Columns) -> np.ndarray:
-        """Check and count one block and return its sound events, times raw, polarities as codes."""
+        """Check and count one block; return its sound events, raw times, polarities by number."""
         if len({len(column) for column in block}) > 1:
             lengths = ", ".join(f"{len(c)} {k}" for k, c in zip("txyp", block, strict=True))
             raise InputError(
