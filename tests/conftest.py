@@ -54,7 +54,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def compiled():
-    """Collect the durations of all compilations by XLA: one entry a program."""
+    """Collect the durations of all compilations by XLA: one entry per program."""
     events = []
 
     def listen(event, duration, **_):
