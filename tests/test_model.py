@@ -85,8 +85,10 @@ def test_gradients_of_images_and_of_variables(net, images):
     for arguments in (0, 1, (0, 1)):
         found = jax.grad(ours, arguments)(net.variables, images)
         expected = jax.jit(jax.grad(direct, arguments))(net.variables, images)
-        jax.tree.map(close, found, expected)
-        assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(found)) > 1e-3
+        # Two programs round apart, by parts of the largest value that they sum.
+        scale = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
+        jax.tree.map(partial(close, atol=1e-6 * scale), found, expected)
+        assert scale > 1e-3
 
 
 def test_the_model_as_an_argument(net, images, logits):

@@ -25,7 +25,7 @@ def test_every_worker_keeps_its_own_programs():
 
 def test_programs_compile_fast_unless_the_user_says_otherwise():
     flags = os.environ["XLA_FLAGS"].split()
-    assert flags[:2] == COMPILE_FAST.split()  # XLA heeds the last of two that contradict
+    assert flags[0] == COMPILE_FAST  # XLA heeds the last of two that contradict
 
 
 def test_a_test_behind_a_whole_run_is_marked_slow(request):

@@ -80,8 +80,9 @@ def test_samples_as_the_last_axis_give_what_one_by_one_does():
     def each(sample):
         return jax.grad(total, has_aux=True)(layers, sample)
 
-    one_by_one, outcomes = jax.vmap(each, out_axes=(0, -1))(events)
-    together, outcome = jax.grad(total, has_aux=True)(layers, jnp.moveaxis(events, 0, 2))
+    one_by_one, outcomes = jax.jit(jax.vmap(each, out_axes=(0, -1)))(events)
+    all_at_once = jax.jit(jax.grad(total, has_aux=True))
+    together, outcome = all_at_once(layers, jnp.moveaxis(events, 0, 2))
     jax.tree.map(np.testing.assert_array_equal, outcomes, outcome)
     for expected, found in zip(jax.tree.leaves(one_by_one), jax.tree.leaves(together), strict=True):
         np.testing.assert_allclose(found, expected.sum(0), rtol=1e-4, atol=1e-4)
