@@ -11,8 +11,8 @@ from command import TINY, start
 from ttfs_jax import compilation_cache
 
 LONGEST = ("run", "xylo-run")
-# Most programs of tests run once, for an instant: they take longer to compile than to run. At level
-# 0 they would compile faster still, but those that compute much run many times as long.
+# Most programs of tests run once, for an instant: they take longer to compile than to run. Level 0
+# was no faster over the whole suite.
 COMPILE_FAST = "--xla_backend_optimization_level=1"
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
