@@ -1,5 +1,6 @@
 """What commands share: options, one result, a table or one line of JSON, errors in a line."""
 
+import codecs
 import errno
 import io
 import os
@@ -25,6 +26,8 @@ DISK = {
     errno.EACCES: "change its permissions, or choose another",
     errno.EPERM: "change its permissions, or choose another",
 }
+# What is printed for characters that ASCII lacks.
+PLAIN = {"×": "x", "–": "-", "−": "-", "…": "...", "±": "+-", "µ": "u", "≤": "<=", "≥": ">="}
 HIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # may be words in a library's own error
 
 
@@ -72,9 +75,24 @@ def disk_trouble(error: BaseException | None) -> str | None:
 
 
 def show_every_character() -> None:
-    """Let a terminal that lacks a character show another one instead of ending the program."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    """Print plain ASCII where the encoding is not Unicode, as Rich does with its boxes.
+
+    No character ends the program, and whoever reads the output can decode it: × becomes x, a
+    character without such a likeness its escape, as \\xe9.
+    """
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            unicode = stream.encoding.lower().startswith("utf")
+            stream.reconfigure(encoding=None if unicode else "ascii", errors="plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    escaped = (c.encode("ascii", "backslashreplace").decode() for c in lost)
+    return "".join(PLAIN.get(c, e) for c, e in zip(lost, escaped, strict=True)), error.end
 
 
 def console(*, stderr: bool = False) -> Console:
