@@ -25,6 +25,14 @@ def start(*options):
     )
 
 
+def complete(*options):
+    """Wait for the command to end well; return what it printed."""
+    process = start(*options)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
+
+
 def results(folder):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics.pop("seconds")

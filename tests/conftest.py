@@ -6,7 +6,7 @@ import tempfile
 
 import jax
 import pytest
-from command import TINY, start
+from command import TINY, complete
 
 from ttfs_jax import compilation_cache
 
@@ -46,10 +46,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    process = start(*TINY, "--run-dir", folder)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    assert "test results" in output
+    assert "test results" in complete(*TINY, "--run-dir", folder)
     return folder
 
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from command import TINY, results, start
+from command import TINY, complete, results, start
 
 import ttfs_jax
 from search import evolve
@@ -122,9 +122,7 @@ def kill_and_resume(folder, finished, seed):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (folder / "metrics.json").exists()
-    process = start("--resume", folder)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    complete("--resume", folder)
     where = f"killed {pause:.2f} s after line {last} of the log"
     assert results(folder) == results(finished), where
     history = "history.parquet"

@@ -4,7 +4,7 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
-from command import results, start
+from command import complete, results
 
 from hardware.xylo.decision import classify
 from hardware.xylo.network import ChipNetwork
@@ -35,10 +35,7 @@ def test_an_absent_referee_is_told_before_the_run(monkeypatch, capsys, tmp_path)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("xylo") / "whole"
-    process = start(*TINY_RUN, "--run-dir", folder)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    assert "estimated, not measured" in output
+    assert "estimated, not measured" in complete(*TINY_RUN, "--run-dir", folder)
     return folder
 
 
@@ -83,7 +80,5 @@ def test_a_run_goes_on_where_it_stopped(run):
     """Without its last checkpoint and metrics it ends the same."""
     before = results(run)
     (run / "metrics.json").unlink()
-    process = start("--resume", run)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    complete("--resume", run)
     assert results(run) == before

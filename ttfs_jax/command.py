@@ -80,7 +80,6 @@ def show_every_character() -> None:
     No character ends the program, and whoever reads the output can decode it: × becomes x, a
     character without such a likeness its escape, as \\xe9.
     """
-    codecs.register_error("plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             unicode = stream.encoding.lower().startswith("utf")
@@ -93,6 +92,9 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     lost = error.object[error.start : error.end]
     escaped = (c.encode("ascii", "backslashreplace").decode() for c in lost)
     return "".join(PLAIN.get(c, e) for c, e in zip(lost, escaped, strict=True)), error.end
+
+
+codecs.register_error("plain", _plain)
 
 
 def console(*, stderr: bool = False) -> Console:
