@@ -85,9 +85,10 @@ def test_gradients_of_images_and_of_variables(net, images):
     for arguments in (0, 1, (0, 1)):
         found = jax.grad(ours, arguments)(net.variables, images)
         expected = jax.jit(jax.grad(direct, arguments))(net.variables, images)
-        # Two programs round apart, by parts of the largest value that they sum.
+        # Two programs round apart: by no more than the last digit of the largest value.
         scale = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
-        jax.tree.map(partial(close, atol=1e-6 * scale), found, expected)
+        rounding = np.finfo(np.float32).eps * scale
+        jax.tree.map(partial(close, atol=rounding), found, expected)
         assert scale > 1e-3
 
 
