@@ -1,7 +1,10 @@
 """Every layer on its own: hand numbers, and gradients of both codes against finite differences."""
 
-import functools
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,40 +31,40 @@ USED = jnp.array([True, True, True, False])
 PLANE = (2, 5, 4, 4)  # B, H, W, C; odd height on purpose
 
 
-def blocks(operator):
-    return (
-        Block(4),
-        PLANE,
-        lambda layer, signal, reading: layer(signal, jnp.array(operator), reading, mask=USED)[0],
-    )
-
-
-def charged(layer, signal, reading):
+def charged(layer, signal, reading, _):
     return layer(activation(signal, reading), reading, mask=USED)[0]
 
 
+class Case(NamedTuple):
+    """A layer, the shape of its input, how it is called, and the operator of a block."""
+
+    layer: nn.Module | None
+    shape: tuple[int, ...]
+    call: Callable  # (layer, signal, reading, operator) -> signal or array
+    operator: int = 0
+
+
+BLOCK = Case(
+    Block(4),
+    PLANE,
+    lambda layer, signal, reading, operator: layer(signal, operator, reading, mask=USED)[0],
+)
 LAYERS = {
-    "dense": (SpikingDense(6, 4), (3, 6), charged),
-    "conv3x3": (SpikingConv(36, 4, size=3), PLANE, charged),
-    "conv5x5 stride 2": (SpikingConv(100, 4, size=5, stride=2), PLANE, charged),
-    "block skip": blocks(SKIP),
-    "block conv3x3": blocks(CONV3),
-    "block conv5x5": blocks(CONV5),
-    "block residual": blocks(RESIDUAL),
-    "readout": (
-        Readout(6, 3),
-        (3, 6),
-        lambda layer, signal, reading: layer(activation(signal, reading)),
+    "dense": Case(SpikingDense(6, 4), (3, 6), charged),
+    "conv3x3": Case(SpikingConv(36, 4, size=3), PLANE, charged),
+    "conv5x5 stride 2": Case(SpikingConv(100, 4, size=5, stride=2), PLANE, charged),
+    "block skip": BLOCK._replace(operator=SKIP),
+    "block conv3x3": BLOCK._replace(operator=CONV3),
+    "block conv5x5": BLOCK._replace(operator=CONV5),
+    "block residual": BLOCK._replace(operator=RESIDUAL),
+    "readout": Case(
+        Readout(6, 3), (3, 6), lambda layer, signal, reading, _: layer(activation(signal, reading))
     ),
-    "earliest spike": (
-        None,
-        PLANE,
-        lambda layer, signal, reading: earliest_spike_pool(signal, reading),
+    "earliest spike": Case(
+        None, PLANE, lambda layer, signal, reading, _: earliest_spike_pool(signal, reading)
     ),
-    "average": (
-        None,
-        PLANE,
-        lambda layer, signal, reading: average_pool(activation(signal, reading)),
+    "average": Case(
+        None, PLANE, lambda layer, signal, reading, _: average_pool(activation(signal, reading))
     ),
 }
 
@@ -71,13 +74,14 @@ def draw(shape, seed=0):
     return np.maximum(np.random.default_rng(seed).uniform(-0.5, 1.0, shape), 0.0)
 
 
-def variables_of(layer, shape, call):
+def variables_of(case):
     """Random float64 variables: positive statistics, windows in which no neuron is clipped."""
-    if layer is None:
+    if case.layer is None:
         return {}
     generator = np.random.default_rng(3)
-    signal = Signal(jnp.zeros(shape), jnp.array(1.0))
-    shapes = jax.eval_shape(lambda: layer.init(jax.random.key(0), signal, Reading(), method=call))
+    signal = Signal(jnp.zeros(case.shape), jnp.array(1.0))
+    initial = partial(case.layer.init, method=case.call)
+    shapes = jax.eval_shape(lambda: initial(jax.random.key(0), signal, Reading(), jnp.array(0)))
 
     def fill(path, leaf):
         name = path[-1].key
@@ -89,46 +93,68 @@ def variables_of(layer, shape, call):
     return jax.tree_util.tree_map_with_path(fill, shapes)
 
 
-def forward(name, code, batch_statistics=False):
-    """Make the function (params, activations, other variables) -> activations of one layer."""
-    layer, _, call = LAYERS[name]
-    reading = Reading(code, batch_statistics)
-
-    def run(params, x, others):
-        values = fire(x, 2.0) if code == "ttfs" else x
-        signal = Signal(values, jnp.asarray(2.0, x.dtype))
-        if layer is None:
-            out = call(None, signal, reading)
-        else:
-            everything = others | {"params": params}
-            out = layer.apply(everything, signal, reading, method=call)
-        return activation(out, reading) if isinstance(out, Signal) else out
-
-    return run
-
-
 def prepared(name):
-    layer, shape, call = LAYERS[name]
-    variables = variables_of(layer, shape, call)
+    """Return params, other variables and operator of a layer."""
+    variables = variables_of(LAYERS[name])
     params = variables.pop("params", {})
-    return params, jnp.asarray(draw(shape)), variables
+    return params, variables, jnp.array(LAYERS[name].operator)
+
+
+def forward(case, reading, params, x, others, operator):
+    """Map activations to those of one layer."""
+    values = fire(x, 2.0) if reading.spiking else x
+    signal = Signal(values, jnp.asarray(2.0, x.dtype))
+    if case.layer is None:
+        out = case.call(None, signal, reading, operator)
+    else:
+        everything = others | {"params": params}
+        out = case.layer.apply(everything, signal, reading, operator, method=case.call)
+    return activation(out, reading) if isinstance(out, Signal) else out
+
+
+def squares(*arguments):
+    return (forward(*arguments) ** 2).sum()
+
+
+@cache
+def compiled(transform, case, code, batch_statistics=False):
+    """Compile a function of one layer; that of a block is the same for all its operators."""
+    bound = transform(partial(squares, case, Reading(code, batch_statistics)))
+    return jax.jit(bound)
+
+
+def compile_for(transform, name, code, **options):
+    return compiled(transform, LAYERS[name]._replace(operator=0), code, **options)
+
+
+def value_and_gradients(function):
+    return jax.value_and_grad(function, argnums=(0, 1))
+
+
+def gradient(function):
+    return jax.grad(function, 1)
+
+
+def vmap_of_gradient(function):
+    return jax.vmap(gradient(function), (None, 0, None, None))
+
+
+def gradient_of_vmap(function):
+    return gradient(lambda *a: jax.vmap(function, (None, 0, None, None))(*a).sum())
 
 
 @pytest.mark.parametrize("batch_statistics", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
 def test_both_codes_give_the_same_values_and_gradients(name, batch_statistics):
     with jax.enable_x64(True):
-        params, x, others = prepared(name)
-
-        def value_and_pullback(code):
-            run = forward(name, code, batch_statistics)
-
-            def loss(params, x):
-                return (run(params, x, others) ** 2).sum()
-
-            return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, x)
-
-        relu, ttfs = value_and_pullback("relu"), value_and_pullback("ttfs")
+        params, others, operator = prepared(name)
+        x = jnp.asarray(draw(LAYERS[name].shape))
+        relu, ttfs = (
+            compile_for(value_and_gradients, name, code, batch_statistics=batch_statistics)(
+                params, x, others, operator
+            )
+            for code in ("relu", "ttfs")
+        )
         # A pixel at exactly 0 is silent and its spike time cannot move, but in the relu code
         # of the layers it is an ordinary 0, so those entries are compared where they spike.
         spiking = (x > 0).astype(x.dtype)
@@ -140,27 +166,30 @@ def test_both_codes_give_the_same_values_and_gradients(name, batch_statistics):
 @pytest.mark.parametrize("name", LAYERS)
 def test_spike_gradients_equal_finite_differences(name):
     with jax.enable_x64(True):
-        params, x, others = prepared(name)
-        run = jax.jit(functools.partial(forward(name, "ttfs"), others=others))
+        params, others, operator = prepared(name)
+        run = jax.jit(partial(forward, LAYERS[name], Reading("ttfs")))
         # Every input spikes and none together: the differences have no derivative there.
-        x = jnp.asarray(np.random.default_rng(1).uniform(0.05, 1.0, x.shape))
-        check_grads(run, (params, x), order=1, modes=["rev"], eps=1e-6)
+        x = jnp.asarray(np.random.default_rng(1).uniform(0.05, 1.0, LAYERS[name].shape))
+
+        def of(params, x):
+            return run(params, x, others, operator)
+
+        check_grads(of, (params, x), order=1, modes=["rev"], eps=1e-6)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_vmap_of_grad_equals_grad_of_vmap(name):
     with jax.enable_x64(True):
-        params, x, others = prepared(name)
-        run = forward(name, "ttfs")
+        params, others, operator = prepared(name)
+        x = jnp.asarray(draw(LAYERS[name].shape))
         many = jnp.stack([x, x[::-1] * 0.5, jnp.zeros_like(x)])
-
-        def loss(x):
-            return (run(params, x, others) ** 2).sum()
-
-        outside = jax.jit(jax.vmap(jax.grad(loss)))(many)
-        inside = jax.jit(jax.grad(lambda many: jax.vmap(loss)(many).sum()))(many)
+        outside, inside = (
+            compile_for(transform, name, "ttfs")(params, many, others, operator)
+            for transform in (vmap_of_gradient, gradient_of_vmap)
+        )
         np.testing.assert_allclose(outside, inside, rtol=1e-12)
-        np.testing.assert_allclose(outside[0], jax.jit(jax.grad(loss))(x), rtol=1e-12)
+        alone = compile_for(gradient, name, "ttfs")(params, x, others, operator)
+        np.testing.assert_allclose(outside[0], alone, rtol=1e-12)
         assert np.isfinite(outside).all()
 
 
@@ -200,17 +229,30 @@ def test_pools_by_hand():
     np.testing.assert_allclose(mean, [[0.3125, 0.0625], [0.0, 0.0]])
 
 
-def test_simultaneous_first_spikes_share_the_gradient():
-    times = jnp.array([[0.5, 0.5], [0.75, NO_SPIKE]])[None, :, :, None]
+@pytest.mark.parametrize("code", ["relu", "ttfs"])
+@pytest.mark.parametrize(
+    ("values", "shares"),
+    [
+        ([0.5, 0.5, 0.75, NO_SPIKE], [0.5, 0.5, 0.0, 0.0]),
+        ([0.5, 0.5, 0.75, 0.5], [1 / 3, 1 / 3, 0.0, 1 / 3]),
+        ([0.25, 0.5, 0.25 + 2**-24, 0.5], [1.0, 0.0, 0.0, 0.0]),
+    ],
+)
+def test_simultaneous_first_spikes_share_the_gradient(code, values, shares):
+    times = jnp.array(values).reshape(1, 2, 2, 1)
+    reading, signal = Reading(code), Signal(times if code == "ttfs" else -times, jnp.array(1.0))
 
-    def first(times):
-        return earliest_spike_pool(Signal(times, jnp.array(1.0)), Reading("ttfs")).values.sum()
+    def pooled(values):
+        return earliest_spike_pool(signal._replace(values=values), reading).values.sum()
 
-    np.testing.assert_array_equal(jax.grad(first)(times)[0, :, :, 0], [[0.5, 0.5], [0.0, 0.0]])
+    gradient = jax.grad(pooled)(signal.values)
+    np.testing.assert_allclose(gradient.ravel(), shares, rtol=1e-7)
+    forward = jax.jvp(pooled, (signal.values,), (jnp.arange(4.0).reshape(1, 2, 2, 1),))[1]
+    np.testing.assert_allclose(forward, np.arange(4.0) @ shares, rtol=1e-6)
 
 
 def test_masked_neurons_are_silent_and_counted_out():
-    layer, shape, _ = LAYERS["dense"]
+    layer, shape, *_ = LAYERS["dense"]
     x = jnp.asarray(draw(shape), jnp.float32)
     reading = Reading("ttfs")
     variables = layer.init(jax.random.key(0), x, reading, mask=USED)

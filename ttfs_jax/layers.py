@@ -4,11 +4,13 @@ Every layer is the same three steps: what arrives (activations, or the charge of
 map, and neurons with a norm that folds exactly. Only the last step knows the code.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from ttfs_jax.convolution import convolve
@@ -162,15 +164,38 @@ def _blocks(x, size, fill):
     return padded.reshape(batch, rows, size, columns, size, channels)
 
 
+@jax.custom_jvp
+def _earliest(times):
+    """Find the earliest of each block: [B, H/s, s, W/s, s, C] -> [B, H/s, W/s, C]."""
+    return times.min((2, 4))
+
+
+@_earliest.defjvp
+def _earliest_jvp(primals, tangents):
+    def one_by_one(blocks):
+        return [blocks[:, :, i, :, j] for i, j in np.ndindex(blocks.shape[2], blocks.shape[4])]
+
+    # Spikes are compared with each other, not with their minimum: XLA may compute a time once for
+    # each of its uses, rounded in another way, so that none equals the minimum.
+    (times,), (tangent,) = primals, tangents
+    each = one_by_one(times)
+    first = [reduce(jnp.logical_and, [one <= other for other in each]) for one in each]
+    count = jnp.maximum(sum(is_first.astype(times.dtype) for is_first in first), 1)
+    moved = zip(first, one_by_one(tangent), strict=True)
+    return _earliest(times), sum(jnp.where(is_first, t, 0) for is_first, t in moved) / count
+
+
 def earliest_spike_pool(signal: Signal, reading: Reading, *, size: int = 2) -> Signal:
     """Let only the first spike of each neighbourhood through: max pooling in the time domain.
+
+    t = min_j t_j; ∂t/∂t_j = 1/n for each of the n first spikes, 0 for all others.
 
     Shapes: values [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C]. Odd borders are padded with silence.
     No spike: a neighbourhood without spikes. Simultaneous spikes share the gradient equally.
     """
     if reading.spiking:
-        return Signal(_blocks(signal.values, size, NO_SPIKE).min((2, 4)), signal.window)
-    return Signal(_blocks(signal.values, size, 0.0).max((2, 4)), signal.window)
+        return Signal(_earliest(_blocks(signal.values, size, NO_SPIKE)), signal.window)
+    return Signal(-_earliest(-_blocks(signal.values, size, 0.0)), signal.window)
 
 
 def average_pool(x: jax.Array, *, size: int = 2) -> jax.Array:
