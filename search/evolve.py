@@ -96,6 +96,10 @@ def execute(arguments: list[str], screen: Console) -> dict:
         population=config.evolution.population,
         several=config.space == XYLO,
     )
+    path = command.resume or command.run_dir
+    path = path or Path("runs") / f"{config.data}-{datetime.now():%Y%m%d-%H%M%S}"
+    if not saved and distributed.is_primary():
+        RunDirectory.check_free(path)
     started = time.perf_counter()
     with Reporter(screen) as reporter:
         data = datasets.load(
@@ -108,8 +112,6 @@ def execute(arguments: list[str], screen: Console) -> dict:
     loading = time.perf_counter() - started
     space = _space(config, data)
     check_recipes(config, data, space)
-    path = command.resume or command.run_dir
-    path = path or Path("runs") / f"{config.data}-{datetime.now():%Y%m%d-%H%M%S}"
     try:
         directory = RunDirectory(path) if saved else RunDirectory.create(path, config)
         directory.add_seconds("data", loading)

@@ -86,6 +86,20 @@ class RunDirectory:
         else:
             self.log.disabled = True
 
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Check that nothing is there yet: at the start of a command, before hours of work.
+
+        Raises: InputError if there is a run, or anything else but an empty folder.
+        """
+        if (path / CONFIG).exists():
+            raise InputError(
+                f"{path} already holds a run: go on with it by --resume {path}, or choose "
+                "another --run-dir"
+            )
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path} is not an empty folder: choose another --run-dir")
+
     @classmethod
     def create(cls, path: Path, config: Config) -> "RunDirectory":
         """Start a run in a new or empty folder; the processes that do not write wait for it.
@@ -95,13 +109,7 @@ class RunDirectory:
         if not is_primary():
             barrier("run directory")
             return cls(path)
-        if (path / CONFIG).exists():
-            raise InputError(
-                f"{path} already holds a run: go on with it by --resume {path}, or choose "
-                "another --run-dir"
-            )
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(f"{path} is not an empty folder: choose another --run-dir")
+        cls.check_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -160,8 +160,9 @@ def snapshot(folder):
     return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_a_run_is_neither_overwritten_nor_changed(finished, capsys):
+def test_a_run_is_neither_overwritten_nor_changed(finished, capsys, monkeypatch):
     before = snapshot(finished)
+    monkeypatch.setattr(datasets, "load", None)  # refused before data are loaded
     for options, words in (
         (("--run-dir", finished), "already holds a run"),
         (("--resume", finished, "--seed", 5), "--seed 5 differs from the 0"),
