@@ -10,10 +10,10 @@ from command import TINY, complete
 
 from ttfs_jax import compilation_cache
 
-LONGEST = ("run", "xylo-run")
-# Most programs of tests run once, for an instant: they take longer to compile than to run. Level 0
-# halves the time of some modules, but was no faster over the first 60 % of the suite.
-COMPILE_FAST = "--xla_backend_optimization_level=1"
+LONGEST = ("run", "xylo-run", "test_seen_network")
+# Most programs of tests run once, for an instant: they take longer to compile than to run.
+COMPILE_FAST = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # read by commands that tests start
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -30,6 +30,14 @@ def pytest_configure(config):
     os.environ["XLA_FLAGS"] = f"{COMPILE_FAST} {os.environ.get('XLA_FLAGS', '')}".strip()
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for the commands that tests start, too
     compilation_cache.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Compile fast, unless the test computes for long or the user wants all optimisations."""
+    fast = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] not in ("0", "false")
+    fast = fast and item.get_closest_marker("optimised") is None
+    jax.config.update("jax_disable_most_optimizations", fast)
 
 
 def pytest_collection_modifyitems(items):

@@ -112,7 +112,8 @@ def test_an_archive_holds_every_network_once(name, tmp_path):
     np.testing.assert_array_equal(SMALL.canonical(rows), rows)
     assert len(set(map(tuple, rows.tolist()))) == len(rows)
     assert evaluated == list(map(tuple, rows.tolist()))
-    if name != "CMA_ES":
+    if name != "CMA_ES":  # it repeats itself, how often depends on rounding
         assert len(rows) == 12
-    blocks = [network_of_blocks(SMALL, genotype) for genotype in archive.best(6).tolist()]
-    assert len(set(blocks)) == 6
+    best = archive.best(6).tolist()
+    assert len(best) == min(6, len(rows))
+    assert len({network_of_blocks(SMALL, genotype) for genotype in best}) == len(best)

@@ -12,6 +12,7 @@ from benchmarks.seen_recipe import Source, make_inputs, make_recipe, train
 from ttfs_jax.datasets.eye import EyeConfig
 from ttfs_jax.errors import InputError
 
+pytestmark = pytest.mark.optimised
 MODEL = Seen()
 SIZE, FRAMES = 18, 4
 

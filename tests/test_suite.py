@@ -24,8 +24,15 @@ def test_every_worker_keeps_its_own_programs():
 
 
 def test_programs_compile_fast_unless_the_user_says_otherwise():
-    flags = os.environ["XLA_FLAGS"].split()
-    assert flags[0] == COMPILE_FAST  # XLA heeds the last of two that contradict
+    flags = COMPILE_FAST.split()
+    assert os.environ["XLA_FLAGS"].split()[: len(flags)] == flags  # XLA heeds the last of two
+    asked = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
+    assert jax.config.values["jax_disable_most_optimizations"] == asked
+
+
+@pytest.mark.optimised
+def test_programs_that_compute_for_long_are_optimised():
+    assert not jax.config.values["jax_disable_most_optimizations"]
 
 
 def test_a_test_behind_a_whole_run_is_marked_slow(request):
