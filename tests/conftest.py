@@ -10,7 +10,14 @@ from command import TINY, complete
 
 from ttfs_jax import compilation_cache
 
-LONGEST = ("run", "xylo-run", "population", "test_seen_network", "test_identity")
+LONGEST = (
+    "run",
+    "xylo-run",
+    "population",
+    "test_seen_network",
+    "test_identity",
+    "test_solver_units",
+)
 # Most programs of tests run once, for an instant: they take longer to compile than to run.
 COMPILE_FAST = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # read by commands that tests start

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from command import SPACES
 from rich.console import Console
 
 from benchmarks.ranking_study import shortened
@@ -11,7 +12,6 @@ from search.halving import HalvingConfig, rungs
 from search.progress import Reporter
 from search.retrain import Retraining
 from search.run_directory import RunDirectory
-from search.space import make_space
 from ttfs_jax.datasets import digits
 from ttfs_jax.population import PopulationConfig
 from ttfs_jax.training import TrainConfig
@@ -26,8 +26,8 @@ QUALITY = np.array([0.8, 0.2, 0.1, 0.9, 0.0, 0.05])
 @pytest.fixture(scope="module")
 def members():
     data = shortened(digits.load(split_seed=0), 32)
-    space = make_space("conv-wide", data.image_shape, len(data.classes))
-    genotypes = np.tile([1, 0, 2, 0, 0, 0, 0, 0], (MEMBERS, 1)).astype(np.int32)
+    space = SPACES["tiny"](data.image_shape, len(data.classes))
+    genotypes = np.tile([1, 3, 0, 0, 0, 0], (MEMBERS, 1)).astype(np.int32)
     config = RetrainConfig(population=PopulationConfig(lanes=1), calibration_images=16)
     return Retraining(space, genotypes, config, data, seed=0, groups=GROUPS)
 

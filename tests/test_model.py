@@ -38,7 +38,8 @@ def net(images):
         head=jnp.array(5),
         time_bits=jnp.array(0),
     )
-    variables = fold(calibrate(network, variables, architecture, images, margin=1.5))
+    converted = jax.jit(lambda v: fold(calibrate(network, v, architecture, images, margin=1.5)))
+    variables = converted(variables)
     return Model(SPEC, architecture, variables, META)
 
 

@@ -140,7 +140,8 @@ def test_the_quantised_network_is_a_clocked_circuit():
         generator = np.random.default_rng(1)
         shapes = jax.eval_shape(lambda: initialise(NETWORK, jax.random.key(0)))
         variables = jax.tree.map(lambda leaf: generator.normal(0.1, 0.4, leaf.shape), shapes)
-        variables = fold(calibrate(NETWORK, variables, chosen, images, margin=1.0))
+        converted = jax.jit(lambda v: fold(calibrate(NETWORK, v, chosen, images, margin=1.0)))
+        variables = converted(variables)
         out = recorded(variables, images[:1], chosen)
     params, windows = jax.tree.map(np.asarray, (variables["params"], variables["windows"]))
     lengths = {

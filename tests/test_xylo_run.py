@@ -35,7 +35,8 @@ def test_an_absent_referee_is_told_before_the_run(monkeypatch, capsys, tmp_path)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("xylo") / "whole"
-    assert "estimated, not measured" in complete(*TINY_RUN, "--run-dir", folder)
+    output = complete(*TINY_RUN, "--run-dir", folder, program=("-m", "search.evolve"))
+    assert "estimated, not measured" in output
     return folder
 
 
