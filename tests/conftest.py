@@ -6,7 +6,6 @@ import tempfile
 
 import jax
 import pytest
-from command import TINY, complete
 
 from ttfs_jax import compilation_cache
 
@@ -60,6 +59,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
+    from command import TINY, complete  # workers alone need it
+
     folder = tmp_path_factory.mktemp("runs") / "whole"
     assert "test results" in complete(*TINY, "--run-dir", folder)
     return folder

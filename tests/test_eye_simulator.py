@@ -27,13 +27,18 @@ PLAIN = {"glasses": 0.0, "seat_x": 0.0, "seat_y": 0.0, "seat_roll": 0.0, "seat_s
 
 
 @jax.jit
+def drawn(pose, seed, traits):
+    return render(draw_person(jax.random.key(seed)).replace(**traits), pose, size=48)
+
+
 def draw(pose, seed=0, **change):
-    person = draw_person(jax.random.key(seed)).replace(**PLAIN | change)
-    return render(person, pose, size=48)
+    # Always all of them, so that one program draws every picture.
+    pose, traits = jax.tree.map(jnp.float32, (pose, PLAIN | change))
+    return drawn(pose, seed, traits)
 
 
 def picture(seed=0, **change):
-    return np.asarray(draw(Pose(**{k: jnp.float32(v) for k, v in (REST | change).items()}), seed))
+    return np.asarray(draw(Pose(**REST | change), seed))
 
 
 def region(image, *, x, y):
@@ -69,7 +74,7 @@ def test_each_unit_changes_its_part_of_the_face(change, where):
 
 
 def test_the_seat_of_the_headset_moves_the_whole_picture():
-    rest = Pose(**{name: jnp.float32(value) for name, value in REST.items()})
+    rest = Pose(**REST)
     slipped = rest.replace(slip_x=0.125, slip_y=-0.25)
     seated = draw(rest, seat_x=0.125, seat_y=-0.25)
     np.testing.assert_allclose(draw(slipped), seated, atol=1e-6)

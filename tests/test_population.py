@@ -234,11 +234,17 @@ def all_epochs(training, rows=None, alive=None):
     return training.finish(states), losses, fresh
 
 
+@pytest.fixture(scope="module")
+def in_two_buckets():
+    split = bucket_training(0.0)
+    assert len(split.buckets) == 2
+    return all_epochs(split)[0]
+
+
 @pytest.mark.slow
-def test_buckets_give_the_masked_network_and_ignore_who_else_is_there():
-    split, whole = bucket_training(0.0), bucket_training(1.0)
-    assert (len(split.buckets), len(whole.buckets)) == (2, 1)
-    native, _, _ = all_epochs(split)
+def test_buckets_give_the_masked_network_and_ignore_who_else_is_there(in_two_buckets):
+    native, whole = in_two_buckets, bucket_training(1.0)
+    assert len(whole.buckets) == 1
     masked, _, _ = all_epochs(whole)
     used = jax.tree.map(
         lambda a, b: np.abs(a - b)[a != 0].max(initial=0.0), native["params"], masked["params"]
@@ -250,11 +256,10 @@ def test_buckets_give_the_masked_network_and_ignore_who_else_is_there():
 
 
 @pytest.mark.slow
-def test_members_that_stopped_stay_as_they_are():
-    everyone, _, _ = all_epochs(bucket_training(0.0))
+def test_members_that_stopped_stay_as_they_are(in_two_buckets):
     alive = np.array([0, 3, 5])
     some, losses, fresh = all_epochs(bucket_training(0.0), alive=alive)
-    equal(pick(some, alive), pick(everyone, alive))
+    equal(pick(some, alive), pick(in_two_buckets, alive))
     assert np.isnan(losses[0]).tolist() == [n not in alive for n in range(MEMBERS)]
     kept = some["params"]["stem"]["kernel"][1][:, :2]
     np.testing.assert_array_equal(kept, fresh["params"]["stem"]["kernel"][1][:, :2])

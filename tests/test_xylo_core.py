@@ -194,8 +194,8 @@ def test_gradients_of_samples_as_the_last_axis():
     def scaled(leaf):
         return leaf / jnp.abs(leaf).max()
 
-    one_by_one = jax.vmap(jax.grad(total), (None, 0))(network, events)
-    together = jax.grad(total)(network, jnp.moveaxis(events, 0, 2))
+    one_by_one = jax.jit(jax.vmap(jax.grad(total), (None, 0)))(network, events)
+    together = jax.jit(jax.grad(total))(network, jnp.moveaxis(events, 0, 2))
     for name in ("weights_in", "weights_rec", "weights_out", "threshold", "bias"):
         expected, found = getattr(one_by_one, name).sum(0), getattr(together, name)
         assert jnp.abs(expected).max() > 0
@@ -208,9 +208,11 @@ def test_gradients_under_transformations():
     events = jnp.asarray(xylo.draw_events(rng, 3, 20, 16), jnp.float32)
     weights = jnp.asarray(network.weights_in, jnp.float32)
     each = jax.jit(jax.vmap(jax.grad(objective), (None, None, 0)))(weights, network, events)
-    together = jax.grad(lambda w: jax.vmap(objective, (None, None, 0))(w, network, events).sum())(
-        weights
-    )
+
+    def total(weights):
+        return jax.vmap(objective, (None, None, 0))(weights, network, events).sum()
+
+    together = jax.jit(jax.grad(total))(weights)
     assert np.isfinite(each).all() and np.abs(each).max() > 0
     np.testing.assert_allclose(each.sum(0), together, rtol=1e-4, atol=1e-6)
 
