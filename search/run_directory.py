@@ -177,7 +177,7 @@ class RunDirectory:
             _write(self.path / name, dumps(values, indent=2))
 
     def save(self, path: Path, tree: Any, *, meta: dict) -> None:
-        """Replace a checkpoint."""
+        """Save or replace a checkpoint of a pytree; `meta`, JSON values, is saved beside it."""
         if self.writes:
             make_room(self.path, _bytes(tree))
             checkpoint.save(path, tree, meta=meta, replace=True)

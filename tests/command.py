@@ -7,23 +7,15 @@ import json
 import os
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
+from small_spaces import tiny_space
+
 from search import evolve
-from search.space import SPACES, _convolutional
+from search.space import SPACES
 
 ROOT = Path(__file__).parents[1]
-# Two blocks take half as long to trace and to compile as the four of `conv`.
-SPACES["tiny"] = partial(
-    _convolutional,
-    "tiny",
-    widths=((4, 6, 8), (8, 12, 16)),
-    heads=(16, 24, 32),
-    bits=(4, 5, 6),
-    blocks=(1, 1),
-    halve=False,
-)
+SPACES["tiny"] = tiny_space
 TINY = (
     "--data=digits --space=tiny --preset=smoke --supernet.train.epochs=2 --evolution.population=4"
     " --evolution.generations=3 --retrain.top=1 --retrain.train.epochs=2"

@@ -20,6 +20,7 @@ LONGEST = (
 # Most programs of tests run once, for an instant: they take longer to compile than to run.
 COMPILE_FAST = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # read by commands that tests start
+FAST = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] not in ("0", "false")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -41,8 +42,7 @@ def pytest_configure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Compile fast, unless the test computes for long or the user wants all optimisations."""
-    fast = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] not in ("0", "false")
-    fast = fast and item.get_closest_marker("optimised") is None
+    fast = FAST and item.get_closest_marker("optimised") is None
     jax.config.update("jax_disable_most_optimizations", fast)
 
 

@@ -1,10 +1,11 @@
-"""Small spaces of convolutional networks that tests count by hand."""
+"""Small spaces of convolutional networks: to count by hand, and for whole runs."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 
-from search.space import Gene, Space
+from search.space import Gene, Space, _convolutional
 from ttfs_jax.architecture import OPERATORS, NetworkSpec
 
 SKIP = OPERATORS.index("skip")
@@ -18,6 +19,16 @@ def small_space(blocks=(2,), widths=(2,), heads=(3,)):
 
 
 SMALL = small_space()
+# Two blocks take half as long to trace and to compile as the four of `conv`.
+tiny_space = partial(
+    _convolutional,
+    "tiny",
+    widths=((4, 6, 8), (8, 12, 16)),
+    heads=(16, 24, 32),
+    bits=(4, 5, 6),
+    blocks=(1, 1),
+    halve=False,
+)
 
 
 def everything(space):

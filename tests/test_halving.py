@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 import pytest
-from command import SPACES
 from rich.console import Console
+from small_spaces import tiny_space
 
 from benchmarks.ranking_study import shortened
 from search.config import Config, RetrainConfig
@@ -26,7 +26,7 @@ QUALITY = np.array([0.8, 0.2, 0.1, 0.9, 0.0, 0.05])
 @pytest.fixture(scope="module")
 def members():
     data = shortened(digits.load(split_seed=0), 32)
-    space = SPACES["tiny"](data.image_shape, len(data.classes))
+    space = tiny_space(data.image_shape, len(data.classes))
     genotypes = np.tile([1, 3, 0, 0, 0, 0], (MEMBERS, 1)).astype(np.int32)
     config = RetrainConfig(population=PopulationConfig(lanes=1), calibration_images=16)
     return Retraining(space, genotypes, config, data, seed=0, groups=GROUPS)

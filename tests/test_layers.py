@@ -36,12 +36,11 @@ def charged(layer, signal, reading, _):
 
 
 class Case(NamedTuple):
-    """A layer, the shape of its input, how it is called, and the operator of a block."""
+    """A layer, the shape of its input, and how it is called."""
 
     layer: nn.Module | None
     shape: tuple[int, ...]
     call: Callable  # (layer, signal, reading, operator) -> signal or array
-    operator: int = 0
 
 
 BLOCK = Case(
@@ -49,14 +48,17 @@ BLOCK = Case(
     PLANE,
     lambda layer, signal, reading, operator: layer(signal, operator, reading, mask=USED)[0],
 )
+OPERATOR = {  # of one block, and so of one program
+    "block skip": SKIP,
+    "block conv3x3": CONV3,
+    "block conv5x5": CONV5,
+    "block residual": RESIDUAL,
+}
 LAYERS = {
     "dense": Case(SpikingDense(6, 4), (3, 6), charged),
     "conv3x3": Case(SpikingConv(36, 4, size=3), PLANE, charged),
     "conv5x5 stride 2": Case(SpikingConv(100, 4, size=5, stride=2), PLANE, charged),
-    "block skip": BLOCK._replace(operator=SKIP),
-    "block conv3x3": BLOCK._replace(operator=CONV3),
-    "block conv5x5": BLOCK._replace(operator=CONV5),
-    "block residual": BLOCK._replace(operator=RESIDUAL),
+    **dict.fromkeys(OPERATOR, BLOCK),
     "readout": Case(
         Readout(6, 3), (3, 6), lambda layer, signal, reading, _: layer(activation(signal, reading))
     ),
@@ -97,7 +99,7 @@ def prepared(name):
     """Return params, other variables and operator of a layer."""
     variables = variables_of(LAYERS[name])
     params = variables.pop("params", {})
-    return params, variables, jnp.array(LAYERS[name].operator)
+    return params, variables, jnp.array(OPERATOR.get(name, 0))
 
 
 def forward(case, reading, params, x, others, operator):
@@ -117,14 +119,8 @@ def squares(*arguments):
 
 
 @cache
-def compiled(transform, case, code, batch_statistics=False):
-    """Compile a function of one layer; that of a block is the same for all its operators."""
-    bound = transform(partial(squares, case, Reading(code, batch_statistics)))
-    return jax.jit(bound)
-
-
-def compile_for(transform, name, code, **options):
-    return compiled(transform, LAYERS[name]._replace(operator=0), code, **options)
+def program(transform, case, code, batch_statistics=False):
+    return jax.jit(transform(partial(squares, case, Reading(code, batch_statistics))))
 
 
 def value_and_gradients(function):
@@ -150,7 +146,7 @@ def test_both_codes_give_the_same_values_and_gradients(name, batch_statistics):
         params, others, operator = prepared(name)
         x = jnp.asarray(draw(LAYERS[name].shape))
         relu, ttfs = (
-            compile_for(value_and_gradients, name, code, batch_statistics=batch_statistics)(
+            program(value_and_gradients, LAYERS[name], code, batch_statistics)(
                 params, x, others, operator
             )
             for code in ("relu", "ttfs")
@@ -184,11 +180,11 @@ def test_vmap_of_grad_equals_grad_of_vmap(name):
         x = jnp.asarray(draw(LAYERS[name].shape))
         many = jnp.stack([x, x[::-1] * 0.5, jnp.zeros_like(x)])
         outside, inside = (
-            compile_for(transform, name, "ttfs")(params, many, others, operator)
+            program(transform, LAYERS[name], "ttfs")(params, many, others, operator)
             for transform in (vmap_of_gradient, gradient_of_vmap)
         )
         np.testing.assert_allclose(outside, inside, rtol=1e-12)
-        alone = compile_for(gradient, name, "ttfs")(params, x, others, operator)
+        alone = program(gradient, LAYERS[name], "ttfs")(params, x, others, operator)
         np.testing.assert_allclose(outside[0], alone, rtol=1e-12)
         assert np.isfinite(outside).all()
 

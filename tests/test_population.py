@@ -1,5 +1,7 @@
 """The population engine: a member's result is its own, whatever runs beside it and wherever."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from ttfs_jax.bucket_training import BucketTraining
 from ttfs_jax.buckets import draw, make_grid
 from ttfs_jax.devices import use_every_core
 from ttfs_jax.lanes import fastest_lanes
+from ttfs_jax.losses import cross_entropy
 from ttfs_jax.network import Network
 from ttfs_jax.population import PopulationConfig, Program, pick, run
 from ttfs_jax.training import TrainConfig, make_train
@@ -27,6 +30,7 @@ ARCHITECTURES = Architecture(
     time_bits=np.full(MEMBERS, 5, np.int32),
 )
 SEEDS = np.arange(MEMBERS, dtype=np.uint32)
+ARGUMENTS = (ARCHITECTURES, SEEDS), (IMAGES, LABELS)  # members, shared
 RECIPE = TrainConfig(epochs=2, batch_size=8)
 
 
@@ -107,34 +111,37 @@ def gradient(member, shared):
     def loss(params):
         changed = variables | {"params": params}
         out = network.apply(changed, images, architecture, batch_statistics=True)
-        return -jnp.take_along_axis(jax.nn.log_softmax(out.logits), labels[:, None], 1).mean()
+        return cross_entropy(out.logits, labels)
 
     return jax.value_and_grad(loss)(variables["params"])
 
 
+@pytest.fixture(scope="module")
+def gradients():
+    """Of members one by one."""
+    return run(gradient, *ARGUMENTS, config=PopulationConfig(lanes=1))
+
+
+def equal_but_for_rounding(one, other):
+    assert_close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
+    jax.tree.map(assert_close, one, other)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lanes", [3, 4])
-def test_lanes_change_nothing_but_rounding(lanes):
+def test_lanes_change_nothing_but_rounding(lanes, gradients):
     """Gradients are compared, as Adam turns the rounding of one near 0 into a whole step."""
-    members, shared = (ARCHITECTURES, SEEDS), (IMAGES, LABELS)
-    one, side_by_side = (
-        run(gradient, members, shared, config=PopulationConfig(lanes=n)) for n in (1, lanes)
-    )
-    for ours, alone in zip(jax.tree.leaves(side_by_side), jax.tree.leaves(one), strict=True):
-        np.testing.assert_allclose(ours, alone, rtol=1e-4, atol=1e-6)
+    side_by_side = run(gradient, *ARGUMENTS, config=PopulationConfig(lanes=lanes))
+    equal_but_for_rounding(side_by_side, gradients)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("level", "emitters"), [(0, True), (1, False)])
-def test_gradients_do_not_depend_on_how_xla_compiles(level, emitters):
+def test_gradients_do_not_depend_on_how_xla_compiles(level, emitters, gradients):
     """It may compute a value once for each of its uses, rounded in another way."""
     options = {"xla_backend_optimization_level": level, "xla_cpu_use_fusion_emitters": emitters}
-    arguments = (ARCHITECTURES, SEEDS), (IMAGES, LABELS)
-    own = jax.jit(jax.vmap(gradient, (0, None)), compiler_options=options)(*arguments)
-    for ours, usual in zip(
-        jax.tree.leaves(own), jax.tree.leaves(run(gradient, *arguments)), strict=True
-    ):
-        np.testing.assert_allclose(ours, usual, rtol=1e-4, atol=1e-6)
+    together = jax.jit(jax.vmap(gradient, (0, None)), compiler_options=options)
+    equal_but_for_rounding(together(*ARGUMENTS), gradients)
 
 
 @pytest.mark.slow

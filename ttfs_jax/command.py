@@ -98,7 +98,10 @@ codecs.register_error("plain", _plain)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Make a console that shows text as it is: names such as `take[red]` are no markup."""
+    """Make a console that shows text as it is: names such as `take[red]` are no markup.
+
+    It prints on standard output, or on standard error if `stderr` is set.
+    """
     show_every_character()
     return Console(stderr=stderr, markup=False, emoji=False)
 
@@ -107,6 +110,8 @@ def parse_options(
     options: type[Options], arguments: list[str] | None, *, name: str, default: Any = None
 ) -> Options:
     """Read the options of the module `name`, a dataclass, and check their ranges.
+
+    `default` has the values of options that are not given, instead of the dataclass's own.
 
     Raises: InputError for a value out of its range; SystemExit for other mistakes, and for --help.
     """

@@ -190,7 +190,8 @@ def earliest_spike_pool(signal: Signal, reading: Reading, *, size: int = 2) -> S
 
     t = min_j t_j; ∂t/∂t_j = 1/n for each of the n first spikes, 0 for all others.
 
-    Shapes: values [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C]. Odd borders are padded with silence.
+    Shapes: values [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of s × s, s = `size`. Odd
+    borders are padded with silence.
     No spike: a neighbourhood without spikes. Simultaneous spikes share the gradient equally.
     """
     if reading.spiking:
@@ -201,7 +202,8 @@ def earliest_spike_pool(signal: Signal, reading: Reading, *, size: int = 2) -> S
 def average_pool(x: jax.Array, *, size: int = 2) -> jax.Array:
     """Average charges over neighbourhoods; linear, so it folds into the next layer's weights.
 
-    Shapes: [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C]; odd borders count as silent.
+    Shapes: [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of s × s, s = `size`; odd borders count
+    as silent.
     """
     return _blocks(x, size, 0.0).mean((2, 4))
 
