@@ -21,6 +21,11 @@ TINY = (
     " --evolution.generations=3 --retrain.top=1 --retrain.train.epochs=2"
     " --retrain.fine-tune.epochs=1"
 ).split()
+XYLO = (
+    "--data=digits --space=xylo --preset=smoke --evolution.population=4 --evolution.generations=2"
+    " --xylo.front=2 --xylo.train.epochs=1 --xylo.retrain.epochs=1 --xylo.relu.epochs=2"
+    " --xylo.relu-retrain.epochs=2 --objectives=war,uar,energy,latency"
+).split()
 
 
 def start(*options, program=(__file__,)):

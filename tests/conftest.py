@@ -1,4 +1,4 @@
-"""Settings shared by all tests, and the one whole run that several of them look at."""
+"""Settings shared by all tests, and the whole runs that several of them look at."""
 
 import gc
 import os
@@ -73,6 +73,16 @@ def finished(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("runs") / "whole"
     assert "test results" in complete(*TINY, "--run-dir", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_xylo(tmp_path_factory):
+    from command import XYLO, complete
+
+    folder = tmp_path_factory.mktemp("xylo") / "whole"
+    output = complete(*XYLO, "--run-dir", folder, program=("-m", "search.evolve"))
+    assert "estimated, not measured" in output
     return folder
 
 
