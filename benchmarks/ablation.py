@@ -23,13 +23,13 @@ from search.retrain import Retraining
 from search.run_directory import RunDirectory
 from search.space import make_space
 from ttfs_jax import datasets
-from ttfs_jax.command import run_command
 from ttfs_jax.datasets import Augmentation, Dataset
-from ttfs_jax.devices import use_every_core
-from ttfs_jax.errors import InputError
-from ttfs_jax.network import Network
-from ttfs_jax.population import PopulationConfig
-from ttfs_jax.training import TrainConfig
+from ttfs_jax.network.masked import Network
+from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.devices import use_every_core
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.training.recipe import TrainConfig
 
 # 3 × 3, residual, 3 × 3, residual; widths 16 and 32, head 64, 4 time bits.
 GENOTYPE = (1, 3, 1, 3, 3, 3, 3, 1)

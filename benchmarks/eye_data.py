@@ -18,16 +18,19 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.numpy_camera import NumpyCamera
 from search.space import make_space
-from ttfs_jax import datasets, identity, protocol
-from ttfs_jax.architecture import largest
-from ttfs_jax.command import run_command
-from ttfs_jax.datasets import Dataset, EyeConfig, event_camera, eye_simulator
-from ttfs_jax.datasets.event_camera import CameraConfig
-from ttfs_jax.datasets.eye_plan import make_plan
-from ttfs_jax.datasets.simulated_eye import record
-from ttfs_jax.evaluation import evaluate
-from ttfs_jax.network import Network, initialise
-from ttfs_jax.training import TrainConfig, make_train
+from ttfs_jax import datasets
+from ttfs_jax.datasets import Dataset, EyeConfig
+from ttfs_jax.datasets.events import camera as event_camera
+from ttfs_jax.datasets.events.camera import CameraConfig
+from ttfs_jax.datasets.eye import simulator
+from ttfs_jax.datasets.eye.plan import make_plan
+from ttfs_jax.datasets.eye.simulated import record
+from ttfs_jax.evaluation import identity, protocol
+from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.network.architecture import largest
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.support.command import run_command
+from ttfs_jax.training.recipe import TrainConfig, make_train
 
 CAMERA = CameraConfig()
 STRENGTHS = (1e-4, 1e-3, 1e-2)  # of the logistic regression, chosen on validation people
@@ -78,7 +81,7 @@ def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
     shift = np.arange(steps + 1, dtype=np.float32)[:, None, None] / steps
     waves = np.sin(20 * (x[None, :, None] + shift)) * np.sin(16 * (x[None, None] - shift))
     images = 0.5 + 0.45 * waves.astype(np.float32)
-    duration = 1.0 / (eye_simulator.FRAMES_PER_SECOND * 10)
+    duration = 1.0 / (simulator.FRAMES_PER_SECOND * 10)
     key = jax.random.key(0)
     pixels = event_camera.make_pixels(key, (size, size), CAMERA)
     on_device = jnp.asarray(images)

@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from rich.markup import escape
 
-from ttfs_jax.command import run_command
-from ttfs_jax.datasets.event_frames import to_levels
-from ttfs_jax.datasets.eye_face import LIGHTS
-from ttfs_jax.datasets.eye_motion import EMOTIONS
-from ttfs_jax.datasets.eye_plan import LONGEST, Take
-from ttfs_jax.datasets.eye_simulator import FRAMES_PER_SECOND, Recording
+from ttfs_jax.datasets.eye.face import LIGHTS
+from ttfs_jax.datasets.eye.frames import to_levels
+from ttfs_jax.datasets.eye.motion import EMOTIONS
+from ttfs_jax.datasets.eye.plan import LONGEST, Take
+from ttfs_jax.datasets.eye.simulated import record
+from ttfs_jax.datasets.eye.simulator import FRAMES_PER_SECOND, Recording
 from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_seed, check_whole
-from ttfs_jax.datasets.simulated_eye import record
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.errors import InputError
 
 CAPTION = "simulated eye data"
 

@@ -1,8 +1,8 @@
-"""The event camera of `ttfs_jax.datasets.event_camera`, step for step in plain NumPy: a peer."""
+"""The event camera of `ttfs_jax.datasets.events.camera`, step for step in plain NumPy: a peer."""
 
 import numpy as np
 
-from ttfs_jax.datasets.event_camera import FAINTEST, CameraConfig
+from ttfs_jax.datasets.events.camera import FAINTEST, CameraConfig
 
 
 class NumpyCamera:

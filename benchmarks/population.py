@@ -25,13 +25,13 @@ from rich.table import Table
 from benchmarks import population_naive, population_time_stepped, population_torch
 from benchmarks.population_torch import Timing, native, random_images
 from search.space import Space, make_space
-from ttfs_jax.bucket_training import BucketTraining
-from ttfs_jax.buckets import draw, make_grid, masked_waste, useful_multiply_adds
-from ttfs_jax.command import run_command
-from ttfs_jax.devices import use_every_core
-from ttfs_jax.errors import InputError
-from ttfs_jax.population import PopulationConfig, run
-from ttfs_jax.training import TrainConfig, make_train
+from ttfs_jax.population.program import PopulationConfig, run
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.devices import use_every_core
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.training.buckets import BucketTraining
+from ttfs_jax.training.recipe import TrainConfig, make_train
+from ttfs_jax.training.shapes import draw, make_grid, masked_waste, useful_multiply_adds
 
 BATCH = 128
 # Forward, and the two products of the backward pass.

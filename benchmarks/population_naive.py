@@ -2,7 +2,7 @@
 
 XLA's convolution at the space's maximal shape, every operator of every block computed and one
 selected, one compiled step and a Python loop over steps. The parameters are those of
-`ttfs_jax.network`.
+`ttfs_jax.network.masked`.
 """
 
 import time
@@ -17,11 +17,11 @@ from flax import linen as nn
 
 from benchmarks.population_torch import TIMING, random_images
 from search.space import Space
-from ttfs_jax.architecture import Architecture, NetworkSpec, mask
-from ttfs_jax.layers import NORM_EPSILON
-from ttfs_jax.losses import cross_entropy
-from ttfs_jax.network import Network, initialise
-from ttfs_jax.training import augment
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, mask
+from ttfs_jax.network.layers import NORM_EPSILON
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.training.losses import cross_entropy
+from ttfs_jax.training.recipe import augment
 
 
 def _convolve(x, kernel, *, size, stride=1):

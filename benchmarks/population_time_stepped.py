@@ -8,7 +8,7 @@ from functools import partial
 
 from benchmarks import population_torch
 from benchmarks.population_torch import TIMING, Module, NativeArchitecture, Timing, required
-from ttfs_jax.architecture import NetworkSpec
+from ttfs_jax.network.architecture import NetworkSpec
 
 TIME_STEPS = 8
 DECAY = 0.9

@@ -1,4 +1,4 @@
-"""A PyTorch twin of `ttfs_jax.network`, one architecture at its native size, and its step time.
+"""A PyTorch twin of the masked network at an architecture's native size, and its step time.
 
 PyTorch is in the extra `[bench]`. Without it this module can be imported, and architectures can
 be described; whatever needs PyTorch raises an `InputError`.
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from search.space import Space
-from ttfs_jax.architecture import NetworkSpec
-from ttfs_jax.errors import InputError
+from ttfs_jax.network.architecture import NetworkSpec
+from ttfs_jax.support.errors import InputError
 
 SIZES = {"conv3x3": 3, "conv5x5": 5}
 Module = Any  # torch.nn.Module

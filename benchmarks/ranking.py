@@ -16,9 +16,9 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from benchmarks.ranking_study import SEEDS, StudyConfig, study
-from ttfs_jax.command import run_command
-from ttfs_jax.devices import use_every_core
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.devices import use_every_core
+from ttfs_jax.support.errors import InputError
 
 TABLE = Path(__file__).with_name("data") / "ranking.parquet"
 PREDICTORS = {

@@ -23,12 +23,12 @@ from search.retrain import Retraining
 from search.run_directory import RunDirectory
 from search.space import Space, make_space
 from ttfs_jax import datasets
-from ttfs_jax.buckets import useful_multiply_adds
 from ttfs_jax.datasets import Dataset, EyeConfig, Split
-from ttfs_jax.evaluation import Measured
-from ttfs_jax.network import Network, Variables
-from ttfs_jax.population import PopulationConfig
-from ttfs_jax.training import TrainConfig
+from ttfs_jax.evaluation.measure import Measured
+from ttfs_jax.network.masked import Network, Variables
+from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.training.recipe import TrainConfig
+from ttfs_jax.training.shapes import useful_multiply_adds
 
 
 @dataclass(frozen=True)

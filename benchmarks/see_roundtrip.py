@@ -16,9 +16,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ttfs_jax.command import run_command
-from ttfs_jax.datasets import make_eye, see
-from ttfs_jax.datasets.eye_plan import (
+from ttfs_jax.datasets import make_eye
+from ttfs_jax.datasets.eye import see
+from ttfs_jax.datasets.eye.plan import (
     EMOTION_SHARES,
     LIGHT_SUBJECTS,
     SEQUENCES,
@@ -26,10 +26,11 @@ from ttfs_jax.datasets.eye_plan import (
     TEST_SEQUENCES,
     make_plan,
 )
+from ttfs_jax.datasets.eye.recordings import read_see
+from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.datasets.ranges import check_whole
-from ttfs_jax.datasets.recordings import read_see
-from ttfs_jax.datasets.simulated_eye import record
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.errors import InputError
 
 MOST_TAKES = 1_000_000
 

@@ -21,12 +21,12 @@ from hardware.cmos import ACCUMULATE, MULTIPLY_ADD
 from hardware.target import DISCLAIMER
 from search.config import Config
 from search.run_directory import RunDirectory, read_metrics
-from ttfs_jax import protocol
-from ttfs_jax.command import run_command
-from ttfs_jax.datasets import recordings, simulated_eye
-from ttfs_jax.datasets.eye import Clips, columns, draw_parts
-from ttfs_jax.datasets.recordings import Recordings
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.eye import recordings, simulated
+from ttfs_jax.datasets.eye.dataset import Clips, columns, draw_parts
+from ttfs_jax.datasets.eye.recordings import Recordings
+from ttfs_jax.evaluation import protocol
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def load(config: Config) -> tuple[str, Recordings, np.ndarray]:
     """Load the recordings of a run with their intensity frames."""
     eye = config.eye
     if config.data == "eye":
-        made = simulated_eye.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
+        made = simulated.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
         return "simulated eye data", *made
     if config.data == "see" and config.data_dir is not None:
         real = recordings.read_see(config.data_dir, size=eye.size)

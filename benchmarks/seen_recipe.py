@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.seen_network import Seen
-from ttfs_jax import checkpoint
-from ttfs_jax.datasets.clips import draw_clip
-from ttfs_jax.datasets.event_frames import GREY
-from ttfs_jax.datasets.eye import EyeConfig
-from ttfs_jax.datasets.recordings import Recordings
-from ttfs_jax.errors import InputError
-from ttfs_jax.training import batch_order
+from ttfs_jax.datasets.eye.clips import draw_clip
+from ttfs_jax.datasets.eye.dataset import EyeConfig
+from ttfs_jax.datasets.eye.frames import GREY
+from ttfs_jax.datasets.eye.recordings import Recordings
+from ttfs_jax.support import checkpoint
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.training.recipe import batch_order
 
 EPOCHS, SEED = 180, 2022  # as published
 BATCH_SIZE, LEARNING_RATE, FACTOR, MOMENTUM, DECAY = 32, 0.015, 0.94, 0.9, 1e-3

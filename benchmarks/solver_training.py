@@ -17,11 +17,11 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.solver_models import MODELS, Recipe, initialise, make_train, run
-from ttfs_jax.command import run_command
 from ttfs_jax.datasets import fashion_mnist, yin_yang
-from ttfs_jax.errors import unknown
-from ttfs_jax.population import map_members
+from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE, is_spike
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.errors import unknown
 
 DATA = ("yin-yang", "fashion-mnist")
 

@@ -20,8 +20,8 @@ from rich.table import Table
 
 from benchmarks.textbook_solvers import TEXTBOOK
 from ttfs_jax import spike_time
-from ttfs_jax.command import run_command
-from ttfs_jax.population import map_members
+from ttfs_jax.population.program import map_members
+from ttfs_jax.support.command import run_command
 
 SIZES = ((64, 784, 400), (128, 128, 128))
 RATIO = {"tau_mem": 3.0, "tau_syn": 1.0}

@@ -9,8 +9,8 @@ import tyro
 from rich.table import Table
 
 from search.run_directory import read_metrics
-from ttfs_jax.command import run_command
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)

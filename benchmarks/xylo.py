@@ -20,8 +20,8 @@ from hardware.xylo.families import FAMILIES
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.referee import Referee, mismatches
 from hardware.xylo.wiring import wiring
-from ttfs_jax.command import run_command
-from ttfs_jax.devices import everywhere, over_members, population_mesh, use_every_core
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.devices import everywhere, over_members, population_mesh, use_every_core
 
 STEPS = 40
 CALLS = 50  # of the core in each turn, as long as one of XyloSim

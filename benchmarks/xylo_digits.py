@@ -27,11 +27,11 @@ from hardware.xylo.native_training import NativeTrainConfig, choose_threshold, r
 from hardware.xylo.native_training import make_train as make_native
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.referee import Referee
-from ttfs_jax import dense
-from ttfs_jax.command import run_command
 from ttfs_jax.datasets import digits
-from ttfs_jax.dense_training import DenseTrainConfig
-from ttfs_jax.dense_training import make_train as make_relu
+from ttfs_jax.network import dense
+from ttfs_jax.support.command import run_command
+from ttfs_jax.training.dense import DenseTrainConfig
+from ttfs_jax.training.dense import make_train as make_relu
 
 HIDDEN = (60, 40)
 SIZES = (16, *HIDDEN, 10)

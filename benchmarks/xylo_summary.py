@@ -13,8 +13,8 @@ from hardware.target import DISCLAIMER
 from search.run_directory import read_metrics
 from search.xylo_baseline import RECALLS
 from search.xylo_report import best
-from ttfs_jax.command import run_command
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)

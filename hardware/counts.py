@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from ttfs_jax.architecture import (
+from ttfs_jax.evaluation.measure import Measured
+from ttfs_jax.network.architecture import (
     CONV5,
     RESIDUAL,
     SKIP,
@@ -16,7 +17,6 @@ from ttfs_jax.architecture import (
     NetworkSpec,
     neurons_by_layer,
 )
-from ttfs_jax.evaluation import Measured
 
 
 @struct.dataclass

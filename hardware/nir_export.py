@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from hardware.xylo.network import ChipNetwork, check
-from ttfs_jax.dense import Dense
-from ttfs_jax.errors import InputError
+from ttfs_jax.network.dense import Dense
+from ttfs_jax.support.errors import InputError
 
 CHIP, STACK = "ttfs-jax chip network 1", "ttfs-jax dense stack 1"
 SHIFTS = ("shift_in", "shift_rec", "shift_out")

@@ -12,7 +12,7 @@ import numpy as np
 from hardware.counts import LayerCounts, sum_layers
 from hardware.xylo.cycles import WORST, Activity
 from hardware.xylo.network import ChipNetwork
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 DISCLAIMER = "estimated, not measured"
 

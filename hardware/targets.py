@@ -6,9 +6,9 @@ from hardware.counts import layer_counts
 from hardware.target import Target, Workload
 from hardware.xylo.chips import Xylo
 from hardware.xylo.families import FAMILIES
-from ttfs_jax.architecture import Architecture, NetworkSpec
-from ttfs_jax.errors import unknown
-from ttfs_jax.evaluation import Measured
+from ttfs_jax.evaluation.measure import Measured
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.support.errors import unknown
 
 TARGETS: dict[str, Target] = {
     one.name: one

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from search.space import Genes
-from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.support.errors import InputError, unknown
 
 # They fail on a bounded generation, or need trained parameters or arguments of their own.
 EXCLUDED = {"LES", "DES", "EvoTF_ES", "LGA", "RandomSearch", "SV_CMA_ES", "SV_Open_ES"}

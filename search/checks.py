@@ -10,10 +10,10 @@ from search.config import Config
 from search.space import Genes
 from search.xylo_fitness import objective_names
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.devices import multiply_in
-from ttfs_jax.errors import InputError
-from ttfs_jax.ranges import option
-from ttfs_jax.training import TrainConfig
+from ttfs_jax.support.devices import multiply_in
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import option
+from ttfs_jax.training.recipe import TrainConfig
 
 XYLO = "xylo"
 SIMULATED = ("eye.subjects", "eye.simulator_seed")

@@ -9,10 +9,10 @@ from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.native_training import NativeTrainConfig
 from search.halving import HalvingConfig
 from ttfs_jax.datasets import EyeConfig
-from ttfs_jax.dense_training import DenseTrainConfig
-from ttfs_jax.population import PopulationConfig
-from ttfs_jax.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
-from ttfs_jax.training import TrainConfig
+from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.support.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
+from ttfs_jax.training.dense import DenseTrainConfig
+from ttfs_jax.training.recipe import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
 SPIKING = ("quantised", "grow_windows")  # options of training in spike times

@@ -29,10 +29,12 @@ from search.run_directory import RunDirectory, read_metrics
 from search.space import SPACES, Genes, make_space
 from search.xylo_fitness import objective_names
 from search.xylo_space import xylo_space
-from ttfs_jax import compilation_cache, datasets, distributed
-from ttfs_jax.command import console, disk_trouble, one_line_errors, parse_options
-from ttfs_jax.devices import missing_platform, single_precision, use_every_core
-from ttfs_jax.errors import InputError, unknown
+from ttfs_jax import datasets
+from ttfs_jax.population import distributed
+from ttfs_jax.support import compilation_cache
+from ttfs_jax.support.command import console, disk_trouble, one_line_errors, parse_options
+from ttfs_jax.support.devices import missing_platform, single_precision, use_every_core
+from ttfs_jax.support.errors import InputError, unknown
 
 SHOWN_PROBLEMS = 5
 # The final table has to fit into 80 columns.

@@ -6,9 +6,9 @@ import pyarrow as pa
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from ttfs_jax.layers import Signal
+from ttfs_jax.network.layers import Signal
+from ttfs_jax.network.timeline import Timeline
 from ttfs_jax.spike_time import is_spike
-from ttfs_jax.timeline import Timeline
 
 matplotlib.use("Agg")
 COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f"}

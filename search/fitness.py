@@ -10,10 +10,10 @@ from flax import struct
 from hardware.counts import count
 from search.config import EvolutionConfig
 from search.space import Space
-from ttfs_jax.evaluation import evaluate
-from ttfs_jax.identity import calibrate
-from ttfs_jax.network import Code, Network, Variables
-from ttfs_jax.population import Program
+from ttfs_jax.evaluation.identity import calibrate
+from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.network.masked import Code, Network, Variables
+from ttfs_jax.population.program import Program
 
 
 @struct.dataclass

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ttfs_jax.ranges import check, whole
+from ttfs_jax.support.ranges import check, whole
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from hardware.targets import target, workload
 from search.exploration import Search
 from search.retrain import Retraining
 from search.space import Space
-from ttfs_jax import identity, protocol
-from ttfs_jax.evaluation import Measured
-from ttfs_jax.metrics import unweighted_average_recall, weighted_average_recall
-from ttfs_jax.network import Variables
-from ttfs_jax.population import pick
-from ttfs_jax.timeline import make_timeline
+from ttfs_jax.evaluation import identity, protocol
+from ttfs_jax.evaluation.measure import Measured
+from ttfs_jax.evaluation.metrics import unweighted_average_recall, weighted_average_recall
+from ttfs_jax.network.masked import Variables
+from ttfs_jax.network.timeline import make_timeline
+from ttfs_jax.population.program import pick
 
 
 def rows(

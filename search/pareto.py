@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import moocore
 import numpy as np
 
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 def _dominates(costs: jax.Array, violation: jax.Array) -> jax.Array:

@@ -5,9 +5,9 @@ import dataclasses
 from hardware.xylo.native_training import NativeTrainConfig
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig, XyloConfig
 from ttfs_jax.datasets import EyeConfig
-from ttfs_jax.dense_training import DenseTrainConfig
-from ttfs_jax.population import PopulationConfig
-from ttfs_jax.training import TrainConfig
+from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.training.dense import DenseTrainConfig
+from ttfs_jax.training.recipe import TrainConfig
 
 # What differs from data set to data set and preset to preset. Epochs of supernet, retraining and
 # fine-tuning; population, generations, top.

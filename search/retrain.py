@@ -12,15 +12,15 @@ from search.halving import Rung
 from search.progress import Bar
 from search.run_directory import RunDirectory
 from search.space import Space
-from ttfs_jax.architecture import Architecture, largest
-from ttfs_jax.bucket_training import BucketTraining
-from ttfs_jax.buckets import draw, make_grid, masked_waste
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.evaluation import Measured, evaluate, in_chunks
-from ttfs_jax.identity import calibrate, fold
-from ttfs_jax.network import Code, Network, Variables
-from ttfs_jax.population import pick, run
-from ttfs_jax.training import TrainConfig, make_train
+from ttfs_jax.evaluation.identity import calibrate, fold
+from ttfs_jax.evaluation.measure import Measured, evaluate, in_chunks
+from ttfs_jax.network.architecture import Architecture, largest
+from ttfs_jax.network.masked import Code, Network, Variables
+from ttfs_jax.population.program import pick, run
+from ttfs_jax.training.buckets import BucketTraining
+from ttfs_jax.training.recipe import TrainConfig, make_train
+from ttfs_jax.training.shapes import draw, make_grid, masked_waste
 
 Rank = Callable[[Variables, np.ndarray], np.ndarray]
 

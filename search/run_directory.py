@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search.config import Config, from_dict, to_dict
-from ttfs_jax import checkpoint
-from ttfs_jax.distributed import barrier, is_primary
-from ttfs_jax.errors import InputError
-from ttfs_jax.json_text import dumps
 from ttfs_jax.model import Model, save_model
+from ttfs_jax.population.distributed import barrier, is_primary
+from ttfs_jax.support import checkpoint
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.json_text import dumps
 
 CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parquet", "seconds.json"
 LOG = "log.txt"

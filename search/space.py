@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.architecture import OPERATORS, SKIP, Architecture, NetworkSpec
-from ttfs_jax.errors import unknown
+from ttfs_jax.network.architecture import OPERATORS, SKIP, Architecture, NetworkSpec
+from ttfs_jax.support.errors import unknown
 
 
 @dataclass(frozen=True)

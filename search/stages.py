@@ -15,10 +15,10 @@ from search.retrain import Retraining
 from search.run_directory import environment
 from search.space import Space
 from search.supernet import make_supernet, place
-from ttfs_jax import identity
+from ttfs_jax.evaluation import identity
 from ttfs_jax.model import Model
-from ttfs_jax.network import Network, Variables, initialise
-from ttfs_jax.population import pick
+from ttfs_jax.network.masked import Network, Variables, initialise
+from ttfs_jax.population.program import pick
 
 # Each purpose has its own stream of randomness, so that stages can be resumed on their own.
 SUPERNET, EVOLUTION, RANDOM, RETRAIN = range(4)

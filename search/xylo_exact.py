@@ -11,10 +11,10 @@ from hardware.xylo import exact
 from hardware.xylo.families import family
 from search.xylo_population import Inputs, Network, Population, cut
 from search.xylo_space import Candidate
-from ttfs_jax import dense
-from ttfs_jax.dense import Dense
-from ttfs_jax.dense_training import DenseTrainConfig, make_train
-from ttfs_jax.errors import InputError
+from ttfs_jax.network import dense
+from ttfs_jax.network.dense import Dense
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.training.dense import DenseTrainConfig, make_train
 
 CALIBRATION = 2048  # training samples that windows and logits are measured on
 

@@ -14,7 +14,7 @@ from hardware.xylo.network import ChipNetwork
 from search.config import XyloConfig
 from search.xylo_population import CHANNELS, Measured, Network
 from search.xylo_space import Candidate
-from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.support.errors import InputError, unknown
 
 OBJECTIVES = ("war", "uar", "energy", "latency")
 

@@ -22,8 +22,12 @@ from hardware.xylo.native_training import (
 from hardware.xylo.network import ChipNetwork
 from search.xylo_space import Candidate, XyloSpace
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.metrics import confusion, unweighted_average_recall, weighted_average_recall
-from ttfs_jax.population import Program, pick
+from ttfs_jax.evaluation.metrics import (
+    confusion,
+    unweighted_average_recall,
+    weighted_average_recall,
+)
+from ttfs_jax.population.program import Program, pick
 
 CHANNELS = 16
 CALIBRATION = 1024  # training samples that the outputs' threshold is chosen on

@@ -20,7 +20,7 @@ from search.xylo_fitness import costs
 from search.xylo_population import CHANNELS, Network
 from search.xylo_space import Candidate
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f", "front": "#c1440e", "baseline": "#3a7d44"}
 

@@ -7,7 +7,7 @@ import numpy as np
 from hardware.xylo.features import Features, fits
 from hardware.xylo.native import Dynamics
 from search.space import Gene, Genes, idle_last
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 # 12 to 16 features each; the images at hand decide which of them are possible.
 GRIDS = tuple(

@@ -18,7 +18,7 @@ from search.xylo_fitness import FIELDS, costs, objective_names, score, volume_co
 from search.xylo_measure import OnChip, measure
 from search.xylo_population import Inputs, NativePopulation, Network, full_scales, make_inputs
 from search.xylo_space import XyloSpace
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 # Each purpose has its own stream of randomness; those of `stages` are below 10.
 EVOLUTION, RANDOM, TRAIN, RETRAIN = range(10, 14)

@@ -8,7 +8,7 @@ import tempfile
 import jax
 import pytest
 
-from ttfs_jax import compilation_cache
+from ttfs_jax.support import compilation_cache
 
 LONGEST = (
     "run",

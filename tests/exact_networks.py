@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hardware.xylo.exact import convert, encode
-from ttfs_jax.dense import Dense, relu, windows
+from ttfs_jax.network.dense import Dense, relu, windows
 
 UNIT = Dense(np.ones((1, 1)), np.zeros(1))
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ttfs_jax.datasets.eye import EyeConfig
-from ttfs_jax.datasets.recordings import Recordings
+from ttfs_jax.datasets.eye.dataset import EyeConfig
+from ttfs_jax.datasets.eye.recordings import Recordings
 
 CONFIG = EyeConfig(size=8, pool=2, draws=3, test_draws=5)
 CLASSES = ("angry", "disgust", "fear")

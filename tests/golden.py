@@ -19,8 +19,8 @@ import ttfs_jax
 from hardware.xylo.decision import classify
 from search.xylo_report import channels, load_network
 from ttfs_jax import datasets
-from ttfs_jax.cache_folder import processor
 from ttfs_jax.datasets import EyeConfig, digits
+from ttfs_jax.support.cache_folder import processor
 
 FOLDER = Path(__file__).parent / "golden"
 EYE = EyeConfig(size=24, pool=1, subjects=8, draws=1, test_draws=1)

@@ -5,8 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from ttfs_jax.datasets.event_frames import load_frames, to_levels
-from ttfs_jax.datasets.see import read_index
+from ttfs_jax.datasets.eye.frames import load_frames, to_levels
+from ttfs_jax.datasets.eye.see import read_index
 
 LABELS = ["angry", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from search.space import Gene, Space, _convolutional
-from ttfs_jax.architecture import OPERATORS, NetworkSpec
+from ttfs_jax.network.architecture import OPERATORS, NetworkSpec
 
 SKIP = OPERATORS.index("skip")
 

@@ -7,7 +7,7 @@ import pytest
 
 from search import algorithms
 from search.space import Gene, Genes
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 class Space(Genes):

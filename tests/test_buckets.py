@@ -10,7 +10,7 @@ import pytest
 
 from search.halving import HalvingConfig, Rung, rungs
 from search.space import SPACES, make_space
-from ttfs_jax.architecture import (
+from ttfs_jax.network.architecture import (
     CONV5,
     OPERATOR_AREAS,
     SKIP,
@@ -18,9 +18,9 @@ from ttfs_jax.architecture import (
     NetworkSpec,
     multiply_adds,
 )
-from ttfs_jax.buckets import cut, draw, embed, group, make_grid, masked_waste
-from ttfs_jax.network import Network
-from ttfs_jax.population import pick
+from ttfs_jax.network.masked import Network
+from ttfs_jax.population.program import pick
+from ttfs_jax.training.shapes import cut, draw, embed, group, make_grid, masked_waste
 
 SPEC = NetworkSpec((4, 4, 1), 2, stage_widths=(2,), stage_blocks=(1,), head_width=3)
 

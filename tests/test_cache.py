@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ttfs_jax import array_file
-from ttfs_jax.array_file import map_array, reserved_array
-from ttfs_jax.cache_entry import PARTIAL, load_or_make
-from ttfs_jax.errors import InputError
+from ttfs_jax.support import array_file
+from ttfs_jax.support.array_file import map_array, reserved_array
+from ttfs_jax.support.cache_entry import PARTIAL, load_or_make
+from ttfs_jax.support.errors import InputError
 
 SHAPE = (6, 2, 3)
 
@@ -170,9 +170,9 @@ def test_what_a_folder_that_is_only_read_holds_is_used(tmp_path):
 FILL = """
 import numpy as np, sys
 from pathlib import Path
-from ttfs_jax.array_file import reserved_array
-from ttfs_jax.cache_entry import load_or_make
-from ttfs_jax.command import one_line_errors
+from ttfs_jax.support.array_file import reserved_array
+from ttfs_jax.support.cache_entry import load_or_make
+from ttfs_jax.support.command import one_line_errors
 def make(entry):
     with reserved_array(entry / "a.npy", np.uint8, (1 << 23,)) as put:
         put(0, np.ones(1 << 23, np.uint8))

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttfs_jax import cache_folder, compilation_cache
-from ttfs_jax.errors import InputError
-from ttfs_jax.lanes import fastest_lanes
+from ttfs_jax.population.lanes import fastest_lanes
+from ttfs_jax.support import cache_folder, compilation_cache
+from ttfs_jax.support.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def homeless(tmp_path, monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr("ttfs_jax.cache_folder.Path.home", fail)
+    monkeypatch.setattr("ttfs_jax.support.cache_folder.Path.home", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return tmp_path
 

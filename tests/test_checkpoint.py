@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ttfs_jax import checkpoint
-from ttfs_jax.errors import InputError
+from ttfs_jax.support import checkpoint
+from ttfs_jax.support.errors import InputError
 
 NAMES = [
     "seeds [0, 1]",

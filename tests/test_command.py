@@ -10,8 +10,8 @@ import pytest
 from rich.table import Table
 
 from search.progress import Reporter
-from ttfs_jax.command import console, one_line_errors, run_command
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.command import console, one_line_errors, run_command
+from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)

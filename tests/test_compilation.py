@@ -11,7 +11,7 @@ from search.fitness import Scores
 from search.progress import Reporter
 from search.run_directory import RunDirectory
 from search.space import conv_space
-from ttfs_jax.population import Program
+from ttfs_jax.population.program import Program
 
 SPACE = conv_space((8, 8, 1), 10)
 

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from ttfs_jax import convolution
-from ttfs_jax.convolution import convolve
+from ttfs_jax.network import convolution
+from ttfs_jax.network.convolution import convolve
 
 
 def reference(x, kernel, size, stride=1):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from test_event_checks import columns
 
-from ttfs_jax.datasets.event_files import read_events
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.events.files import read_events
+from ttfs_jax.support.errors import InputError
 
 
 def write_aedat4(path, cameras):

@@ -6,10 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttfs_jax import checkpoint, datasets
+from ttfs_jax import datasets
 from ttfs_jax.datasets import idx
 from ttfs_jax.datasets.base import check_split
-from ttfs_jax.errors import InputError
+from ttfs_jax.support import checkpoint
+from ttfs_jax.support.errors import InputError
 
 
 def test_digits_are_split_without_overlap():

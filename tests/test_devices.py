@@ -8,8 +8,8 @@ import jax
 import pytest
 from command import ROOT
 
-from ttfs_jax import memory
-from ttfs_jax.devices import available_cores, single_precision
+from ttfs_jax.support import memory
+from ttfs_jax.support.devices import available_cores, single_precision
 
 GIB = 2**30
 
@@ -85,8 +85,8 @@ def test_sixty_four_bits_are_left_out_and_said(capsys):
 
 COUNT = """
 import jax
-from ttfs_jax.command import one_line_errors
-from ttfs_jax.devices import use_every_core
+from ttfs_jax.support.command import one_line_errors
+from ttfs_jax.support.devices import use_every_core
 with one_line_errors():
     use_every_core()
     jax.numpy.ones(2)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttfs_jax.datasets import event_camera
-from ttfs_jax.datasets.event_camera import CameraConfig, Pixels
+from ttfs_jax.datasets.events import camera
+from ttfs_jax.datasets.events.camera import CameraConfig, Pixels
 
 QUIET = CameraConfig(
     threshold_spread=0.0,
@@ -32,12 +32,12 @@ def pixels(shape, on=0.2, off=0.2):
 def watch(levels, duration, config, sensor, key=0):
     """Run the sensor over log intensities [n, H, W] and list all events."""
     images = jnp.exp(jnp.asarray(levels, jnp.float32))
-    step = jax.jit(lambda state, image: event_camera.step(state, image, duration, sensor, config))
-    state, listed = event_camera.start(jax.random.key(key), images[0], config), []
+    step = jax.jit(lambda state, image: camera.step(state, image, duration, sensor, config))
+    state, listed = camera.start(jax.random.key(key), images[0], config), []
     for number, image in enumerate(images[1:]):
         state, events = step(state, image)
-        counts = event_camera.polarity_counts(events)
-        part = event_camera.event_list(events, begin=number * duration)
+        counts = camera.polarity_counts(events)
+        part = camera.event_list(events, begin=number * duration)
         assert counts.sum() == len(part)
         assert counts[..., 0].sum() == part["p"].sum()
         listed.append(part)
@@ -68,15 +68,15 @@ def test_one_step_equals_many_small_ones(slope, threshold, refractory):
     """Cutting a line into pieces must not move its events, and the dead time is kept."""
     slope, sensor = jnp.full((1, 1), slope), pixels((1, 1), threshold, threshold)
     zero, duration = jnp.zeros((1, 1)), 0.02
-    solve = jax.jit(event_camera.ramp_events, static_argnames="refractory")
+    solve = jax.jit(camera.ramp_events, static_argnames="refractory")
     whole, *_ = solve(slope, zero, zero, duration, sensor, refractory=refractory)
     times, change, blind = [], zero, zero
     for number in range(8):
         part, change, blind = solve(
             slope, change, blind, duration / 8, sensor, refractory=refractory
         )
-        times.append(event_camera.event_list(part, begin=number * duration / 8)["t"])
-    ours, theirs = np.concatenate(times), event_camera.event_list(whole)["t"]
+        times.append(camera.event_list(part, begin=number * duration / 8)["t"])
+    ours, theirs = np.concatenate(times), camera.event_list(whole)["t"]
     assert abs(len(ours) - len(theirs)) <= 1  # an event may fall on the very end
     shared = min(len(ours), len(theirs))
     np.testing.assert_allclose(ours[:shared], theirs[:shared], atol=1e-5)
@@ -125,7 +125,7 @@ def test_dark_current_flattens_contrast():
 def test_sensor_is_the_same_for_the_same_seed():
     config = CameraConfig(hot_share=0.05)
     one, same, other = (
-        event_camera.make_pixels(jax.random.key(seed), (40, 40), config) for seed in (0, 0, 1)
+        camera.make_pixels(jax.random.key(seed), (40, 40), config) for seed in (0, 0, 1)
     )
     jax.tree.map(np.testing.assert_array_equal, one, same)
     assert (one.threshold_on != other.threshold_on).any()

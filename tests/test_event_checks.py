@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttfs_jax.datasets.event_files import make_recording, read_events, to_frames
 from ttfs_jax.datasets.events import recording as recordings
 from ttfs_jax.datasets.events import sensor
+from ttfs_jax.datasets.events.files import make_recording, read_events, to_frames
 from ttfs_jax.datasets.events.source import Source
 from ttfs_jax.datasets.events.time_units import SECONDS, find_unit
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 COUNT = 5000
 

@@ -5,11 +5,11 @@ import jax
 import numpy as np
 import pytest
 
-from ttfs_jax.datasets import event_camera
-from ttfs_jax.datasets.event_camera import CameraConfig
-from ttfs_jax.datasets.event_files import EVENT, EventFile, read_events, to_frames
+from ttfs_jax.datasets.events import camera as event_camera
 from ttfs_jax.datasets.events import source
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.events.camera import CameraConfig
+from ttfs_jax.datasets.events.files import EVENT, EventFile, read_events, to_frames
+from ttfs_jax.support.errors import InputError
 
 WIDTH, HEIGHT = 20, 16
 

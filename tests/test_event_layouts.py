@@ -5,9 +5,9 @@ import hdf5plugin
 import numpy as np
 import pytest
 
-from ttfs_jax.datasets.event_files import read_events
 from ttfs_jax.datasets.events.columns import ORDERS, guess_order
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.events.files import read_events
+from ttfs_jax.support.errors import InputError
 
 COUNT = 300
 

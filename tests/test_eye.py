@@ -7,9 +7,9 @@ import pytest
 from eye_recordings import CONFIG, recordings
 
 from ttfs_jax import datasets
-from ttfs_jax.datasets.clips import every_clip
-from ttfs_jax.datasets.eye import check_config, split_sequences, to_dataset
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.eye.clips import every_clip
+from ttfs_jax.datasets.eye.dataset import check_config, split_sequences, to_dataset
+from ttfs_jax.support.errors import InputError
 
 
 @pytest.mark.parametrize("split", ["subject-disjoint", "official"])

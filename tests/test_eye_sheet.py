@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.eye_sheet import draw_sheet, liveliest, write_gif
-from ttfs_jax.datasets.eye_simulator import Recording
+from ttfs_jax.datasets.eye.simulator import Recording
 
 
 def recording():

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttfs_jax.datasets.eye_face import LIGHTS, Pose, draw_person, illuminate, render
-from ttfs_jax.datasets.eye_motion import (
+from ttfs_jax.datasets.eye.face import LIGHTS, Pose, draw_person, illuminate, render
+from ttfs_jax.datasets.eye.motion import (
     EMOTIONS,
     UNITS,
     MotionConfig,
@@ -17,7 +17,7 @@ from ttfs_jax.datasets.eye_motion import (
     move,
     prototype_table,
 )
-from ttfs_jax.datasets.eye_simulator import simulate
+from ttfs_jax.datasets.eye.simulator import simulate
 
 REST = {name: 0.0 for name in Pose.__dataclass_fields__} | {"lid": 1.0, "pupil": 0.4}
 MOTION = MotionConfig()

@@ -13,8 +13,8 @@ from search.progress import Reporter
 from search.retrain import Retraining
 from search.run_directory import RunDirectory
 from ttfs_jax.datasets import digits
-from ttfs_jax.population import PopulationConfig
-from ttfs_jax.training import TrainConfig
+from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.training.recipe import TrainConfig
 
 RECIPE = TrainConfig(epochs=3, batch_size=16)
 MEMBERS = 6

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttfs_jax.architecture import Architecture, NetworkSpec, largest
-from ttfs_jax.convolution import convolve
-from ttfs_jax.encoding import first_spike_readout
-from ttfs_jax.identity import calibrate, compare, fold
-from ttfs_jax.network import Network, initialise
-from ttfs_jax.population import pick
+from ttfs_jax.evaluation.identity import calibrate, compare, fold
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest
+from ttfs_jax.network.convolution import convolve
+from ttfs_jax.network.encoding import first_spike_readout
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.network.window import quantise
+from ttfs_jax.population.program import pick
 from ttfs_jax.spike_time import NO_SPIKE
-from ttfs_jax.training import TrainConfig, make_train
-from ttfs_jax.window import quantise
+from ttfs_jax.training.recipe import TrainConfig, make_train
 
 SPEC = NetworkSpec((8, 8, 1), 3, stage_widths=(4, 6), stage_blocks=(2, 1), head_width=8)
 NETWORK = Network(SPEC)

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttfs_jax.json_text import dumps
+from ttfs_jax.support.json_text import dumps
 
 
 class Report(NamedTuple):

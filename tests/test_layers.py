@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from ttfs_jax.architecture import CONV3, CONV5, RESIDUAL, SKIP
-from ttfs_jax.layers import (
+from ttfs_jax.network.architecture import CONV3, CONV5, RESIDUAL, SKIP
+from ttfs_jax.network.layers import (
     Reading,
     Readout,
     Signal,
@@ -23,7 +23,7 @@ from ttfs_jax.layers import (
     delay,
     earliest_spike_pool,
 )
-from ttfs_jax.network import Block
+from ttfs_jax.network.masked import Block
 from ttfs_jax.spike_time import NO_SPIKE, fire
 
 WINDOW = 40.0  # wide enough for every activation here

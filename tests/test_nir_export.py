@@ -12,8 +12,8 @@ from chips import dense
 from hardware.nir_export import dense_to_nir, from_nir, load_nir, save_nir, to_nir
 from hardware.xylo.core import simulate
 from hardware.xylo.network import ChipNetwork
-from ttfs_jax.dense import Dense, init, relu
-from ttfs_jax.errors import InputError
+from ttfs_jax.network.dense import Dense, init, relu
+from ttfs_jax.support.errors import InputError
 
 
 def chip(synapses, *, alias=None, seed=0):

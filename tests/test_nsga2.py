@@ -14,8 +14,8 @@ from search.genetic import CategoricalGA, Params
 from search.progress import Bar
 from search.run_directory import RunDirectory
 from search.space import Gene, Genes
-from ttfs_jax import checkpoint
-from ttfs_jax.errors import InputError
+from ttfs_jax.support import checkpoint
+from ttfs_jax.support.errors import InputError
 
 
 class Toy(Genes):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from search import pareto
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 #      a      b      c      d      e
 COSTS = np.array([[1.0, 4.0], [2.0, 2.0], [4.0, 1.0], [3.0, 3.0], [5.0, 5.0]])

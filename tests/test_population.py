@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttfs_jax.architecture import Architecture, NetworkSpec
-from ttfs_jax.bucket_training import BucketTraining
-from ttfs_jax.buckets import draw, make_grid
-from ttfs_jax.devices import use_every_core
-from ttfs_jax.lanes import fastest_lanes
-from ttfs_jax.losses import cross_entropy
-from ttfs_jax.network import Network
-from ttfs_jax.population import PopulationConfig, Program, pick, run
-from ttfs_jax.training import TrainConfig, make_train
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.masked import Network
+from ttfs_jax.population.lanes import fastest_lanes
+from ttfs_jax.population.program import PopulationConfig, Program, pick, run
+from ttfs_jax.support.devices import use_every_core
+from ttfs_jax.training.buckets import BucketTraining
+from ttfs_jax.training.losses import cross_entropy
+from ttfs_jax.training.recipe import TrainConfig, make_train
+from ttfs_jax.training.shapes import draw, make_grid
 
 pytestmark = pytest.mark.xdist_group("population")
 SPEC = NetworkSpec((6, 6, 1), 3, stage_widths=(4, 6), stage_blocks=(1, 0), head_width=6)

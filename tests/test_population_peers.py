@@ -11,9 +11,9 @@ import pytest
 from benchmarks import population_naive, population_time_stepped, population_torch
 from hardware.counts import count
 from search.space import make_space
-from ttfs_jax.errors import InputError
-from ttfs_jax.evaluation import Measured
-from ttfs_jax.network import Network, initialise
+from ttfs_jax.evaluation.measure import Measured
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.support.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("population_peers")
 

@@ -13,19 +13,13 @@ import pytest
 
 from search.space import make_space
 from ttfs_jax import predict
-from ttfs_jax.architecture import largest
-from ttfs_jax.datasets.clips import every_clip, show
-from ttfs_jax.datasets.event_files import (
-    EVENT,
-    EventFile,
-    frame_pieces,
-    make_recording,
-    to_frames,
-)
+from ttfs_jax.datasets.events.files import EVENT, EventFile, frame_pieces, make_recording, to_frames
 from ttfs_jax.datasets.events.source import Source
-from ttfs_jax.datasets.eye import EyeConfig
+from ttfs_jax.datasets.eye.clips import every_clip, show
+from ttfs_jax.datasets.eye.dataset import EyeConfig
 from ttfs_jax.model import Model, save_model
-from ttfs_jax.network import Network, initialise
+from ttfs_jax.network.architecture import largest
+from ttfs_jax.network.masked import Network, initialise
 
 pytestmark = pytest.mark.xdist_group("predict")
 

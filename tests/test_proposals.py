@@ -13,7 +13,7 @@ from search import algorithms, evolution
 from search.fitness import Scores
 from search.progress import Reporter
 from search.run_directory import RunDirectory
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 @cache

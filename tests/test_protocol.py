@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ttfs_jax import protocol
+from ttfs_jax.evaluation import protocol
 
 CLASSES = ("a", "b", "c")
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from search import evolve
 from search.config import Config, EvolutionConfig, RetrainConfig, XyloConfig
 from search.presets import preset
-from ttfs_jax.errors import InputError
-from ttfs_jax.ranges import OneOf, above, at_least, below, between, check, optional, whole
-from ttfs_jax.training import TrainConfig
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import OneOf, above, at_least, below, between, check, optional, whole
+from ttfs_jax.training.recipe import TrainConfig
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-5, 5)
 

@@ -15,9 +15,9 @@ from search.config import EvolutionConfig
 from search.fitness import make_evaluator
 from search.space import make_space
 from ttfs_jax.datasets import Split, digits
-from ttfs_jax.errors import InputError
-from ttfs_jax.network import Network, initialise
-from ttfs_jax.population import pick
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.population.program import pick
+from ttfs_jax.support.errors import InputError
 
 TRUTH = np.array([0.1, 0.2, 0.3, 0.4])
 

@@ -11,7 +11,7 @@ import pytest
 from hardware.xylo import rockpool_loader
 from hardware.xylo.families import family
 from hardware.xylo.rockpool_loader import load
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 # Not importorskip: importing Rockpool itself looks for `samna`.
 if importlib.util.find_spec("rockpool") is None:

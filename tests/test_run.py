@@ -17,9 +17,10 @@ from command import TINY, complete, results, start
 
 import ttfs_jax
 from search import evolve
-from ttfs_jax import checkpoint, datasets
+from ttfs_jax import datasets
 from ttfs_jax.datasets import digits
-from ttfs_jax.errors import InputError
+from ttfs_jax.support import checkpoint
+from ttfs_jax.support.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("run")
 

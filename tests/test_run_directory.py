@@ -10,7 +10,7 @@ from search import evolve
 from search.config import Config
 from search.presets import preset
 from search.run_directory import LOG, METRICS, RunDirectory, make_room
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 NAMES = ("plain", "a.b", "a.b.c", "seeds [0, 1]", "take[red]", "a[", ":warning: $x$ {y} %s")
 

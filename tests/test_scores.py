@@ -16,8 +16,14 @@ from hardware.counts import count
 from search.figures import running_best
 from search.report import pareto_front
 from search.space import make_space
-from ttfs_jax import window as windows
-from ttfs_jax.architecture import (
+from ttfs_jax.evaluation.measure import clipped_share, evaluate
+from ttfs_jax.evaluation.metrics import (
+    confusion,
+    unweighted_average_recall,
+    weighted_average_recall,
+)
+from ttfs_jax.network import window as windows
+from ttfs_jax.network.architecture import (
     CONV5,
     RESIDUAL,
     SKIP,
@@ -27,13 +33,11 @@ from ttfs_jax.architecture import (
     mask,
     neurons_by_layer,
 )
-from ttfs_jax.encoding import encode, first_spike_readout
-from ttfs_jax.evaluation import clipped_share, evaluate
-from ttfs_jax.losses import cross_entropy, first_spike_cross_entropy
-from ttfs_jax.metrics import confusion, unweighted_average_recall, weighted_average_recall
-from ttfs_jax.network import Network, initialise
-from ttfs_jax.population import map_members
+from ttfs_jax.network.encoding import encode, first_spike_readout
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE
+from ttfs_jax.training.losses import cross_entropy, first_spike_cross_entropy
 
 LABELS = np.array([0, 0, 0, 0, 2, 2, 3])
 PREDICTIONS = np.array([0, 0, 0, 1, 2, 0, 1])

@@ -10,8 +10,8 @@ from search import algorithms, evolution, evolve
 from search.fitness import Scores
 from search.presets import SCHEDULES, preset
 from search.space import conv_space, deep_space, make_space
-from ttfs_jax.architecture import multiply_adds
-from ttfs_jax.errors import InputError
+from ttfs_jax.network.architecture import multiply_adds
+from ttfs_jax.support.errors import InputError
 
 SPACE = conv_space((8, 8, 1), 10)
 

@@ -10,11 +10,11 @@ from PIL import Image
 from see_tree import database_of, make_tree, name_of, sequences, write_json
 
 from ttfs_jax.datasets import make_eye
-from ttfs_jax.datasets.event_frames import from_levels, load_frames, read_frame, to_levels
-from ttfs_jax.datasets.eye_plan import LIGHT_SUBJECTS, make_plan
-from ttfs_jax.datasets.recordings import read_see_light
-from ttfs_jax.datasets.see import parse_name, read_index
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.eye.frames import from_levels, load_frames, read_frame, to_levels
+from ttfs_jax.datasets.eye.plan import LIGHT_SUBJECTS, make_plan
+from ttfs_jax.datasets.eye.recordings import read_see_light
+from ttfs_jax.datasets.eye.see import parse_name, read_index
+from ttfs_jax.support.errors import InputError
 
 
 def test_plan_has_the_proportions_of_the_published_set():
@@ -189,7 +189,7 @@ def test_second_load_maps_what_the_first_decoded(tree, tmp_path, monkeypatch):
     def fail(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("ttfs_jax.datasets.event_frames._decode", fail)
+    monkeypatch.setattr("ttfs_jax.datasets.eye.frames._decode", fail)
     again = load_frames(read_index(tree), cache=cache)
     np.testing.assert_array_equal(first.values, again.values)
     (tree / "event" / "angry" / name_of(1, "angry") / "00002.jpg").unlink()

@@ -5,8 +5,8 @@ import math
 import pytest
 from see_tree import database_of, make_tree, name_of, sequences, write_json
 
-from ttfs_jax.datasets.see import read_index
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.eye.see import read_index
+from ttfs_jax.support.errors import InputError
 
 
 @pytest.fixture

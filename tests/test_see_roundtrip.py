@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.see_roundtrip import proportions
-from ttfs_jax.datasets.eye_motion import EMOTIONS
-from ttfs_jax.datasets.eye_plan import make_plan
-from ttfs_jax.datasets.see import Index, Sequence
+from ttfs_jax.datasets.eye.motion import EMOTIONS
+from ttfs_jax.datasets.eye.plan import make_plan
+from ttfs_jax.datasets.eye.see import Index, Sequence
 
 
 def index_of(takes):

@@ -10,7 +10,7 @@ from benchmarks import seen_baseline
 from hardware.cmos import Cmos
 from hardware.counts import LayerCounts
 from hardware.target import Workload
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 def test_energy_by_hand():

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.seen_network import Leaky, Seen, multiply_adds, plane_sizes, spike
 from benchmarks.seen_recipe import Source, make_inputs, make_recipe, train
-from ttfs_jax.datasets.eye import EyeConfig
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.eye.dataset import EyeConfig
+from ttfs_jax.support.errors import InputError
 
 MODEL = Seen()
 SIZE, FRAMES = 12, 4

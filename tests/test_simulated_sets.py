@@ -10,38 +10,39 @@ import pytest
 from eye_recordings import CONFIG, recordings
 
 from ttfs_jax import datasets
-from ttfs_jax.datasets import digits, fashion_mnist, make_eye, simulated_eye
-from ttfs_jax.datasets.clips import draw_clips
-from ttfs_jax.datasets.event_camera import CameraConfig
-from ttfs_jax.datasets.eye import draw_parts, split_sequences, to_dataset
-from ttfs_jax.datasets.eye_motion import MotionConfig
-from ttfs_jax.datasets.eye_plan import MOST_SUBJECTS, make_plan
-from ttfs_jax.datasets.eye_simulator import Recording
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets import digits, fashion_mnist, make_eye
+from ttfs_jax.datasets.events.camera import CameraConfig
+from ttfs_jax.datasets.eye import simulated
+from ttfs_jax.datasets.eye.clips import draw_clips
+from ttfs_jax.datasets.eye.dataset import draw_parts, split_sequences, to_dataset
+from ttfs_jax.datasets.eye.motion import MotionConfig
+from ttfs_jax.datasets.eye.plan import MOST_SUBJECTS, make_plan
+from ttfs_jax.datasets.eye.simulator import Recording
+from ttfs_jax.support.errors import InputError
 
 
 @pytest.mark.slow
 def test_simulated_set_is_made_once(tmp_path, monkeypatch):
     calls = []
     options = {"seed": 5, "subjects": 8, "size": 8, "cache": tmp_path}
-    monkeypatch.setattr(simulated_eye, "make_plan", lambda **o: make_plan(**o)[:6])
-    made, light = simulated_eye.generate(
+    monkeypatch.setattr(simulated, "make_plan", lambda **o: make_plan(**o)[:6])
+    made, light = simulated.generate(
         **options, on_progress=lambda done, total: calls.append((done, total))
     )
     assert calls == [(n, 6) for n in range(1, 7)]
     assert made.events.shape == light.shape == (made.starts[-1], 8, 8)
     assert set(np.unique(made.events)) == {-1, 0, 1}
-    again, _ = simulated_eye.generate(**options, on_progress=lambda *_: pytest.fail("made again"))
+    again, _ = simulated.generate(**options, on_progress=lambda *_: pytest.fail("made again"))
     np.testing.assert_array_equal(made.events, again.events)
     folder = next(tmp_path.iterdir())
     take = make_plan(seed=5, subjects=8)[2]
-    alone = simulated_eye.record(take, 2, seed=5, size=8)
+    alone = simulated.record(take, 2, seed=5, size=8)
     np.testing.assert_array_equal(made.events[made.starts[2] : made.starts[3]], alone.events)
     assert not list(tmp_path.glob(".*"))
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(InputError, match="cannot write the cache"):
-        simulated_eye.generate(**options | {"cache": blocked})
+        simulated.generate(**options | {"cache": blocked})
     assert folder.is_dir()
 
 
@@ -60,8 +61,8 @@ OUTSIDE = (-1, 2**32, 1.5, None)
         lambda seed, path: fashion_mnist.load(split_seed=seed, data_dir=path),
         lambda seed, path: split_sequences(recordings(), CONFIG, seed=seed),
         lambda seed, path: to_dataset("x", recordings(), CONFIG, seed=seed),
-        lambda seed, path: simulated_eye.generate(seed=seed, cache=path),
-        lambda seed, path: simulated_eye.record(TAKE, 0, seed=seed, size=8),
+        lambda seed, path: simulated.generate(seed=seed, cache=path),
+        lambda seed, path: simulated.record(TAKE, 0, seed=seed, size=8),
         lambda seed, path: make_eye.write(path, seed=seed),
         lambda seed, path: make_plan(seed=seed),
     ],
@@ -78,7 +79,7 @@ TAKE = make_plan(seed=0, subjects=8)[0]
 @pytest.mark.slow
 def test_every_seed_in_the_range_works_and_has_its_own_people_and_takes():
     plans = [[t.name for t in make_plan(seed=seed, subjects=8)] for seed in SEEDS]
-    events = [simulated_eye.record(TAKE, 0, seed=seed, size=8).events for seed in SEEDS]
+    events = [simulated.record(TAKE, 0, seed=seed, size=8).events for seed in SEEDS]
     clips, tests = [], []
     for seed in SEEDS:
         assert len(digits.load(split_seed=seed).test.labels) == 360
@@ -94,8 +95,7 @@ def test_people_of_one_set_differ_however_large_the_seed():
     with_overflow = (np.uint64(2**32 - 1) * np.uint64(100_003) + subjects) % np.uint64(2**32)
     assert len(set(with_overflow.tolist())) == MOST_SUBJECTS
     one = [
-        simulated_eye.record(replace(TAKE, subject=n), 0, seed=2**32 - 1, size=8).light
-        for n in (1, 2)
+        simulated.record(replace(TAKE, subject=n), 0, seed=2**32 - 1, size=8).light for n in (1, 2)
     ]
     assert not np.array_equal(*one)
 
@@ -130,25 +130,25 @@ def test_a_damaged_simulated_set_is_made_anew(tmp_path, few, damage):
 @pytest.fixture
 def few(monkeypatch):
     """Simulate two takes of 8 × 8 pixels."""
-    monkeypatch.setattr(simulated_eye, "make_plan", lambda **o: make_plan(**o)[:2])
-    return lambda cache, **o: simulated_eye.generate(
+    monkeypatch.setattr(simulated, "make_plan", lambda **o: make_plan(**o)[:2])
+    return lambda cache, **o: simulated.generate(
         **{"seed": 5, "subjects": 8, "size": 8, "cache": cache} | o
     )
 
 
 def test_whatever_changes_the_simulation_is_kept_apart(tmp_path, few, monkeypatch):
-    monkeypatch.setattr(simulated_eye, "record", record_nothing)
+    monkeypatch.setattr(simulated, "record", record_nothing)
 
     def entries():
         few(tmp_path)
         return len(list(tmp_path.iterdir()))
 
     assert entries() == entries() == 1
-    monkeypatch.setattr(simulated_eye, "make_plan", lambda **o: make_plan(**o)[:3])
+    monkeypatch.setattr(simulated, "make_plan", lambda **o: make_plan(**o)[:3])
     assert entries() == 2
-    monkeypatch.setattr(simulated_eye, "MOTION", MotionConfig(blink_rate=2.0))
+    monkeypatch.setattr(simulated, "MOTION", MotionConfig(blink_rate=2.0))
     assert entries() == 3
-    monkeypatch.setattr(simulated_eye, "CAMERA", CameraConfig(leak_rate=1.0))
+    monkeypatch.setattr(simulated, "CAMERA", CameraConfig(leak_rate=1.0))
     assert entries() == 4
     with jax.threefry_partitionable(not jax.config.jax_threefry_partitionable):
         assert entries() == 5
@@ -156,7 +156,7 @@ def test_whatever_changes_the_simulation_is_kept_apart(tmp_path, few, monkeypatc
         assert entries() == 6
     source = tmp_path.parent / f"{tmp_path.name}.py"
     source.write_text("# another formula")
-    monkeypatch.setattr(simulated_eye.eye_face, "__file__", str(source))
+    monkeypatch.setattr(simulated.eye_face, "__file__", str(source))
     assert entries() == 7
 
 

@@ -17,8 +17,8 @@ from search.config import XyloConfig
 from search.space import conv_space, deep_space, make_space
 from search.xylo_evaluation import Evaluator
 from search.xylo_space import xylo_space
-from ttfs_jax.evaluation import evaluate
-from ttfs_jax.network import Network, initialise
+from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.network.masked import Network, initialise
 
 STAGES = small_space((1, 3, 2), (1, 2), (3,))
 CHIP = xylo_space((8, 8, 1), 10, polarities=1)

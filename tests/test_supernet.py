@@ -8,8 +8,8 @@ from small_spaces import SMALL
 
 from search.config import SupernetConfig
 from search.supernet import make_supernet, place
-from ttfs_jax.network import Network, initialise
-from ttfs_jax.training import TrainConfig
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.training.recipe import TrainConfig
 
 NETWORK = Network(SMALL.spec)
 CONFIG = SupernetConfig(paths=4, train=TrainConfig(epochs=3, batch_size=8))

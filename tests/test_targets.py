@@ -16,7 +16,8 @@ from hardware.xylo.chips import Xylo
 from hardware.xylo.chips import workload as chip_workload
 from hardware.xylo.core import simulate
 from hardware.xylo.cycles import cycles_per_step
-from ttfs_jax.architecture import (
+from ttfs_jax.evaluation.measure import Measured, evaluate
+from ttfs_jax.network.architecture import (
     CONV3,
     CONV5,
     OPERATOR_AREAS,
@@ -26,9 +27,8 @@ from ttfs_jax.architecture import (
     NetworkSpec,
     multiply_adds,
 )
-from ttfs_jax.errors import InputError
-from ttfs_jax.evaluation import Measured, evaluate
-from ttfs_jax.network import Network, initialise
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.support.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("targets")
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from search.figures import draw_raster
-from ttfs_jax.architecture import Architecture, NetworkSpec
-from ttfs_jax.identity import calibrate, fold
-from ttfs_jax.layers import Signal
-from ttfs_jax.network import Network, initialise
+from ttfs_jax.evaluation.identity import calibrate, fold
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.layers import Signal
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.network.timeline import make_timeline, signal_names
 from ttfs_jax.spike_time import NO_SPIKE
-from ttfs_jax.timeline import make_timeline, signal_names
 
 SPEC = NetworkSpec((6, 6, 2), 3, stage_widths=(3, 4), stage_blocks=(2, 1), head_width=5)
 NETWORK = Network(SPEC)

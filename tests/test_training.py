@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from search.config import Config, RetrainConfig, SupernetConfig, from_dict, to_dict
-from ttfs_jax.architecture import Architecture, NetworkSpec
-from ttfs_jax.distillation import ensemble
-from ttfs_jax.identity import calibrate, fold
-from ttfs_jax.network import Network, initialise
-from ttfs_jax.training import TrainConfig, averaged, make_schedule, make_train
+from ttfs_jax.evaluation.identity import calibrate, fold
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.training.distillation import ensemble
+from ttfs_jax.training.recipe import TrainConfig, averaged, make_schedule, make_train
 
 # Without blocks, so that it compiles fast.
 NETWORK = Network(NetworkSpec((6, 6, 1), 3, (3,), (0,), head_width=4))

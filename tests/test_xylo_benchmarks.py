@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import xylo_digits, xylo_summary
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from hardware.xylo.arithmetic import count_spikes, integrate, leak, saturate
 from hardware.xylo.core import run, simulate
 from hardware.xylo.network import ChipNetwork, check
 from hardware.xylo.referee import Referee, mismatches
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 def chain(**changes):

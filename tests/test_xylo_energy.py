@@ -9,7 +9,7 @@ from hardware.target import DISCLAIMER, Estimate, Range
 from hardware.xylo.core import simulate
 from hardware.xylo.cycles import Activity, activity, cycles_per_step
 from hardware.xylo.energy import CONSTANTS, estimate, idle_power, running_power
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 def test_worst_case_cycles_by_hand():

@@ -18,7 +18,7 @@ from hardware.xylo.exact import (
 from hardware.xylo.exact_neurons import GAIN, coarse_and_fine
 from hardware.xylo.families import family, violations
 from hardware.xylo.referee import mismatches
-from ttfs_jax.dense import Dense, relu, ttfs, windows
+from ttfs_jax.network.dense import Dense, relu, ttfs, windows
 from ttfs_jax.spike_time import is_spike
 
 

@@ -5,8 +5,8 @@ import pytest
 from exact_networks import UNIT, converted, drawn, encode_for, tiny
 
 from hardware.xylo.exact import convert
-from ttfs_jax.dense import Dense
-from ttfs_jax.errors import InputError
+from ttfs_jax.network.dense import Dense
+from ttfs_jax.support.errors import InputError
 
 
 @pytest.mark.parametrize(

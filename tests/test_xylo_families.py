@@ -5,7 +5,7 @@ import pytest
 from chips import dense
 
 from hardware.xylo.families import FAMILIES, family, require, violations
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 @pytest.mark.parametrize("name", FAMILIES)

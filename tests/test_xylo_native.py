@@ -17,8 +17,8 @@ from hardware.xylo.native_training import (
 )
 from hardware.xylo.network import STATE_MAX
 from hardware.xylo.referee import Referee
-from ttfs_jax.errors import InputError
-from ttfs_jax.fitting import FitConfig, fit, shift_inputs
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.training.fitting import FitConfig, fit, shift_inputs
 
 PACE = Dynamics(jnp.float32(8), jnp.float32(3), jnp.float32(4))
 STEPS = 16

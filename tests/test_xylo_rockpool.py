@@ -21,7 +21,7 @@ from hardware.xylo.rockpool_bridge import (
 )
 from hardware.xylo.rockpool_loader import load
 from hardware.xylo.specification import specify
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 # Not importorskip: importing Rockpool itself looks for `samna`.
 FOUND = importlib.util.find_spec("rockpool")

@@ -12,7 +12,7 @@ from search import checks, evolve
 from search.config import Config, XyloConfig
 from search.xylo_report import channels, load_network
 from ttfs_jax.datasets import digits
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("xylo-run")]
 

@@ -22,8 +22,8 @@ from search.xylo_fitness import costs, objective_names, over_budget, price, sile
 from search.xylo_population import Inputs, Measured, NativePopulation, Network, score, single
 from search.xylo_space import Candidate, xylo_space
 from ttfs_jax.datasets import digits
-from ttfs_jax.dense_training import DenseTrainConfig
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.training.dense import DenseTrainConfig
 
 SPACE = xylo_space((24, 24, 8), 7, polarities=2)
 NATIVE = Candidate(Features(4, 4), 0, (8, 6), 8, 16, 3, 4, "native")

@@ -6,7 +6,7 @@ from chips import dense
 
 from hardware.xylo.network import check
 from hardware.xylo.specification import load, save, specify
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 def two_synapses():

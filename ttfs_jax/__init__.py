@@ -1,11 +1,11 @@
 """Time-to-first-spike networks in JAX, exactly equal to their ReLU twins."""
 
 from ttfs_jax import spike_time
-from ttfs_jax.architecture import Architecture, NetworkSpec
-from ttfs_jax.errors import InputError
 from ttfs_jax.model import Model, load
-from ttfs_jax.network import Network
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.masked import Network
 from ttfs_jax.spike_time import NO_SPIKE
+from ttfs_jax.support.errors import InputError
 
 __all__ = [
     "NO_SPIKE",

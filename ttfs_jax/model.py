@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ttfs_jax import checkpoint
-from ttfs_jax.architecture import Architecture, NetworkSpec, largest
-from ttfs_jax.encoding import first_spike_readout
-from ttfs_jax.errors import InputError
-from ttfs_jax.layers import Signal
-from ttfs_jax.network import Code, Network, Variables, initialise
-from ttfs_jax.timeline import Timeline, make_timeline, signal_names
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest
+from ttfs_jax.network.encoding import first_spike_readout
+from ttfs_jax.network.layers import Signal
+from ttfs_jax.network.masked import Code, Network, Variables, initialise
+from ttfs_jax.network.timeline import Timeline, make_timeline, signal_names
+from ttfs_jax.support import checkpoint
+from ttfs_jax.support.errors import InputError
 
 CHUNK = 128  # images computed at a time, which bounds memory
 

@@ -13,12 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ttfs_jax.command import run_command
 from ttfs_jax.datasets import EyeConfig
-from ttfs_jax.datasets.clips import every_clip, show
-from ttfs_jax.datasets.event_files import frame_pieces, read_events
-from ttfs_jax.errors import InputError
+from ttfs_jax.datasets.events.files import frame_pieces, read_events
+from ttfs_jax.datasets.eye.clips import every_clip, show
 from ttfs_jax.model import Model, load
+from ttfs_jax.support.command import run_command
+from ttfs_jax.support.errors import InputError
 
 RATE = 30.0  # frames per second that networks are trained on
 CLIPS_AT_A_TIME = 64

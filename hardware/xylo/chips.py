@@ -12,7 +12,7 @@ from hardware.xylo.cycles import Activity, activity, cycles_per_step
 from hardware.xylo.energy import estimate
 from hardware.xylo.families import Family, family, violations
 from hardware.xylo.network import ChipNetwork, check
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 SPREAD = 0.5
 _ELSEWHERE = Constant(

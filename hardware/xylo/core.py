@@ -21,8 +21,8 @@ from jax.sharding import PartitionSpec
 from hardware.xylo.arithmetic import at_least, count_spikes, integrate, leak, power, saturate
 from hardware.xylo.network import STATE_MAX, ChipNetwork
 from hardware.xylo.wiring import Wiring, full, products, wiring
-from ttfs_jax.devices import AXIS, population_mesh
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.devices import AXIS, population_mesh
+from ttfs_jax.support.errors import InputError
 
 MAX_SPIKES = 31
 MAX_EVENTS = 15  # input events per channel and step

@@ -5,7 +5,7 @@ input and output pads, host, sensor and loading of spikes are not included.
 """
 
 from hardware.target import Constant, Estimate, Range, exactly, total
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 CLOCKS_MHZ = (6.25, 12.5, 25.0, 50.0)
 _NOTEBOOKS = (

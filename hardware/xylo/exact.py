@@ -24,8 +24,8 @@ from hardware.xylo.core import Trace
 from hardware.xylo.exact_neurons import Slopes, coarse_and_fine, fit, holding, split
 from hardware.xylo.families import family, require
 from hardware.xylo.network import ChipNetwork
-from ttfs_jax.dense import Dense
-from ttfs_jax.errors import InputError
+from ttfs_jax.network.dense import Dense
+from ttfs_jax.support.errors import InputError
 
 START = 2  # steps before the first input, in which timer and relay start
 SELF_WEIGHT = -128  # of one-shot neurons, the strongest there is
@@ -139,7 +139,7 @@ def convert(
     synapses: int = 2,
     chip: str = "xylo-a3",
 ) -> Exact:
-    """Convert a stack of dense layers; see `ttfs_jax.dense` for stack and windows.
+    """Convert a stack of dense layers; see `ttfs_jax.network.dense` for stack and windows.
 
     `window_lengths` are those of the hidden layers (`dense.windows`), `logit_range` the one in
     which logits become spike times, see `winning_range`; `steps` is T. With two synapses spike

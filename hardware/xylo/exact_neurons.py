@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hardware.xylo.network import STATE_MAX
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 LARGEST = 127  # of a weight; symmetric
 # A relay spikes as often at once as a neuron can, so that its weights count 31-fold.

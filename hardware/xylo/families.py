@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.xylo.network import ChipNetwork, check
-from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.support.errors import InputError, unknown
 
 
 @dataclass(frozen=True)

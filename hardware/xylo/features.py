@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 FULL = 0.98  # quantile of the training data that counts as the largest value
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from flax import struct
 
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 STATE_MIN, STATE_MAX = -32768, 32767
 # Smallest and largest value of every field; width of the chip's registers (xylosim/tools.py).

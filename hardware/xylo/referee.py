@@ -7,7 +7,7 @@ import numpy as np
 from hardware.xylo.core import Trace, check_events
 from hardware.xylo.decision import Decision, first_output_spike
 from hardware.xylo.network import ChipNetwork, check
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 def simulator() -> Any:

@@ -19,7 +19,7 @@ from hardware.xylo.core import simulate
 from hardware.xylo.families import Family, require
 from hardware.xylo.network import ChipNetwork, check
 from hardware.xylo.rockpool_loader import load
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 DT = 1e-3  # s per step; cancels out, as decays are 2^d steps
 # Its mapper gives ids twice to neurons that inputs reach and that reach outputs.

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from hardware.xylo.families import FAMILIES, Family
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 VERSION = "3.1.0"
 # Found missing while Rockpool loads; all but the first only to save their time.

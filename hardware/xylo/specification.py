@@ -10,7 +10,7 @@ import numpy as np
 
 from hardware.xylo.families import family, require
 from hardware.xylo.network import ChipNetwork, check
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 FORMAT = 1
 # Names in Rockpool's config_from_specification -> fields. Its simulator calls the biases of hidden

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from ttfs_jax.datasets import digits, fashion_mnist, recordings, simulated_eye
+from ttfs_jax.datasets import digits, fashion_mnist
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split, check
-from ttfs_jax.datasets.eye import EyeConfig, check_config, to_dataset
+from ttfs_jax.datasets.eye import recordings
+from ttfs_jax.datasets.eye import simulated as simulated_eye
+from ttfs_jax.datasets.eye.dataset import EyeConfig, check_config, to_dataset
+from ttfs_jax.datasets.eye.recordings import Progress
 from ttfs_jax.datasets.ranges import check_seed
-from ttfs_jax.datasets.recordings import Progress
-from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.support.errors import InputError, unknown
 
 NAMES = ("eye", "see", "digits", "fashion-mnist")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 def read(path: Path) -> np.ndarray:

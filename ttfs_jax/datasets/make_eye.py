@@ -17,14 +17,14 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from ttfs_jax import compilation_cache
-from ttfs_jax.command import one_line_errors
-from ttfs_jax.datasets.event_frames import to_levels
-from ttfs_jax.datasets.eye_motion import EMOTIONS
-from ttfs_jax.datasets.eye_plan import SUBJECTS, Take, make_plan
+from ttfs_jax.datasets.eye.frames import to_levels
+from ttfs_jax.datasets.eye.motion import EMOTIONS
+from ttfs_jax.datasets.eye.plan import SUBJECTS, Take, make_plan
+from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_whole
-from ttfs_jax.datasets.simulated_eye import record
-from ttfs_jax.errors import InputError
+from ttfs_jax.support import compilation_cache
+from ttfs_jax.support.command import one_line_errors
+from ttfs_jax.support.errors import InputError
 
 JPEG_QUALITY = 95
 ANNOTATION = "emotion.json"

@@ -4,7 +4,7 @@ import operator
 
 import jax
 
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 LARGEST_SEED = 2**32 - 1
 LARGEST_EDGE = 4096  # pixels of a frame; no event camera has more

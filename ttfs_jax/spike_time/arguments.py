@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 
 def _as_array(name: str, value) -> jax.Array | np.ndarray:

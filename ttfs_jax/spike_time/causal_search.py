@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.errors import InputError
 from ttfs_jax.spike_time.arguments import check_layer, per_neuron, promote, static_number
 from ttfs_jax.spike_time.silence import NO_SPIKE
+from ttfs_jax.support.errors import InputError
 
 UNROLL = 2  # inputs per turn of the loop: more is hardly faster, or slower, and costs compile time
 ROUNDING = 4  # errors of a potential at the end of a gap, in units of the precision

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ttfs_jax.datasets.events.source import BLOCK, Columns, Source, choose_stream, import_package
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 DECODER = Path(__file__).with_name("aedat4_decoder.py")
 RECORD = np.dtype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])

@@ -8,7 +8,7 @@ import numpy as np
 
 from ttfs_jax.datasets.events.recording import EventFile
 from ttfs_jax.datasets.events.source import BLOCK
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 Crop = tuple[int, int, int]  # left, top, edge in pixels
 THINNEST = 0.01  # events per pixel of a crop over those per pixel of the sensor

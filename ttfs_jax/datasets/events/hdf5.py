@@ -15,7 +15,7 @@ from ttfs_jax.datasets.events import sensor
 from ttfs_jax.datasets.events.columns import find_names, guess_order
 from ttfs_jax.datasets.events.source import BLOCK, Columns, Source, choose_stream, import_package
 from ttfs_jax.datasets.events.time_units import find_unit
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 LAYOUTS = (
     "CD/events with fields x y p t (Prophesee), a group with datasets x y t p or xs ys ts ps "

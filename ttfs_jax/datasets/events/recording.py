@@ -23,7 +23,7 @@ from ttfs_jax.datasets.events.time_units import (
     check_unit,
     guess_unit,
 )
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 EVENT = np.dtype([("t", "f8"), ("x", "u2"), ("y", "u2"), ("p", "u1")])
 LARGEST_BAD_SHARE = 0.01  # fewer events than this are dropped and told; more spoil the recording

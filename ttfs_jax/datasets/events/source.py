@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.support.errors import InputError, unknown
 
 BLOCK = 1 << 18  # events that are held as raw columns at a time
 INSTALL = "install it by pip install 'ttfs-jax[events]'"

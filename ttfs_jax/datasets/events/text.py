@@ -12,7 +12,7 @@ import numpy as np
 from ttfs_jax.datasets.events import sensor
 from ttfs_jax.datasets.events.columns import find_names, guess_order, key_of
 from ttfs_jax.datasets.events.source import BLOCK, Columns, Source, choose_stream
-from ttfs_jax.errors import InputError
+from ttfs_jax.support.errors import InputError
 
 COMMENTS = ("#", "%", "//")
 WORDS = {"true": "1", "on": "1", "false": "0", "off": "0"}

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from ttfs_jax.errors import InputError, unknown
+from ttfs_jax.support.errors import InputError, unknown
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}

@@ -1,0 +1,1 @@
+"""Recordings of eyes: simulated ones, SEE, and the clips made of them."""

@@ -1,0 +1,165 @@
+"""Recordings of an eye as a classification task: which clips, which split, shown how."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from ttfs_jax.datasets.base import Augmentation, Dataset, Split
+from ttfs_jax.datasets.eye.clips import MOST, Code, draw_clips, show, split_by_person
+from ttfs_jax.datasets.eye.plan import FEWEST_SUBJECTS, MOST_SUBJECTS
+from ttfs_jax.datasets.eye.recordings import Recordings
+from ttfs_jax.datasets.ranges import LARGEST_EDGE, LARGEST_SEED, check_seed, check_whole
+from ttfs_jax.support.errors import InputError, unknown
+
+Protocol = Literal["subject-disjoint", "official"]
+VALIDATION_PARTS = 6  # one sixth of the people who are not tested validates (chosen)
+RANGES = {
+    "size": (1, LARGEST_EDGE),
+    "pool": (1, LARGEST_EDGE),
+    "frames": (1, MOST),
+    "stride": (1, MOST),
+    "draws": (1, MOST),
+    "test_draws": (1, MOST),
+    "folds": (2, MOST_SUBJECTS),
+    "subjects": (FEWEST_SUBJECTS, MOST_SUBJECTS),
+    "simulator_seed": (0, LARGEST_SEED),
+}
+
+
+@dataclass(frozen=True)
+class EyeConfig:
+    """How recordings of an eye become images and parts."""
+
+    size: int = 48
+    """Edge of the event frames in pixels: simulated ones are made so, real ones resampled."""
+    pool: int = 2
+    """Edge of the square of pixels that one input neuron sums up."""
+    frames: int = 4
+    """Frames of a clip."""
+    stride: int = 4
+    """Distance of these frames; E4-S3, with three frames left out, is 4."""
+    code: Code = "count"
+    """What a network is shown: a channel per frame and polarity, or the time of the first event.
+    Not the neural code, `relu` or `ttfs`."""
+    draws: int = 4
+    """Clips drawn of every training and validation sequence."""
+    test_draws: int = 20
+    """Clips drawn of every test sequence; 20 is the field's habit."""
+    split: Protocol = "subject-disjoint"
+    """Test on people never seen in training, or the split that comes with the set."""
+    fold: int = 0
+    """Which part of the people is tested in the subject-disjoint split."""
+    folds: int = 5
+    """Parts of the people."""
+    subjects: int = 111
+    """People of the simulated set."""
+    simulator_seed: int = 0
+    """Seed of the simulated set."""
+
+
+def check_config(config: EyeConfig) -> None:
+    """Raise InputError for options that no recording can satisfy."""
+    for name, (low, high) in RANGES.items():
+        check_whole(f"--eye.{name.replace('_', '-')}", getattr(config, name), low, high)
+    if config.size % config.pool:
+        raise InputError(f"--eye.pool {config.pool} must divide --eye.size {config.size}")
+    if config.code not in get_args(Code):
+        raise unknown("--eye.code", config.code, get_args(Code))
+    if config.split not in get_args(Protocol):
+        raise unknown("--eye.split", config.split, get_args(Protocol))
+    check_whole("--eye.fold", config.fold, 0, config.folds - 1)
+
+
+def split_sequences(recordings: Recordings, config: EyeConfig, *, seed: int) -> dict:
+    """Choose the sequences of each part: name -> indices [n].
+
+    Validation is carved out by person, so nobody is in both training and validation; in the
+    subject-disjoint split nobody is in any two parts.
+    Raises: InputError for too few people, or a seed outside 0 … 2³² − 1.
+    """
+    check_seed("split seed", seed)
+    subjects = recordings.subjects
+    if config.split == "official":
+        tested = ~recordings.training
+    else:
+        tested = split_by_person(subjects, parts=config.folds, seed=seed) == config.fold
+    rest = np.flatnonzero(~tested)
+    if not tested.any() or not len(rest):
+        raise InputError("the official split has an empty part: use --eye.split subject-disjoint")
+    people = len(np.unique(subjects[rest]))
+    if people < VALIDATION_PARTS:
+        raise InputError(
+            f"{people} people are left for training and validation: at least {VALIDATION_PARTS} "
+            "are needed, get more or choose more folds"
+        )
+    part = split_by_person(subjects[rest], parts=VALIDATION_PARTS, seed=seed)
+    return {
+        "train": rest[part != 0],
+        "validation": rest[part == 0],
+        "test": np.flatnonzero(tested),
+    }
+
+
+class Clips(NamedTuple):
+    """The clips of one part of the split, shuffled."""
+
+    rows: np.ndarray  # [n, F] frames of `Recordings.events`
+    sequence: np.ndarray  # [n]
+    draw: np.ndarray  # [n]
+
+
+def draw_parts(recordings: Recordings, config: EyeConfig, *, seed: int) -> dict[str, Clips]:
+    """Draw the clips of train, validation and test, the same for every method."""
+    parts = {}
+    split = split_sequences(recordings, config, seed=seed)
+    for number, (part, chosen) in enumerate(split.items()):
+        draws = config.test_draws if part == "test" else config.draws
+        drawn = draw_clips(
+            recordings.lengths[chosen],
+            draws=draws,
+            frames=config.frames,
+            stride=config.stride,
+            seed=1000 * int(seed) + number,
+        )
+        rows = (recordings.starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
+        # Sequences come person by person: shuffled, the first clips are a fair sample.
+        order = np.random.default_rng([seed, number]).permutation(len(rows))
+        sequence, draw = np.tile(chosen, draws), np.repeat(np.arange(draws), len(chosen))
+        parts[part] = Clips(rows[order], sequence[order], draw[order])
+    return parts
+
+
+def columns(recordings: Recordings, clips: Clips) -> dict[str, np.ndarray]:
+    """Tell the sequence, subject, light and draw of every clip: each [n]."""
+    return {
+        "sequence": clips.sequence,
+        "subject": recordings.subjects[clips.sequence],
+        "light": recordings.lights[clips.sequence],
+        "draw": clips.draw,
+    }
+
+
+def to_dataset(name: str, recordings: Recordings, config: EyeConfig, *, seed: int) -> Dataset:
+    """Cut clips out of recordings and show them as images.
+
+    A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means
+    over the draws. Columns of every part: `sequence`, `subject`, `light`, `draw`.
+    """
+
+    def part(clips):
+        images = [
+            show(recordings.events[rows], code=config.code, pool=config.pool) for rows in clips.rows
+        ]
+        labels = recordings.labels[clips.sequence]
+        return Split(np.stack(images), labels, columns(recordings, clips))
+
+    parts = draw_parts(recordings, config, seed=seed)
+    return Dataset(
+        name,
+        recordings.classes,
+        **{part_name: part(clips) for part_name, clips in parts.items()},
+        augmentation=Augmentation(shift=2),
+        source={"kind": "eye", **asdict(config)},
+        problems=recordings.problems,
+    )

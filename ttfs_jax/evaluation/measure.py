@@ -1,0 +1,115 @@
+"""Measure a network on a whole data set, a chunk at a time, inside one compiled call."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from ttfs_jax.evaluation.metrics import (
+    confusion,
+    unweighted_average_recall,
+    weighted_average_recall,
+)
+from ttfs_jax.network.architecture import Architecture, neurons_by_layer
+from ttfs_jax.network.encoding import first_spike_readout
+from ttfs_jax.network.masked import Code, Network, Variables
+
+
+def in_chunks(function: Callable, data, size: int):
+    """Run a function over chunks of the leading axis, to bound memory.
+
+    The function returns (per_sample, sums): the first is joined along the leading axis, the
+    second added up. The last chunk may be smaller.
+    """
+    count = jax.tree.leaves(data)[0].shape[0]
+    whole = count // size
+
+    def cut(leaf):
+        return leaf[: whole * size].reshape(whole, size, *leaf.shape[1:])
+
+    results = []
+    if whole:
+        joined, added = jax.lax.map(function, jax.tree.map(cut, data))
+        joined = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), joined)
+        results.append((joined, jax.tree.map(lambda leaf: leaf.sum(0), added)))
+    if count % size:
+        results.append(function(jax.tree.map(lambda leaf: leaf[whole * size :], data)))
+    if len(results) == 1:
+        return results[0]
+    (joined, added), (last, more) = results
+    return (
+        jax.tree.map(lambda a, b: jnp.concatenate([a, b]), joined, last),
+        jax.tree.map(jnp.add, added, more),
+    )
+
+
+def clipped_share(clipped: jax.Array, neurons: jax.Array) -> jax.Array:
+    """Add up over samples the share of clipped neurons: Σ_n clipped_n / neurons.
+
+    Samples × neurons outgrows 32-bit integers, so that each sample is divided before the sum.
+
+    Shapes: clipped [N], neurons [] -> [] float32. It is 0 only if no neuron is clipped.
+    """
+    return (clipped.astype(jnp.float32) / neurons).sum()
+
+
+@struct.dataclass
+class Measured:
+    """What was measured on a set of images."""
+
+    predictions: jax.Array  # [N] class indices, by the largest output potential
+    confusion: jax.Array  # [K, K] counts, rows are true classes
+    war: jax.Array  # []
+    uar: jax.Array  # []
+    first_spike_confusion: jax.Array  # [K, K] as `confusion`, by the first output spike
+    spikes_per_neuron: jax.Array  # [] over the spiking neurons in use
+    clip_rate: jax.Array  # [] clipped neurons over all neurons in use
+    spikes: dict[str, jax.Array]  # [H, W] mean spikes per image by layer, summed over channels
+    passed: dict[str, jax.Array]  # [H, W] the same for inputs and pooling
+
+
+def evaluate(
+    network: Network,
+    variables: Variables,
+    architecture: Architecture,
+    images: jax.Array,
+    labels: jax.Array,
+    *,
+    code: Code = "ttfs",
+    batch_size: int = 500,
+) -> Measured:
+    """Measure recall, spikes and clip rate of one architecture.
+
+    Shapes: images [N, H, W, C], labels [N]. Traceable, so it maps over a population. In the
+    `ttfs` code time is quantised if the architecture has time bits.
+    """
+    classes = network.spec.classes
+    neurons = sum(neurons_by_layer(network.spec, architecture).values())
+
+    def chunk(data):
+        images, labels = data
+        out = network.apply(variables, images, architecture, code=code)
+        predictions = out.logits.argmax(-1)
+        counts = confusion(labels, predictions, classes=classes)
+        first = first_spike_readout(out.logits, **variables["windows"]["output"]).argmin(-1)
+        firsts = confusion(labels, first, classes=classes)
+        clipped = clipped_share(sum(info.clipped for info in out.layers.values()), neurons)
+        spikes = {name: info.spikes for name, info in out.layers.items()}
+        return predictions, (counts, firsts, clipped, spikes, out.passed)
+
+    predictions, sums = in_chunks(chunk, (images, labels), batch_size)
+    counts, firsts, clipped, spikes, passed = sums
+    samples = images.shape[0]
+    clipped, spikes, passed = jax.tree.map(lambda leaf: leaf / samples, (clipped, spikes, passed))
+    return Measured(
+        predictions=predictions,
+        confusion=counts,
+        war=weighted_average_recall(counts),
+        uar=unweighted_average_recall(counts),
+        first_spike_confusion=firsts,
+        spikes_per_neuron=sum(leaf.sum() for leaf in spikes.values()) / neurons,
+        clip_rate=clipped,
+        spikes=spikes,
+        passed=passed,
+    )

@@ -1,0 +1,1 @@
+"""Networks: their layers, windows and codes; pure functions of parameters and an architecture."""

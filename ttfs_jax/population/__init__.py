@@ -1,0 +1,1 @@
+"""One pure function over many members, on all devices and processes; knows no network."""

@@ -1,0 +1,95 @@
+"""Measure once whether members run faster side by side or one after another, and remember it."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ttfs_jax.population.program import PopulationConfig, Program
+from ttfs_jax.support.cache_folder import cache_folder, processor
+from ttfs_jax.support.errors import InputError
+
+
+def fastest_lanes(
+    function: Callable[[Any, Any], Any],
+    members: Any,
+    shared: Any,
+    *,
+    name: str,
+    candidates: Sequence[int] = (1, 4),
+    path: Path | None = None,
+) -> int:
+    """Return the number of lanes that ran a short function fastest on this machine.
+
+    `name` stands for the function. Members [P] should fill the largest candidate on every device.
+    Answers are kept in `path`, by default ttfs-jax/lanes.json in the user's cache folder, for every
+    processor, name and set of shapes; where that cannot be written, every call measures anew.
+    """
+    kind = _kind(name, members, shared, candidates)
+    if path is None:
+        path = _default_path()
+    known = _read(path)
+    if kind not in known:
+        seconds = {lanes: _seconds(function, members, shared, lanes) for lanes in candidates}
+        fastest = min(seconds, key=seconds.__getitem__)
+        known = _read(path) | {kind: fastest}  # others may have measured meanwhile
+        _write(path, known)
+    return known[kind]
+
+
+def _default_path() -> Path | None:
+    try:
+        return cache_folder() / "lanes.json"
+    except InputError:  # no folder can be written
+        return None
+
+
+def _kind(name, members, shared, candidates) -> str:
+    """Describe machine, function and shapes: whatever the answer may depend on."""
+    device, cores = jax.local_devices()[0], os.cpu_count()
+    machine = f"{device.device_kind} {processor()} x {jax.local_device_count()} of {cores}"
+    leaves = jax.tree.leaves((members, shared))
+    shapes = [(jnp.shape(leaf), str(jnp.result_type(leaf))) for leaf in leaves]
+    digest = hashlib.sha256(repr((shapes, *candidates)).encode()).hexdigest()[:12]
+    return f"{machine}, jax {jax.__version__}, {name}, shapes {digest}"
+
+
+def _seconds(function, members, shared, lanes, repeats=2):
+    program = Program(function, members, shared, config=PopulationConfig(lanes=lanes))
+    program(members, shared)
+    started = time.perf_counter()
+    for _ in range(repeats):
+        program(members, shared)
+    return time.perf_counter() - started
+
+
+def _read(path) -> dict[str, int]:
+    if path is None:
+        return {}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {k: v for k, v in known.items() if type(v) is int and v > 0}
+
+
+def _write(path, known):
+    if path is None:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+"""What commands share: options, one result, a table or one line of JSON, errors in a line."""
+
+import codecs
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import tyro
+from rich.console import Console
+
+from ttfs_jax.support import compilation_cache, ranges
+from ttfs_jax.support.devices import missing_platform, single_precision
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.json_text import dumps
+
+Options = TypeVar("Options")
+# What a disk refuses, and what to do about it.
+DISK = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "change its permissions, or choose another",
+    errno.EPERM: "change its permissions, or choose another",
+}
+# What is printed for characters that ASCII lacks.
+PLAIN = {"×": "x", "–": "-", "−": "-", "…": "...", "±": "+-", "µ": "u", "≤": "<=", "≥": ">="}
+HIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # may be words in a library's own error
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the program with one line and exit status 2 for invalid input.
+
+    So do a full or read-only disk, and devices that are asked for and absent.
+    """
+    show_every_character()
+    try:
+        yield
+    except InputError as error:
+        fail(str(error))
+    except Exception as error:
+        reason = disk_trouble(error)
+        if reason is None and isinstance(error, RuntimeError | AssertionError):
+            reason = missing_platform()
+        if reason is None:
+            raise
+        fail(reason)
+
+
+def fail(message: str) -> None:
+    """Print one line, and end the program with status 2."""
+    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def disk_trouble(error: BaseException | None) -> str | None:
+    """Say what the disk refused, and what to do, if that is what ended a computation.
+
+    Libraries may hide the system's error behind one of their own: causes are looked through, and
+    their words. None for anything else.
+    """
+    while error is not None:
+        for code, advice in DISK.items():
+            reason = os.strerror(code)
+            if isinstance(error, OSError) and error.errno == code:
+                return f"{f'{error.filename}: ' if error.filename else ''}{reason}: {advice}"
+            if code in HIDDEN and reason in str(error):
+                return f"{reason}: {advice}"
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def show_every_character() -> None:
+    """Print plain ASCII where the encoding is not Unicode, as Rich does with its boxes.
+
+    No character ends the program, and whoever reads the output can decode it: × becomes x, a
+    character without such a likeness its escape, as \\xe9.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            unicode = stream.encoding.lower().startswith("utf")
+            stream.reconfigure(encoding=None if unicode else "ascii", errors="plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    escaped = (c.encode("ascii", "backslashreplace").decode() for c in lost)
+    return "".join(PLAIN.get(c, e) for c, e in zip(lost, escaped, strict=True)), error.end
+
+
+codecs.register_error("plain", _plain)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Make a console that shows text as it is: names such as `take[red]` are no markup.
+
+    It prints on standard output, or on standard error if `stderr` is set.
+    """
+    show_every_character()
+    return Console(stderr=stderr, markup=False, emoji=False)
+
+
+def parse_options(
+    options: type[Options], arguments: list[str] | None, *, name: str, default: Any = None
+) -> Options:
+    """Read the options of the module `name`, a dataclass, and check their ranges.
+
+    `default` has the values of options that are not given, instead of the dataclass's own.
+
+    Raises: InputError for a value out of its range; SystemExit for other mistakes, and for --help.
+    """
+    given = {} if default is None else {"default": default}
+    with ranges.deferred():
+        chosen = tyro.cli(options, args=arguments, prog=f"python -m {name}", **given)
+    ranges.require(chosen)
+    return chosen
+
+
+def run_command(
+    name: str,
+    options: type,
+    measure: Callable[[Any], dict[str, Any]],
+    show: Callable[[dict[str, Any]], Any],
+    arguments: list[str] | None,
+    *,
+    cache: bool = True,
+) -> None:
+    """Run the module `name` as a command: print what `measure(options)` returns.
+
+    `options` is a frozen dataclass with a field `json`: with it the result, which is JSON values,
+    is printed as one line, else what `show(result)` makes of it for rich. `cache` keeps compiled
+    programs for the next call; a command that times compilation leaves it off.
+    """
+    with one_line_errors(), single_precision():
+        chosen = parse_options(options, arguments, name=name)
+        if cache:
+            compilation_cache.enable()
+        result = measure(chosen)
+        if chosen.json:
+            print(dumps(result))
+        else:
+            console().print(show(result))

@@ -1,0 +1,155 @@
+"""Ranges of options: one way to check them, one wording, and the option's name on a command."""
+
+import math
+import numbers
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from ttfs_jax.support.errors import InputError
+
+
+@dataclass(frozen=True)
+class Range:
+    """The finite numbers, or whole numbers, between two bounds."""
+
+    low: float
+    high: float = math.inf
+    without_low: bool = False
+    without_high: bool = False
+    whole: bool = False
+    optional: bool = False
+    """None is allowed."""
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value is allowed; NaN and infinity never are."""
+        if value is None:
+            return self.optional
+        kind = numbers.Integral if self.whole else numbers.Real
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return False
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond all floats
+            return False
+        if not math.isfinite(number):
+            return False
+        above = number > self.low if self.without_low else number >= self.low
+        return above and (number < self.high if self.without_high else number <= self.high)
+
+    def __str__(self) -> str:
+        low, high = f"{self.low:.12g}", f"{self.high:.12g}"
+        if self.high == math.inf:
+            text = f"above {low}" if self.without_low else f"at least {low}"
+        elif self.without_high:
+            text = f"at least {low} and below {high}"
+        else:
+            text = f"between {low} and {high}"
+        return text + (" (a whole number)" if self.whole else "")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few values."""
+
+    choices: tuple[Any, ...]
+    why: str = ""
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value is allowed."""
+        return value in self.choices
+
+    def __str__(self) -> str:
+        *most, last = map(str, self.choices)
+        return (f"{', '.join(most)} or {last}" if most else last) + self.why
+
+
+def at_least(low: float) -> Range:
+    """Allow numbers from `low` on."""
+    return Range(low)
+
+
+def above(low: float) -> Range:
+    """Allow numbers larger than `low`."""
+    return Range(low, without_low=True)
+
+
+def between(low: float, high: float) -> Range:
+    """Allow numbers from `low` to `high`, both included."""
+    return Range(low, high)
+
+
+def below(high: float) -> Range:
+    """Allow numbers from 0 to less than `high`."""
+    return Range(0, high, without_high=True)
+
+
+def whole(low: int, high: float = math.inf) -> Range:
+    """Allow whole numbers from `low` to `high`, both included."""
+    return Range(low, high, whole=True)
+
+
+def optional(allowed: Range) -> Range:
+    """Allow None too."""
+    return replace(allowed, optional=True)
+
+
+SEED = whole(0, 2**32 - 1)
+
+_deferred: ContextVar[bool] = ContextVar("deferred", default=False)
+
+
+class RangeError(ValueError):
+    """A field of a config is out of its range; `field` may be that of a config inside, a.b."""
+
+    def __init__(self, field: str, value: Any, wanted: object):
+        if isinstance(value, float) and not math.isfinite(value):
+            wanted = f"a finite number, {wanted}"
+        super().__init__(f"{field} must be {wanted}, not {value!r}")
+        self.field, self.value, self.wanted = field, value, wanted
+
+
+def check(config: Any, *, within: str = "", **allowed: Range | OneOf) -> None:
+    """Check fields of a config by name, in its `__post_init__`.
+
+    `within` is the name, with a dot, by which the caller knows a config that it holds.
+
+    Raises: RangeError, a ValueError, for the first value out of its range.
+    """
+    if _deferred.get():
+        return
+    for name, values in allowed.items():
+        if not values.holds(value := getattr(config, name)):
+            raise RangeError(within + name, value, values)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Put checks off while a command line is read, so that `require` can name the option."""
+    token = _deferred.set(True)
+    try:
+        yield
+    finally:
+        _deferred.reset(token)
+
+
+def option(name: str) -> str:
+    """Spell a field's name as on the command line: retrain.fine_tune -> --retrain.fine-tune."""
+    return "--" + name.replace("_", "-")
+
+
+def require(config: Any, *, within: str = "") -> None:
+    """Check a config and all configs in it, as their `__post_init__` would have.
+
+    Raises: InputError that names the option.
+    """
+    for field in fields(config):
+        if is_dataclass(value := getattr(config, field.name)):
+            require(value, within="" if field.name == "config" else f"{within}{field.name}.")
+    try:
+        getattr(config, "__post_init__", lambda: None)()
+    except RangeError as error:
+        name = option(within + error.field)
+        raise InputError(f"{name} {error.value} must be {error.wanted}") from error

@@ -1,0 +1,1 @@
+"""Training as pure functions of a config: recipes, batches, losses, augmentation."""

@@ -1,0 +1,216 @@
+"""Shape buckets: members of different shapes in few compiled programs, with little masked waste.
+
+Which shape a member is computed in depends on its own architecture and on the grid only, never on
+the other members: its result is the same in every population.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ttfs_jax.network.architecture import OPERATOR_AREAS, Architecture, NetworkSpec, multiply_adds
+from ttfs_jax.network.masked import Network, Variables, initialise
+
+
+@dataclass(frozen=True)
+class ShapeGrid:
+    """The shapes members are computed in: a width is rounded up to the next tier of its stage."""
+
+    spec: NetworkSpec
+    widths: tuple[tuple[int, ...], ...]  # tiers of every stage, rising
+    heads: tuple[int, ...]  # tiers of the head, rising
+
+    def shape(self, widths: Sequence[int], head: int) -> NetworkSpec:
+        """Return the smallest shape of the grid that holds these widths.
+
+        Raises: ValueError for a width above the largest tier.
+        """
+
+        def up(tiers, value):
+            if value > tiers[-1]:
+                raise ValueError(f"width {value} is above the largest tier of {tiers}")
+            return next(tier for tier in tiers if tier >= value)
+
+        rounded = tuple(up(t, int(w)) for t, w in zip(self.widths, widths, strict=True))
+        return dataclasses.replace(
+            self.spec, stage_widths=rounded, head_width=up(self.heads, int(head))
+        )
+
+
+def make_grid(
+    spec: NetworkSpec,
+    widths: Sequence[Sequence[int]],
+    heads: Sequence[int],
+    *,
+    waste: float = 0.05,
+) -> ShapeGrid:
+    """Merge tiers of width as long as the expected masked waste stays below `waste`.
+
+    `widths` and `heads` are what a space offers; waste is the share of multiply-adds spent on
+    masked channels, expected over uniformly drawn architectures. 0 keeps every shape apart, 1
+    leaves one bucket.
+    """
+    offered = [tuple(sorted(set(tier))) for tier in (*widths, heads)]
+    areas = [sum(OPERATOR_AREAS) / len(OPERATOR_AREAS)] * spec.blocks
+
+    def cost(tiers):
+        """Expected multiply-adds: every choice rounded up to its tier."""
+        rounded = [
+            [next(t for t in kept if t >= value) for value in values]
+            for kept, values in zip(tiers, offered, strict=True)
+        ]
+        costs = [multiply_adds(spec, areas, c[:-1], c[-1]) for c in itertools.product(*rounded)]
+        return sum(costs) / len(costs)
+
+    useful, tiers = cost(offered), list(offered)
+    while True:
+        # The largest tier of each has to stay.
+        merged = [
+            [*tiers[:n], tuple(t for t in tiers[n] if t != dropped), *tiers[n + 1 :]]
+            for n in range(len(tiers))
+            for dropped in tiers[n][:-1]
+        ]
+        allowed = [m for m in merged if 1 - useful / cost(m) <= waste]
+        if not allowed:
+            return ShapeGrid(spec, tuple(tiers[:-1]), tiers[-1])
+        tiers = min(allowed, key=lambda m: (math.prod(map(len, m)), cost(m)))
+
+
+def group(grid: ShapeGrid, architectures: Architecture) -> dict[NetworkSpec, np.ndarray]:
+    """Sort members into buckets: architectures [P] -> shape: indices of its members."""
+    buckets: dict[NetworkSpec, list[int]] = {}
+    widths, heads = np.asarray(architectures.widths), np.asarray(architectures.head)
+    for index, (width, head) in enumerate(zip(widths, heads, strict=True)):
+        buckets.setdefault(grid.shape(width, head), []).append(index)
+    return {spec: np.asarray(members) for spec, members in buckets.items()}
+
+
+def useful_multiply_adds(spec: NetworkSpec, architectures: Architecture) -> np.ndarray:
+    """Count the multiply-adds of every member in its own size, one image: [P] -> [P]."""
+    members = (architectures.operators, architectures.widths, architectures.head)
+    return np.asarray(
+        [
+            multiply_adds(spec, [OPERATOR_AREAS[operator] for operator in operators], widths, head)
+            for operators, widths, head in zip(*map(np.asarray, members), strict=True)
+        ],
+        float,
+    )
+
+
+def masked_waste(
+    grid: ShapeGrid, architectures: Architecture, *, every_operator: bool = False
+) -> float:
+    """Return the share of multiply-adds spent on masks: architectures [P] -> 1 − useful / done.
+
+    With `every_operator` all operators of a block are computed and one is kept, as under `vmap`.
+    """
+    done = 0.0
+    for operators, widths, head in zip(
+        *(np.asarray(a) for a in (architectures.operators, architectures.widths)),
+        np.asarray(architectures.head),
+        strict=True,
+    ):
+        areas = [OPERATOR_AREAS[operator] for operator in operators]
+        shape = grid.shape(widths, head)
+        if every_operator:
+            areas = [sum(OPERATOR_AREAS)] * len(areas)
+        done += multiply_adds(grid.spec, areas, shape.stage_widths, shape.head_width)
+    return 1 - useful_multiply_adds(grid.spec, architectures).sum() / done
+
+
+def _fan_ins(spec: NetworkSpec) -> dict[str, tuple[int, int]]:
+    """List (positions, channels) of every layer's fan-in."""
+    fans = {"stem": (spec.stem_kernel**2, spec.image_shape[2])}
+    for stage, width in enumerate(spec.stage_widths[:-1]):
+        fans[f"entry_{stage}"] = (9, width)
+    for block in range(spec.blocks):
+        width = spec.stage_widths[spec.block_stage(block)]
+        fans |= {f"block_{block}/first": (25, width), f"block_{block}/second": (9, width)}
+    height, width = spec.head_size
+    return fans | {
+        "head": (height * width, spec.stage_widths[-1]),
+        "output": (1, spec.head_width),
+    }
+
+
+def _shapes(spec: NetworkSpec) -> Variables:
+    return jax.eval_shape(lambda: initialise(Network(spec), jax.random.key(0)))
+
+
+def cut(variables: Variables, spec: NetworkSpec, shape: NetworkSpec) -> Variables:
+    """Cut members of a smaller shape out of a larger one: the leading channels.
+
+    Shapes: leaves [P, ...] of the shape `spec` -> NumPy [P, ...] of the shape `shape`.
+    """
+    before, after = _fan_ins(spec), _fan_ins(shape)
+
+    def one(path, like, leaf):
+        leaf = np.asarray(leaf)
+        *layer, name = (part.key for part in path[1:])
+        if name != "kernel":
+            return leaf[(slice(None), *(slice(n) for n in like.shape))]
+        positions, channels = before["/".join(layer)]
+        kernel = leaf.reshape(len(leaf), positions, channels, -1)
+        kernel = kernel[:, :, : after["/".join(layer)][1], : like.shape[1]]
+        return kernel.reshape(len(leaf), *like.shape)
+
+    return jax.tree_util.tree_map_with_path(one, _shapes(shape), variables)
+
+
+def embed(variables: Variables, shape: NetworkSpec, spec: NetworkSpec) -> Variables:
+    """Put members back into the larger shape: the inverse of `cut`, with idle channels around.
+
+    Shapes: leaves [P, ...] of the shape `shape` -> NumPy [P, ...] of the shape `spec`; added
+    weights, thresholds and means are 0, added gains and deviations 1.
+    """
+    inside, outside = _fan_ins(shape), _fan_ins(spec)
+
+    def one(path, like, leaf):
+        leaf = np.asarray(leaf)
+        *layer, name = (part.key for part in path[1:])
+        if name != "kernel":
+            idle = np.ones if name in ("scale", "std") else np.zeros
+            whole = idle((len(leaf), *like.shape), leaf.dtype)
+            whole[(slice(None), *(slice(n) for n in leaf.shape[1:]))] = leaf
+            return whole
+        (positions, before), (_, after) = inside["/".join(layer)], outside["/".join(layer)]
+        whole = np.zeros((len(leaf), positions, after, like.shape[1]), leaf.dtype)
+        whole[:, :, :before, : leaf.shape[2]] = leaf.reshape(len(leaf), positions, before, -1)
+        return whole.reshape(len(leaf), *like.shape)
+
+    return jax.tree_util.tree_map_with_path(one, _shapes(spec), variables)
+
+
+@partial(jax.jit, static_argnums=0)
+def draw(spec: NetworkSpec, architecture: Architecture, key: jax.Array) -> Variables:
+    """Draw fresh variables of one member in the maximal shape; traceable.
+
+    Kernels are scaled to the fan-in in use (He et al. 2015, arXiv:1502.01852), so that a member
+    starts as if it had been built in its own size.
+    """
+    variables = initialise(Network(spec), key)
+    inputs = {
+        "output": (spec.head_width, architecture.head),
+        "head": (spec.stage_widths[-1], architecture.widths[-1]),
+    }
+    for stage, width in enumerate(spec.stage_widths[:-1]):
+        inputs[f"entry_{stage}"] = (width, architecture.widths[stage])
+    for block in range(spec.blocks):
+        stage = spec.block_stage(block)
+        inputs[f"block_{block}"] = (spec.stage_widths[stage], architecture.widths[stage])
+
+    def scaled(path, leaf):
+        if path[-1].key != "kernel" or path[0].key not in inputs:
+            return leaf
+        largest, used = inputs[path[0].key]
+        return leaf * jnp.sqrt(largest / used.astype(leaf.dtype))
+
+    params = jax.tree_util.tree_map_with_path(scaled, variables["params"])
+    return variables | {"params": params}
