@@ -25,8 +25,9 @@ from ttfs_jax.datasets.events.camera import CameraConfig
 from ttfs_jax.datasets.eye import simulator
 from ttfs_jax.datasets.eye.plan import make_plan
 from ttfs_jax.datasets.eye.simulated import record
-from ttfs_jax.evaluation import identity, protocol
+from ttfs_jax.evaluation import protocol
 from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.network import conversion
 from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.support.command import run_command
@@ -132,7 +133,7 @@ def small_cnn(data: Dataset, *, epochs: int, seed: int) -> np.ndarray:
     epoch = jax.jit(recipe.epoch)
     for _ in range(epochs):
         state, _ = epoch(state, architecture, images, labels, jnp.uint32(seed))
-    variables = identity.calibrate(network, state.variables, architecture, images, margin=1.5)
+    variables = conversion.calibrate(network, state.variables, architecture, images, margin=1.5)
 
     @jax.jit
     def predict(variables, images, labels):

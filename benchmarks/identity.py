@@ -16,7 +16,8 @@ from search.config import SupernetConfig
 from search.space import Space, make_space
 from search.supernet import make_supernet, place
 from ttfs_jax import datasets
-from ttfs_jax.evaluation.identity import EqualityReport, calibrate, compare, fold
+from ttfs_jax.evaluation.identity import EqualityReport, compare
+from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, Variables, initialise
 from ttfs_jax.support.command import run_command
 from ttfs_jax.training.recipe import TrainConfig

@@ -19,7 +19,7 @@ from ttfs_jax.datasets.eye.frames import GREY
 from ttfs_jax.datasets.eye.recordings import Recordings
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.training.recipe import batch_order
+from ttfs_jax.training.batches import batch_order
 
 EPOCHS, SEED = 180, 2022  # as published
 BATCH_SIZE, LEARNING_RATE, FACTOR, MOMENTUM, DECAY = 32, 0.015, 0.94, 0.9, 1e-3

@@ -10,8 +10,8 @@ from flax import struct
 from hardware.counts import count
 from search.config import EvolutionConfig
 from search.space import Space
-from ttfs_jax.evaluation.identity import calibrate
 from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.network.conversion import calibrate
 from ttfs_jax.network.masked import Code, Network, Variables
 from ttfs_jax.population.program import Program
 

@@ -13,9 +13,9 @@ from search.progress import Bar
 from search.run_directory import RunDirectory
 from search.space import Space
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.evaluation.identity import calibrate, fold
 from ttfs_jax.evaluation.measure import Measured, evaluate, in_chunks
 from ttfs_jax.network.architecture import Architecture, largest
+from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Code, Network, Variables
 from ttfs_jax.population.program import pick, run
 from ttfs_jax.training.buckets import BucketTraining

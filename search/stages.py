@@ -15,8 +15,8 @@ from search.retrain import Retraining
 from search.run_directory import environment
 from search.space import Space
 from search.supernet import make_supernet, place
-from ttfs_jax.evaluation import identity
 from ttfs_jax.model import Model
+from ttfs_jax.network import conversion
 from ttfs_jax.network.masked import Network, Variables, initialise
 from ttfs_jax.population.program import pick
 
@@ -130,7 +130,7 @@ def retrain(
         tuned, _ = train(
             "fine_tune", shorter, config.fine_tune, "ttfs", teacher=teacher, alive=survivors
         )
-        tuned = jax.tree.map(np.asarray, jax.jit(jax.vmap(identity.fold))(tuned))
+        tuned = jax.tree.map(np.asarray, jax.jit(jax.vmap(conversion.fold))(tuned))
     with directory.stage("test"):
         rows = measurement.rows(
             search, members, pick(exact, survivors), pick(tuned, survivors), survivors

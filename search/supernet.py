@@ -15,8 +15,9 @@ from ttfs_jax.network.masked import Network
 from ttfs_jax.population.program import map_members
 from ttfs_jax.support.devices import AXIS, Device, everywhere, multiply_in, population_mesh
 from ttfs_jax.training.augmentation import augment
+from ttfs_jax.training.batches import batch_order
 from ttfs_jax.training.losses import cross_entropy
-from ttfs_jax.training.recipe import Train, TrainState, batch_order, class_weights, make_optimiser
+from ttfs_jax.training.recipe import Train, TrainState, class_weights, make_optimiser
 
 
 def make_supernet(

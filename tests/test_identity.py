@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttfs_jax.evaluation.identity import calibrate, compare, fold
+from ttfs_jax.evaluation.identity import compare
 from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest
+from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.convolution import convolve
 from ttfs_jax.network.encoding import first_spike_readout
 from ttfs_jax.network.masked import Network, initialise

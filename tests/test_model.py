@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ttfs_jax import model
-from ttfs_jax.evaluation.identity import calibrate, fold
 from ttfs_jax.model import Model, load, save_model
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.encoding import first_spike_readout
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.support.errors import InputError

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from search.figures import draw_raster
-from ttfs_jax.evaluation.identity import calibrate, fold
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.layers import Signal
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.network.timeline import make_timeline, signal_names

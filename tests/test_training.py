@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from search.config import Config, RetrainConfig, SupernetConfig, from_dict, to_dict
-from ttfs_jax.evaluation.identity import calibrate, fold
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.training.distillation import ensemble
 from ttfs_jax.training.recipe import TrainConfig, averaged, make_schedule, make_train

@@ -1,4 +1,4 @@
-"""ReLU ↔ TTFS: calibrate statistics and windows, fold the norms, prove the two codes equal."""
+"""Prove the two codes, ReLU and TTFS, equal on a set of images."""
 
 from functools import partial
 from typing import NamedTuple
@@ -8,79 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax.evaluation.measure import in_chunks
-from ttfs_jax.network import window as windows
 from ttfs_jax.network.architecture import Architecture, neurons_by_layer
 from ttfs_jax.network.encoding import first_spike_readout
 from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.support.devices import multiply_in
-
-
-def layer_of(tree: dict, name: str) -> dict:
-    """Return the sub-tree of a layer, such as `block_0/first`."""
-    for part in name.split("/"):
-        tree = tree[part]
-    return tree
-
-
-def with_layer(tree: dict, name: str, leaf: dict) -> dict:
-    """Return the tree with the layer of that name replaced; nothing is changed in place."""
-    head, _, rest = name.partition("/")
-    return tree | {head: with_layer(tree[head], rest, leaf) if rest else leaf}
-
-
-def calibrate(
-    network: Network,
-    variables: Variables,
-    architecture: Architecture,
-    images: jax.Array,
-    *,
-    margin: float = 1.5,
-    readout_margin: float = windows.READOUT_MARGIN,
-) -> Variables:
-    """Estimate norm statistics and windows on a calibration batch, in the `relu` code.
-
-    T = margin · largest activation, layer by layer; the window of the first-spike read-out holds
-    `readout_margin` times the spread of the logits.
-
-    Shapes: images [B, H, W, C], one batch of the training set -> variables.
-    No spike: a layer that stays silent gets the window 1.
-    """
-    out = network.apply(variables, images, architecture, batch_statistics=True)
-    statistics, lengths = variables["statistics"], variables["windows"]
-    for name, info in out.layers.items():
-        statistics = with_layer(statistics, name, {"mean": info.mean, "std": info.std})
-        length = windows.calibrate(info.largest, margin=margin)
-        lengths = with_layer(lengths, name, {"window": length})
-    readout = windows.calibrate_readout(out.logits, margin=readout_margin)
-    lengths = lengths | {"output": readout}
-    return variables | {"statistics": statistics, "windows": lengths}
-
-
-def fold(variables: Variables) -> Variables:
-    """Fold the norms into weights and thresholds, so that the network is plain B1.
-
-    W ← W · scale / std,  D ← bias − mean · scale / std, and then scale = 1, mean = 0, std = 1.
-
-    The zero padding of a convolution stays exact at borders: the norm acts after the sum.
-    Source: Stanojevic et al. 2024, Methods (arXiv:2306.08744).
-    """
-
-    def folded(params, statistics):
-        if "mean" not in statistics:
-            both = {k: folded(params[k], statistics[k]) for k in statistics}
-            return params | {k: v[0] for k, v in both.items()}, {k: v[1] for k, v in both.items()}
-        mean, std = statistics["mean"], statistics["std"]
-        gain = params["scale"] / std
-        layer = {
-            "kernel": params["kernel"] * gain[None],
-            "bias": params["bias"] - mean * gain,
-            "scale": jnp.ones_like(gain),
-        }
-        return layer, {"mean": jnp.zeros_like(mean), "std": jnp.ones_like(std)}
-
-    params, statistics = folded(variables["params"], variables["statistics"])
-    return variables | {"params": params, "statistics": statistics}
-
 
 AGREEMENT, LOGIT_ERROR = 0.999, 1e-4  # of a proof: at least, at most
 

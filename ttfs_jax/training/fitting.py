@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from ttfs_jax.support.ranges import at_least, between, check, whole
-from ttfs_jax.training.recipe import batch_order
+from ttfs_jax.training.batches import batch_order
 
 Loss = Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array]
 

@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from ttfs_jax.evaluation.identity import layer_of, with_layer
 from ttfs_jax.network import window as windows
 from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.masked import Code, Network, Output, Variables
+from ttfs_jax.network.variables import layer_of, with_layer
 from ttfs_jax.support.devices import Products, multiply_in
 from ttfs_jax.support.ranges import OneOf, above, at_least, below, between, check, whole
 from ttfs_jax.training.augmentation import augment, mixup
+from ttfs_jax.training.batches import batch_order
 from ttfs_jax.training.distillation import Teacher, divergence
 from ttfs_jax.training.losses import activity, balanced_weights, cross_entropy
 
@@ -142,13 +143,6 @@ def make_optimiser(config: TrainConfig, steps: int) -> optax.GradientTransformat
 def class_weights(labels: jax.Array, classes: int, config: TrainConfig) -> jax.Array | None:
     """Return the weight of each class in the loss: labels [N] -> [K], or None for equal ones."""
     return balanced_weights(labels, classes=classes) if config.balanced else None
-
-
-def batch_order(key: jax.Array, samples: int, batch_size: int) -> jax.Array:
-    """Draw the order of one epoch: indices [steps, B]; the incomplete last batch is left out."""
-    steps = samples // batch_size
-    order = jax.random.permutation(key, samples)
-    return order[: steps * batch_size].reshape(steps, batch_size)
 
 
 def averaged(average: dict, params: dict, step: jax.Array, *, decay: float) -> dict:

@@ -1,0 +1,63 @@
+"""From a ReLU network to one in spike times: calibrate statistics and windows, fold the norms."""
+
+import jax
+import jax.numpy as jnp
+
+from ttfs_jax.network import window as windows
+from ttfs_jax.network.architecture import Architecture
+from ttfs_jax.network.masked import Network, Variables
+from ttfs_jax.network.variables import with_layer
+
+
+def calibrate(
+    network: Network,
+    variables: Variables,
+    architecture: Architecture,
+    images: jax.Array,
+    *,
+    margin: float = 1.5,
+    readout_margin: float = windows.READOUT_MARGIN,
+) -> Variables:
+    """Estimate norm statistics and windows on a calibration batch, in the `relu` code.
+
+    T = margin · largest activation, layer by layer; the window of the first-spike read-out holds
+    `readout_margin` times the spread of the logits.
+
+    Shapes: images [B, H, W, C], one batch of the training set -> variables.
+    No spike: a layer that stays silent gets the window 1.
+    """
+    out = network.apply(variables, images, architecture, batch_statistics=True)
+    statistics, lengths = variables["statistics"], variables["windows"]
+    for name, info in out.layers.items():
+        statistics = with_layer(statistics, name, {"mean": info.mean, "std": info.std})
+        length = windows.calibrate(info.largest, margin=margin)
+        lengths = with_layer(lengths, name, {"window": length})
+    readout = windows.calibrate_readout(out.logits, margin=readout_margin)
+    lengths = lengths | {"output": readout}
+    return variables | {"statistics": statistics, "windows": lengths}
+
+
+def fold(variables: Variables) -> Variables:
+    """Fold the norms into weights and thresholds, so that the network is plain B1.
+
+    W ← W · scale / std,  D ← bias − mean · scale / std, and then scale = 1, mean = 0, std = 1.
+
+    The zero padding of a convolution stays exact at borders: the norm acts after the sum.
+    Source: Stanojevic et al. 2024, Methods (arXiv:2306.08744).
+    """
+
+    def folded(params, statistics):
+        if "mean" not in statistics:
+            both = {k: folded(params[k], statistics[k]) for k in statistics}
+            return params | {k: v[0] for k, v in both.items()}, {k: v[1] for k, v in both.items()}
+        mean, std = statistics["mean"], statistics["std"]
+        gain = params["scale"] / std
+        layer = {
+            "kernel": params["kernel"] * gain[None],
+            "bias": params["bias"] - mean * gain,
+            "scale": jnp.ones_like(gain),
+        }
+        return layer, {"mean": jnp.zeros_like(mean), "std": jnp.ones_like(std)}
+
+    params, statistics = folded(variables["params"], variables["statistics"])
+    return variables | {"params": params, "statistics": statistics}
