@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.numpy_camera import NumpyCamera
+from benchmarks.peers.numpy_camera import NumpyCamera
 from search.space import make_space
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, EyeConfig

@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import population_naive, population_time_stepped, population_torch
-from benchmarks.population_torch import Timing, native, random_images
+from benchmarks.peers import population_naive, population_time_stepped, population_torch
+from benchmarks.peers.population_torch import Timing, native, random_images
 from search.space import Space, make_space
 from ttfs_jax.population.program import PopulationConfig, run
 from ttfs_jax.support.command import run_command

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.seen_network import Seen, multiply_adds
-from benchmarks.seen_recipe import EPOCHS, SEED, Source, make_inputs, to_source, train
+from benchmarks.peers.seen_network import Seen, multiply_adds
+from benchmarks.peers.seen_recipe import EPOCHS, SEED, Source, make_inputs, to_source, train
 from hardware.cmos import ACCUMULATE, MULTIPLY_ADD
 from hardware.target import DISCLAIMER
 from search.config import Config

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.solver_models import MODELS, Recipe, initialise, make_train, run
+from benchmarks.peers.solver_models import MODELS, Recipe, initialise, make_train, run
 from ttfs_jax.datasets import fashion_mnist, yin_yang
 from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE, is_spike

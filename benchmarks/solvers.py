@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.textbook_solvers import TEXTBOOK
+from benchmarks.peers.textbook_solvers import TEXTBOOK
 from ttfs_jax import spike_time
 from ttfs_jax.population.program import map_members
 from ttfs_jax.support.command import run_command

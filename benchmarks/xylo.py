@@ -18,7 +18,7 @@ from hardware.xylo.core import run_batch, simulate
 from hardware.xylo.decision import output_spikes
 from hardware.xylo.families import FAMILIES
 from hardware.xylo.network import ChipNetwork
-from hardware.xylo.referee import Referee, mismatches
+from hardware.xylo.rockpool.referee import Referee, mismatches
 from hardware.xylo.wiring import wiring
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.devices import everywhere, over_members, population_mesh, use_every_core

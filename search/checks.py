@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from hardware.xylo.families import family
-from hardware.xylo.referee import simulator
+from hardware.xylo.rockpool.referee import simulator
 from search.config import Config
 from search.space import Genes
 from search.xylo_fitness import objective_names

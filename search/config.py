@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from hardware.xylo.energy import CLOCKS_MHZ
-from hardware.xylo.native_training import NativeTrainConfig
+from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search.halving import HalvingConfig
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.population.program import PopulationConfig

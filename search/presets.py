@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from hardware.xylo.native_training import NativeTrainConfig
+from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig, XyloConfig
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.population.program import PopulationConfig

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo import exact
 from hardware.xylo.families import family
+from hardware.xylo.mappings import exact
 from search.xylo_population import Inputs, Network, Population, cut
 from search.xylo_space import Candidate
 from ttfs_jax.network import dense

@@ -9,7 +9,7 @@ from flax import struct
 from hardware.target import Estimate, Workload, total
 from hardware.xylo.chips import Xylo
 from hardware.xylo.cycles import Activity
-from hardware.xylo.native import Layer, assemble
+from hardware.xylo.mappings.native import Layer, assemble
 from hardware.xylo.network import ChipNetwork
 from search.config import XyloConfig
 from search.xylo_population import CHANNELS, Measured, Network

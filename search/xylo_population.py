@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo import exact
 from hardware.xylo.features import full_scale, pool, scale
-from hardware.xylo.native import Dynamics, Layer, assemble, encode
-from hardware.xylo.native_training import (
+from hardware.xylo.mappings import exact
+from hardware.xylo.mappings.native import Dynamics, Layer, assemble, encode
+from hardware.xylo.mappings.native_training import (
     choose_threshold,
     decide_batch,
     make_train,

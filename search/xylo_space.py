@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.xylo.features import Features, fits
-from hardware.xylo.native import Dynamics
+from hardware.xylo.mappings.native import Dynamics
 from search.space import Gene, Genes, idle_last
 from ttfs_jax.support.errors import InputError
 

@@ -95,7 +95,7 @@ def on_test(search: Search[XyloSpace], network: Network, test: Inputs) -> dict[s
 
 def referee_differs(network: Network, did: OnChip) -> int:
     """Count the samples that XyloSim classifies otherwise than the core, or in another step."""
-    from hardware.xylo.referee import Referee
+    from hardware.xylo.rockpool.referee import Referee
 
     ours, theirs = did.decision, Referee(network.chip).decide(did.events)
     return int(((ours.classes != theirs.classes) | (ours.steps != theirs.steps)).sum())

@@ -5,7 +5,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo.exact import convert, encode
+from hardware.xylo.mappings.exact import convert, encode
 from ttfs_jax.network.dense import Dense, relu, windows
 
 UNIT = Dense(np.ones((1, 1)), np.zeros(1))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import population_naive, population_time_stepped, population_torch
+from benchmarks.peers import population_naive, population_time_stepped, population_torch
 from hardware.counts import count
 from search.space import make_space
 from ttfs_jax.evaluation.measure import Measured

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hardware.xylo import rockpool_loader
 from hardware.xylo.families import family
-from hardware.xylo.rockpool_loader import load
+from hardware.xylo.rockpool import loader
+from hardware.xylo.rockpool.loader import load
 from ttfs_jax.support.errors import InputError
 
 # Not importorskip: importing Rockpool itself looks for `samna`.
@@ -24,9 +24,9 @@ A3 = family("xylo-a3")
 @pytest.fixture
 def forgotten():
     """Load anew in the test and after it."""
-    rockpool_loader._load_all.cache_clear()
+    loader._load_all.cache_clear()
     yield
-    rockpool_loader._load_all.cache_clear()
+    loader._load_all.cache_clear()
 
 
 @pytest.mark.parametrize("missing", [("rockpool",), ("xylosim", "xylosim.v1", "xylosim.v2")])

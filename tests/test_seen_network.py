@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.seen_network import Leaky, Seen, multiply_adds, plane_sizes, spike
-from benchmarks.seen_recipe import Source, make_inputs, make_recipe, train
+from benchmarks.peers.seen_network import Leaky, Seen, multiply_adds, plane_sizes, spike
+from benchmarks.peers.seen_recipe import Source, make_inputs, make_recipe, train
 from ttfs_jax.datasets.eye.dataset import EyeConfig
 from ttfs_jax.support.errors import InputError
 

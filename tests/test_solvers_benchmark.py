@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks import solvers
-from benchmarks.textbook_solvers import TEXTBOOK
+from benchmarks.peers.textbook_solvers import TEXTBOOK
 
 
 @pytest.mark.parametrize("name", TEXTBOOK)

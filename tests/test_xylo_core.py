@@ -15,7 +15,7 @@ from benchmarks import xylo
 from hardware.xylo.arithmetic import count_spikes, integrate, leak, saturate
 from hardware.xylo.core import run, simulate
 from hardware.xylo.network import ChipNetwork, check
-from hardware.xylo.referee import Referee, mismatches
+from hardware.xylo.rockpool.referee import Referee, mismatches
 from ttfs_jax.support.errors import InputError
 
 

@@ -8,16 +8,10 @@ from exact_networks import converted, drawn, encode_for, tiny
 
 from hardware.xylo.core import simulate
 from hardware.xylo.decision import first_output_spike
-from hardware.xylo.exact import (
-    START,
-    convert,
-    ideal_codes,
-    spike_codes,
-    winning_range,
-)
-from hardware.xylo.exact_neurons import GAIN, coarse_and_fine
 from hardware.xylo.families import family, violations
-from hardware.xylo.referee import mismatches
+from hardware.xylo.mappings.exact import START, convert, ideal_codes, spike_codes, winning_range
+from hardware.xylo.mappings.exact_neurons import GAIN, coarse_and_fine
+from hardware.xylo.rockpool.referee import mismatches
 from ttfs_jax.network.dense import Dense, relu, ttfs, windows
 from ttfs_jax.spike_time import is_spike
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from exact_networks import UNIT, converted, drawn, encode_for, tiny
 
-from hardware.xylo.exact import convert
+from hardware.xylo.mappings.exact import convert
 from ttfs_jax.network.dense import Dense
 from ttfs_jax.support.errors import InputError
 

@@ -5,18 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hardware.xylo import native
 from hardware.xylo.core import simulate
 from hardware.xylo.decision import classify, classify_stream, first_output_spike
-from hardware.xylo.native import Dynamics, Layer
-from hardware.xylo.native_training import (
+from hardware.xylo.mappings import native
+from hardware.xylo.mappings.native import Dynamics, Layer
+from hardware.xylo.mappings.native_training import (
     NativeTrainConfig,
     choose_threshold,
     make_train,
     run_batch,
 )
 from hardware.xylo.network import STATE_MAX
-from hardware.xylo.referee import Referee
+from hardware.xylo.rockpool.referee import Referee
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.fitting import FitConfig, fit, shift_inputs
 

@@ -9,17 +9,17 @@ import pytest
 from chips import dense
 
 from benchmarks.xylo import CASES, draw_events, draw_network
-from hardware.xylo import rockpool_bridge
 from hardware.xylo.core import simulate
 from hardware.xylo.families import FAMILIES, family
-from hardware.xylo.rockpool_bridge import (
+from hardware.xylo.rockpool import bridge
+from hardware.xylo.rockpool.bridge import (
     compare,
     from_specification,
     map_by_rockpool,
     renumber,
     to_graph,
 )
-from hardware.xylo.rockpool_loader import load
+from hardware.xylo.rockpool.loader import load
 from hardware.xylo.specification import specify
 from ttfs_jax.support.errors import InputError
 
@@ -158,7 +158,7 @@ def test_differences_are_found(monkeypatch):
         return specification
 
     tools = load(A3)._replace(mapper=careless)
-    monkeypatch.setattr(rockpool_bridge, "load", lambda chip: tools)
+    monkeypatch.setattr(bridge, "load", lambda chip: tools)
     found = compare(network, A3, events)
     assert found["specification"] == 100 and found["spikes"] > 0 and found["spikes_out"] > 0
 

@@ -12,7 +12,7 @@ from hardware.xylo.core import simulate
 from hardware.xylo.decision import classify
 from hardware.xylo.families import family, violations
 from hardware.xylo.features import Features, fits, full_scale, pool, scale
-from hardware.xylo.native_training import NativeTrainConfig
+from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search import evolve, xylo_fitness, xylo_measure
 from search.config import XyloConfig, from_dict, to_dict
 from search.presets import preset

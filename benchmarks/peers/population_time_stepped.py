@@ -6,8 +6,8 @@ Both packages are in the extra `[bench]`; without them every function raises an 
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks import population_torch
-from benchmarks.population_torch import TIMING, Module, NativeArchitecture, Timing, required
+from benchmarks.peers import population_torch
+from benchmarks.peers.population_torch import TIMING, Module, NativeArchitecture, Timing, required
 from ttfs_jax.network.architecture import NetworkSpec
 
 TIME_STEPS = 8

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from benchmarks.population_torch import TIMING, random_images
+from benchmarks.peers.population_torch import TIMING, random_images
 from search.space import Space
 from ttfs_jax.network.architecture import Architecture, NetworkSpec, mask
 from ttfs_jax.network.layers import NORM_EPSILON

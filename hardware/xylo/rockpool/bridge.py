@@ -18,7 +18,7 @@ import numpy as np
 from hardware.xylo.core import simulate
 from hardware.xylo.families import Family, require
 from hardware.xylo.network import ChipNetwork, check
-from hardware.xylo.rockpool_loader import load
+from hardware.xylo.rockpool.loader import load
 from ttfs_jax.support.errors import InputError
 
 DT = 1e-3  # s per step; cancels out, as decays are 2^d steps

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from hardware.xylo.arithmetic import power
-from hardware.xylo.native import Dynamics, Layer, Run, decide, encode, init, run
+from hardware.xylo.mappings.native import Dynamics, Layer, Run, decide, encode, init, run
 from ttfs_jax.support.ranges import at_least, check
 from ttfs_jax.training.fitting import FitConfig, fit, in_use, shift_inputs
 from ttfs_jax.training.losses import cross_entropy

@@ -12,7 +12,7 @@ from flax import struct
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.seen_network import Seen
+from benchmarks.peers.seen_network import Seen
 from ttfs_jax.datasets.eye.clips import draw_clip
 from ttfs_jax.datasets.eye.dataset import EyeConfig
 from ttfs_jax.datasets.eye.frames import GREY

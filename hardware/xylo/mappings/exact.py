@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hardware.xylo.core import Trace
-from hardware.xylo.exact_neurons import Slopes, coarse_and_fine, fit, holding, split
 from hardware.xylo.families import family, require
+from hardware.xylo.mappings.exact_neurons import Slopes, coarse_and_fine, fit, holding, split
 from hardware.xylo.network import ChipNetwork
 from ttfs_jax.network.dense import Dense
 from ttfs_jax.support.errors import InputError

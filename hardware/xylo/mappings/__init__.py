@@ -1,0 +1,1 @@
+"""Ways to put a network on the chip: copied exactly from a ReLU network, or trained for it."""

@@ -1,0 +1,1 @@
+"""Rockpool and XyloSim: mapped graphs come in, and the simulator of the maker is the referee."""
