@@ -156,7 +156,7 @@ def test_whatever_changes_the_simulation_is_kept_apart(tmp_path, few, monkeypatc
         assert entries() == 6
     source = tmp_path.parent / f"{tmp_path.name}.py"
     source.write_text("# another formula")
-    monkeypatch.setattr(simulated.eye_face, "__file__", str(source))
+    monkeypatch.setattr(simulated.face, "__file__", str(source))
     assert entries() == 7
 
 
