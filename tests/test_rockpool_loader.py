@@ -50,14 +50,14 @@ def test_other_version_is_refused(monkeypatch, forgotten, tmp_path):
 ISOLATED = """
 import importlib, os, pkgutil, sys
 import hardware.xylo
-for module in pkgutil.iter_modules(hardware.xylo.__path__, "hardware.xylo."):
+for module in pkgutil.walk_packages(hardware.xylo.__path__, "hardware.xylo."):
     importlib.import_module(module.name)
 names = {name.partition(".")[0] for name in sys.modules}
 assert not names & {"rockpool", "xylosim", "samna"}, names
 
-from hardware.xylo import rockpool_loader
+from hardware.xylo.rockpool import loader
 from hardware.xylo.families import FAMILIES
-first, *_ = (rockpool_loader.load(chip) for chip in FAMILIES.values())
+first, *_ = (loader.load(chip) for chip in FAMILIES.values())
 assert "SAMNA" not in os.environ
 names = {name.partition(".")[0] for name in sys.modules}
 assert not names & {"rockpool", "samna", "torch"}, names
@@ -66,8 +66,8 @@ import samna, rockpool.graph
 assert os.environ["SAMNA"] == "imported"
 assert rockpool.graph.LinearWeights is not first.graph.LinearWeights
 before = dict(sys.modules)
-rockpool_loader._load_all.cache_clear()
-rockpool_loader.load(FAMILIES["xylo-a3"])
+loader._load_all.cache_clear()
+loader.load(FAMILIES["xylo-a3"])
 assert dict(sys.modules) == before
 """
 

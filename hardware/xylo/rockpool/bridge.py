@@ -44,7 +44,7 @@ def to_graph(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Any:
     """Build Rockpool's computational graph of a network, a `GraphHolder`.
 
     Weights are w · 2^shift, time constants τ = 2^d · dt; thresholds and biases as they are. Its
-    classes are those of `rockpool_loader.load(chip).graph`.
+    classes are those of `loader.load(chip).graph`.
 
     Raises: InputError for a network that Rockpool's graph or the chip's mapper cannot express:
     aliases; no connection from inputs or to outputs; on the IMU neurons that inputs reach and that
