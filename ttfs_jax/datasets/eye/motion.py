@@ -149,7 +149,7 @@ def move(
 ) -> Pose:
     """Let a person show an emotion: the pose at every step, each field [T].
 
-    emotion [] indexes `EMOTIONS`, light [] indexes `eye_face.LIGHTS`; `steps` (static) at
+    emotion [] indexes `EMOTIONS`, light [] indexes `face.LIGHTS`; `steps` (static) at
     `config.rate` a second. Neutral has gaze, blinks, slip and habits like every other emotion.
     """
     (
@@ -189,7 +189,7 @@ def move(
     key_seat, *keys_slip = jax.random.split(key_slip, 4)
     seat = config.seat * jax.random.normal(key_seat, (3, 1))
     slip = seat + jax.vmap(lambda k: _wander(k, times, config.slip, 4.0))(jnp.stack(keys_slip))
-    # A pupil is smaller in bright light; order of `eye_face.LIGHTS`.
+    # A pupil is smaller in bright light; order of `face.LIGHTS`.
     response = jnp.array([1.0, 0.7, 1.5, 0.9])[light]
     return Pose(
         gaze_x=gaze_x,

@@ -41,8 +41,8 @@ def simulate(
     """Simulate one take: events and light [longest, size, size], of which `frames` [] are filmed.
 
     A person (face, way of showing, sensor of the headset) follows from `person_seed` [], the
-    take from `take_seed` []. `emotion` [] indexes `eye_motion.EMOTIONS`, `light` []
-    `eye_face.LIGHTS`. Between two frames the picture is drawn `motion.rate` / 30 times. Frames
+    take from `take_seed` []. `emotion` [] indexes `motion.EMOTIONS`, `light` []
+    `face.LIGHTS`. Between two frames the picture is drawn `motion.rate` / 30 times. Frames
     that are not filmed are 0; `frames` may differ from call to call without a compilation, and
     counts as `longest` above that.
     """
