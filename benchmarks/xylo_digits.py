@@ -16,7 +16,7 @@ import numpy as np
 from rich.table import Table
 
 from hardware.target import DISCLAIMER, Workload
-from hardware.xylo.chips import Xylo
+from hardware.xylo.chips import Mapped, Xylo
 from hardware.xylo.core import simulate
 from hardware.xylo.cycles import activity, cycles_per_step
 from hardware.xylo.decision import classify_stream
@@ -79,7 +79,7 @@ def on_chip(
     decided, trace = Referee(network).decide(events), simulate(network, events)
     active = activity(events, trace)
     found = Xylo("xylo-a3").estimate(
-        Workload(16, 10, {}, chip=network, activity=active, steps=events.shape[1])
+        Workload(16, 10, (), mapped=Mapped(network, events.shape[1], active))
     )
     energy, spikes = found.energy, np.asarray(trace.spikes)
     assert energy is not None and found.latency is not None

@@ -10,8 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from hardware.counts import LayerCounts, sum_layers
-from hardware.xylo.cycles import WORST, Activity
-from hardware.xylo.network import ChipNetwork
 from ttfs_jax.support.errors import InputError
 
 DISCLAIMER = "estimated, not measured"
@@ -150,12 +148,8 @@ class Workload:
     """Classes."""
     layers: tuple[LayerCounts, ...]
     """Cost by layer in order, the output layer last."""
-    chip: ChipNetwork | None = None
-    """The network as a chip of the Xylo family holds it, if it was mapped."""
-    activity: Activity = WORST
-    """Measured on the chip network."""
-    steps: int = 0
-    """Time steps of the chip network, a silent gap included."""
+    mapped: Any = None
+    """What the target's own mapper made of the network, if it has one."""
 
     @property
     def total(self) -> LayerCounts:

@@ -3,8 +3,11 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
+import tyro
+
+from hardware.targets import TARGETS, target
 from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search.halving import HalvingConfig
@@ -174,9 +177,7 @@ class Config:
     """How long to search and train; every other option can still be set on its own."""
     space: str = "conv"
     """Name of the search space; `xylo` holds networks that fit the chip."""
-    target: Literal[
-        "xylo-a3", "xylo-a2", "xylo-imu", "ttfs-accelerator", "cmos45", "cmos45-relu"
-    ] = "cmos45"
+    target: Annotated[str, tyro.conf.arg(metavar="|".join(TARGETS))] = "cmos45"
     """Hardware whose energy and latency are estimated; in `--space xylo` a chip of that family,
     whose limits hold (default: xylo-a3)."""
     objectives: str = "war,uar,energy,latency"
@@ -195,6 +196,7 @@ class Config:
     def __post_init__(self):
         check(self, seed=SEED, split_seed=SEED)
         check(self.eye, within="eye.", simulator_seed=SEED)
+        target(self.target)  # raises for an unknown one
 
 
 def to_dict(config: Any) -> dict:

@@ -7,7 +7,7 @@ import numpy as np
 from flax import struct
 
 from hardware.target import Estimate, Workload, total
-from hardware.xylo.chips import Xylo
+from hardware.xylo.chips import Mapped, Xylo
 from hardware.xylo.cycles import Activity
 from hardware.xylo.mappings.native import Layer, assemble
 from hardware.xylo.network import ChipNetwork
@@ -103,15 +103,10 @@ def price(
     # Cycles are linear in the activity, so that the gap thins it out.
     share = network.steps / steps
     chip = Xylo(target, clock_mhz=config.clock_mhz)
-    asked = Workload(
-        inputs=CHANNELS,
-        outputs=network.chip.sizes[2],
-        layers=(),
-        chip=network.chip,
-        activity=Activity(active.inputs * share, active.hidden * share),
-        steps=steps,
-    )
-    return chip.estimate(asked), chip.cycles(network.chip, active) / (config.clock_mhz * 1e6)
+    thinned = Activity(active.inputs * share, active.hidden * share)
+    mapped = Mapped(network.chip, steps, thinned)
+    workload = Workload(CHANNELS, network.chip.sizes[2], layers=(), mapped=mapped)
+    return chip.estimate(workload), chip.cycles(network.chip, active) / (config.clock_mhz * 1e6)
 
 
 def over_budget(found: Estimate, latency: float, config: XyloConfig) -> tuple[str, ...]:

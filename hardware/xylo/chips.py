@@ -8,7 +8,7 @@ import numpy as np
 from hardware.counts import LayerCounts
 from hardware.target import Constant, Estimate, Range, Workload
 from hardware.xylo.core import Trace
-from hardware.xylo.cycles import Activity, activity, cycles_per_step
+from hardware.xylo.cycles import WORST, Activity, activity, cycles_per_step
 from hardware.xylo.energy import estimate
 from hardware.xylo.families import Family, family, violations
 from hardware.xylo.network import ChipNetwork, check
@@ -22,6 +22,24 @@ _ELSEWHERE = Constant(
     "0.6 of Audio 3",
 )
 SILICON = "core rail only: pads, host, sensor, loading of spikes and wake-up not included"
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A network mapped to the chip, for `Workload.mapped`.
+
+    Raises: InputError for less than one step.
+    """
+
+    network: ChipNetwork
+    steps: int
+    """Time steps of one inference, a silent gap included."""
+    activity: Activity = WORST
+    """Measured on the chip network; else every neuron counts as spiking in every step."""
+
+    def __post_init__(self):
+        if self.steps < 1:
+            raise InputError(f"a network on the chip needs at least 1 step, not {self.steps}")
 
 
 @dataclass(frozen=True)
@@ -39,27 +57,23 @@ class Xylo:
         return float(cycles_per_step(network, active, full_matrices=self.name == "xylo-a2"))
 
     def estimate(self, workload: Workload) -> Estimate:
-        """Estimate from the chip network, its activity and steps; see `energy.estimate`.
+        """Estimate from a `Mapped` network, its activity and steps; see `energy.estimate`.
 
         A mapped network beyond a limit costs what it would on a larger chip of the kind, and the
-        reasons say so. A network that was not mapped, such as a convolutional one, has no energy
-        and no latency, and the reasons say what is in its way.
+        reasons say so. A network that was not mapped to this family, such as a convolutional one,
+        has no energy and no latency, and the reasons say what is in its way.
 
-        Without a measured activity every neuron counts as spiking in every step.
-
-        Raises: InputError for a chip network without steps, or steps too short for their cycles.
+        Raises: InputError for steps too short for their cycles.
         """
-        chip = family(self.name)
-        if workload.chip is None:
+        chip, mapped = family(self.name), workload.mapped
+        if not isinstance(mapped, Mapped):
             return Estimate(self.name, {}, None, not_mapped(workload, chip))
-        if workload.steps < 1:
-            raise InputError("the workload of a chip network needs its steps, at least 1")
         found = estimate(
-            self.cycles(workload.chip, workload.activity),
-            workload.steps,
+            self.cycles(mapped.network, mapped.activity),
+            mapped.steps,
             clock_mhz=self.clock_mhz,
             step_seconds=self.step_seconds,
-            reasons=violations(workload.chip, chip),
+            reasons=violations(mapped.network, chip),
         )
         notes = (SILICON,) if found.fits else (SILICON, "energy as if a larger chip held it")
         if self.name == "xylo-a3":
@@ -140,7 +154,5 @@ def workload(network: ChipNetwork, events: np.ndarray, trace: Trace) -> Workload
             row("hidden", hidden, trace.spikes, into_hidden, synapses),
             row("output", outputs, trace.spikes_out, ((fired, net.weights_out),), 1),
         ),
-        chip=network,
-        activity=activity(events, trace),
-        steps=steps,
+        mapped=Mapped(network, steps, activity(events, trace)),
     )
