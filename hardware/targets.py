@@ -3,6 +3,7 @@
 from hardware.accelerator import Accelerator
 from hardware.cmos import Cmos
 from hardware.counts import layer_counts
+from hardware.sne import Sne
 from hardware.target import Target, Workload
 from hardware.xylo.chips import Xylo
 from hardware.xylo.families import FAMILIES
@@ -15,6 +16,7 @@ TARGETS: dict[str, Target] = {
     for one in (
         *(Xylo(name) for name in FAMILIES),
         Accelerator(),
+        Sne(),
         Cmos("cmos45"),
         Cmos("cmos45-relu", twin=True),
     )
