@@ -9,14 +9,8 @@ import numpy as np
 from flax import struct
 
 from ttfs_jax.evaluation.measure import Measured
-from ttfs_jax.network.architecture import (
-    CONV5,
-    RESIDUAL,
-    SKIP,
-    Architecture,
-    NetworkSpec,
-    neurons_by_layer,
-)
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.plan import Layer, fan_in, make_plan, neurons_by_layer
 
 
 @struct.dataclass
@@ -66,6 +60,29 @@ def fan_out(height: int, width: int, *, size: int, stride: int = 1) -> np.ndarra
     return np.outer(reach(height), reach(width)).astype(np.float32)
 
 
+def _reaches(layer: Layer, heard: Layer) -> list[np.ndarray | float]:
+    """Count the positions that each position of the input reaches, for each kernel: [H, W] or 1."""
+    if layer.kind != "convolution":
+        return [1.0]
+    return [
+        fan_out(*heard.size, size=edge, stride=layer.stride) if edge else np.zeros(heard.size)
+        for edge in layer.kernels
+    ]
+
+
+def _spikes(plan: dict[str, Layer], operators: jax.Array, measured: Measured) -> dict:
+    """Return the spikes that each layer sends on: [H, W] each."""
+    sent = {}
+    for name, layer in plan.items():
+        if layer.kind == "choice":
+            sent[name] = jnp.stack([sent[source] for source in layer.sources])[
+                operators[layer.block]
+            ]
+        elif layer.kind != "readout":
+            sent[name] = measured.spikes[name] if layer.spiking else measured.passed[name]
+    return sent
+
+
 def layer_counts(
     spec: NetworkSpec, architecture: Architecture, measured: Measured
 ) -> tuple[LayerCounts, ...]:
@@ -78,100 +95,45 @@ def layer_counts(
     none. Traceable, so it maps over a population.
     Source: definition of SynOps, Merolla et al. 2014, doi:10.1126/science.1254642.
     """
-    widths = architecture.widths
+    plan, operators = make_plan(spec), architecture.operators
     neurons = neurons_by_layer(spec, architecture)
-    layers = []
+    sent = _spikes(plan, operators, measured)
 
-    def note(name, *, synops, synapses, weights, maps, positions=1):
-        spiking = neurons.get(name, jnp.zeros((), jnp.int32))
-        maps = jnp.asarray(maps)
-        states = spiking if name in neurons else maps
-        layers.append(
-            LayerCounts(
-                name=name,
-                spikes=measured.spikes[name].sum() if name in neurons else jnp.zeros(()),
-                synops=synops,
-                neurons=spiking,
-                updates=states,
-                states=states,
-                multiply_adds=jnp.asarray(weights, jnp.float32) * positions,
-                weights=weights,
-                thresholds=maps,
-                synapses=jnp.asarray(synapses, jnp.float32),
-            )
+    def row(layer):
+        (source,) = layer.sources
+        heard, own = plan[source], layer.width.used(architecture)
+        positions, width = fan_in(plan, layer)
+        before = width.used(architecture)
+        areas = layer.areas if layer.kind == "convolution" else (positions,)
+        # A folded pool has no neurons: the spikes before it reach those behind it.
+        apart = plan[heard.sources[0]] if heard.kind == "average_pool" else heard
+        reaches = _reaches(layer, apart)
+        runs = layer.chosen(jnp.asarray(layer.kernels) > 0, operators)
+        through = layer.chosen(jnp.stack([(sent[source] * r).sum() for r in reaches]), operators)
+        each = [r.sum() if layer.kind == "convolution" else apart.positions for r in reaches]
+        # Float, as connections between single neurons outgrow 32-bit integers.
+        synapses = layer.chosen(jnp.asarray(each, jnp.float32), operators)
+        synops, synapses = own * through, synapses * jnp.asarray(before, jnp.float32) * own
+        if layer.skip:
+            synops = synops + runs * sent[layer.skip].sum()
+            synapses = synapses + runs * own * layer.positions
+        weights = layer.chosen(jnp.asarray(areas), operators) * own * before
+        spiking = neurons.get(layer.name, jnp.zeros((), jnp.int32))
+        states = spiking if layer.spiking else jnp.asarray(own)
+        return LayerCounts(
+            name=layer.name,
+            spikes=sent[layer.name].sum() if layer.spiking else jnp.zeros(()),
+            synops=synops,
+            neurons=spiking,
+            updates=states,
+            states=states,
+            multiply_adds=jnp.asarray(weights, jnp.float32) * layer.positions,
+            weights=weights,
+            thresholds=runs * own,
+            synapses=synapses,
         )
 
-    height, width, channels = spec.image_shape
-    reach = fan_out(height, width, size=spec.stem_kernel, stride=spec.stem_stride)
-    note(
-        "stem",
-        synops=(measured.passed["input"] * reach).sum() * widths[0],
-        synapses=channels * reach.sum() * widths[0],
-        weights=widths[0] * spec.stem_kernel**2 * channels,
-        maps=widths[0],
-        positions=spec.stage_sizes[0][0] * spec.stage_sizes[0][1],
-    )
-    arriving = measured.spikes["stem"]
-    block = 0
-    for stage, blocks in enumerate(spec.stage_blocks):
-        plane = spec.stage_sizes[stage]
-        positions = plane[0] * plane[1]
-        near, far = fan_out(*plane, size=3), fan_out(*plane, size=5)
-        own = widths[stage]
-        # Float, as connections between single neurons outgrow 32-bit integers.
-        pairs = jnp.asarray(own, jnp.float32) ** 2
-        if stage:
-            note(
-                f"entry_{stage - 1}",
-                synops=(measured.passed[f"pool{stage}"] * near).sum() * own,
-                synapses=near.sum() * widths[stage - 1] * own,
-                weights=own * 9 * widths[stage - 1],
-                maps=own,
-                positions=positions,
-            )
-            arriving = measured.spikes[f"entry_{stage - 1}"]
-        for _ in range(blocks):
-            operator = architecture.operators[block]
-            first = measured.spikes[f"block_{block}/first"]
-            second = measured.spikes[f"block_{block}/second"]
-            runs, twice = operator != SKIP, operator == RESIDUAL
-            wide = operator == CONV5
-            through = jnp.where(wide, (arriving * far).sum(), (arriving * near).sum())
-            note(
-                f"block_{block}/first",
-                synops=runs * own * through,
-                synapses=runs * pairs * jnp.where(wide, far.sum(), near.sum()),
-                weights=runs * own * jnp.where(wide, 25, 9) * own,
-                maps=runs * own,
-                positions=positions,
-            )
-            note(
-                f"block_{block}/second",
-                synops=twice * (own * (first * near).sum() + arriving.sum()),
-                synapses=twice * (pairs * near.sum() + own * positions),
-                weights=twice * own * 9 * own,
-                maps=twice * own,
-                positions=positions,
-            )
-            arriving = jnp.where(twice, second, jnp.where(runs, first, arriving))
-            block += 1
-    head_height, head_width = spec.head_size
-    height, width = spec.stage_sizes[-1]
-    note(
-        "head",
-        synops=measured.passed["body"].sum() * architecture.head,
-        synapses=height * width * widths[-1] * architecture.head,
-        weights=architecture.head * head_height * head_width * widths[-1],
-        maps=architecture.head,
-    )
-    note(
-        "output",
-        synops=measured.spikes["head"].sum() * spec.classes,
-        synapses=architecture.head * spec.classes,
-        weights=architecture.head * spec.classes,
-        maps=spec.classes,
-    )
-    return tuple(layers)
+    return tuple(row(layer) for layer in plan.values() if layer.synapses)
 
 
 def count(spec: NetworkSpec, architecture: Architecture, measured: Measured) -> Counts:

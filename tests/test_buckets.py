@@ -10,18 +10,13 @@ import pytest
 
 from search.halving import HalvingConfig, Rung, rungs
 from search.space import SPACES, make_space
-from ttfs_jax.network.architecture import (
-    CONV5,
-    OPERATOR_AREAS,
-    SKIP,
-    Architecture,
-    NetworkSpec,
-    multiply_adds,
-)
+from ttfs_jax.network.architecture import CONV5, SKIP, Architecture, NetworkSpec
 from ttfs_jax.network.masked import Network
+from ttfs_jax.network.plan import multiply_adds
 from ttfs_jax.population.program import pick
 from ttfs_jax.training.shapes import cut, draw, embed, group, make_grid, masked_waste
 
+ONLY = np.eye(4)  # one operator of a block
 SPEC = NetworkSpec((4, 4, 1), 2, stage_widths=(2,), stage_blocks=(1,), head_width=3)
 
 
@@ -36,8 +31,8 @@ def one(operator, width, head, bits=0):
 
 def test_multiply_adds_by_hand():
     # stem 16·9·1·2, block 16·25·2·2, head 2·2·2·3, output 3·2
-    assert multiply_adds(SPEC, [25], [2], 3) == 288 + 1600 + 24 + 6
-    assert multiply_adds(SPEC, [0], [1], 3) == 144 + 12 + 6
+    assert multiply_adds(SPEC, [ONLY[CONV5]], [2], 3) == 288 + 1600 + 24 + 6
+    assert multiply_adds(SPEC, [ONLY[SKIP]], [1], 3) == 144 + 12 + 6
 
 
 def test_waste_by_hand():
@@ -47,7 +42,7 @@ def test_waste_by_hand():
     assert masked_waste(grid, members) == pytest.approx(1 - useful / done)
     apart = make_grid(SPEC, ((1, 2),), (3,), waste=0.0)
     assert masked_waste(apart, members) == 0
-    every = 2 * (288 + 16 * sum(OPERATOR_AREAS) * 4 + 24 + 6)
+    every = 2 * (288 + 16 * (9 + 25 + 18) * 4 + 24 + 6)
     assert masked_waste(grid, members, every_operator=True) == pytest.approx(1 - useful / every)
 
 

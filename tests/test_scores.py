@@ -31,10 +31,10 @@ from ttfs_jax.network.architecture import (
     NetworkSpec,
     largest,
     mask,
-    neurons_by_layer,
 )
 from ttfs_jax.network.encoding import encode, first_spike_readout
 from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.network.plan import neurons_by_layer
 from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.training.losses import cross_entropy, first_spike_cross_entropy

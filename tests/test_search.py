@@ -10,7 +10,7 @@ from search import algorithms, evolution, evolve
 from search.fitness import Scores
 from search.presets import SCHEDULES, preset
 from search.space import conv_space, deep_space, make_space
-from ttfs_jax.network.architecture import multiply_adds
+from ttfs_jax.network.plan import multiply_adds
 from ttfs_jax.support.errors import InputError
 
 SPACE = conv_space((8, 8, 1), 10)
@@ -30,7 +30,9 @@ def test_deep_space_by_hand():
     # One 3 × 3 block per stage: 28² (9 · 4 + 9 · 4²) + 14² (9 · 4 · 12 + 9 · 12²)
     # + 7² (9 · 12 · 24 + 9 · 24²) + 4² · 24 · 32 + 32 · 10
     chosen = space.decode(jnp.array([1, 1, 0, 1, 0, 0, 0, 0, 0, 0]))
-    work = multiply_adds(space.spec, (9, 9, 0, 9, 0), chosen.widths.tolist(), int(chosen.head))
+    work = multiply_adds(
+        space.spec, np.eye(4)[[1, 1, 0, 1, 0]], chosen.widths.tolist(), int(chosen.head)
+    )
     assert work == 141_120 + 338_688 + 381_024 + 12_288 + 320
 
 

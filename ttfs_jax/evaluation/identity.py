@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax.evaluation.measure import in_chunks
-from ttfs_jax.network.architecture import Architecture, neurons_by_layer
+from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.encoding import first_spike_readout
 from ttfs_jax.network.masked import Network, Variables
+from ttfs_jax.network.plan import neurons_by_layer
 from ttfs_jax.support.devices import multiply_in
 
 AGREEMENT, LOGIT_ERROR = 0.999, 1e-4  # of a proof: at least, at most

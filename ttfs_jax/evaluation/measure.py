@@ -11,9 +11,10 @@ from ttfs_jax.evaluation.metrics import (
     unweighted_average_recall,
     weighted_average_recall,
 )
-from ttfs_jax.network.architecture import Architecture, neurons_by_layer
+from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.encoding import first_spike_readout
 from ttfs_jax.network.masked import Code, Network, Variables
+from ttfs_jax.network.plan import neurons_by_layer
 
 
 def in_chunks(function: Callable, data, size: int):

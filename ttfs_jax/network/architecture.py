@@ -4,7 +4,6 @@ Dimension letters used throughout: P population, B batch, H and W height and wid
 C channels, K classes, N blocks, S stages, T length of a window.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -13,7 +12,6 @@ from flax import struct
 
 OPERATORS = ("skip", "conv3x3", "conv5x5", "residual")
 SKIP, CONV3, CONV5, RESIDUAL = range(4)
-OPERATOR_AREAS = (0, 9, 25, 18)
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,6 @@ class NetworkSpec:
         height, width = self.stage_sizes[-1]
         return -(-height // self.head_pool), -(-width // self.head_pool)
 
-    def block_stage(self, block: int) -> int:
-        """Tell in which stage a block is."""
-        for stage, count in enumerate(self.stage_blocks):
-            if block < count:
-                return stage
-            block -= count
-        raise IndexError(f"the network has {self.blocks} blocks only")
-
 
 @struct.dataclass
 class Architecture:
@@ -86,42 +76,3 @@ def largest(spec: NetworkSpec, *, time_bits: int = 0) -> Architecture:
 def mask(width: jax.Array, maximum: int) -> jax.Array:
     """Mark the channels in use. Shapes: width [] -> bool [maximum]."""
     return jnp.arange(maximum) < width
-
-
-def neurons_by_layer(spec: NetworkSpec, architecture: Architecture) -> dict[str, jax.Array]:
-    """Count the spiking neurons in use by layer name; a layer that is not run has 0. Traceable."""
-    counts = {}
-    block = 0
-    for stage, blocks in enumerate(spec.stage_blocks):
-        height, width = spec.stage_sizes[stage]
-        plane = height * width * architecture.widths[stage]
-        counts["stem" if stage == 0 else f"entry_{stage - 1}"] = plane
-        for _ in range(blocks):
-            operator = architecture.operators[block]
-            counts[f"block_{block}/first"] = plane * (operator != SKIP)
-            counts[f"block_{block}/second"] = plane * (operator == RESIDUAL)
-            block += 1
-    return counts | {"head": architecture.head}
-
-
-def multiply_adds(
-    spec: NetworkSpec, areas: Sequence[float], widths: Sequence[int], head: int
-) -> float:
-    """Count the multiply-adds of one forward pass of one image.
-
-    Σ over layers of positions × kernel area × inputs × outputs; `areas` [N] is the summed kernel
-    area of each block's convolutions, see `OPERATOR_AREAS`.
-    """
-    # NumPy's 32-bit integers would overflow in later arithmetic.
-    widths, head = [int(channels) for channels in widths], int(head)
-    height, width = spec.stage_sizes[0]
-    total = height * width * spec.stem_kernel**2 * spec.image_shape[2] * widths[0]
-    block = 0
-    for stage, blocks in enumerate(spec.stage_blocks):
-        height, width = spec.stage_sizes[stage]
-        if stage:
-            total += height * width * 9 * widths[stage - 1] * widths[stage]
-        total += height * width * widths[stage] ** 2 * sum(areas[block : block + blocks])
-        block += blocks
-    height, width = spec.head_size
-    return total + height * width * widths[-1] * head + head * spec.classes

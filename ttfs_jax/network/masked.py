@@ -127,7 +127,8 @@ class Network(nn.Module):
             SpikingConv(9 * before, after)
             for before, after in zip(spec.stage_widths, spec.stage_widths[1:], strict=False)
         ]
-        self.block = [Block(spec.stage_widths[spec.block_stage(n)]) for n in range(spec.blocks)]
+        stages = zip(spec.stage_widths, spec.stage_blocks, strict=True)
+        self.block = [Block(width) for width, blocks in stages for _ in range(blocks)]
         height, width = spec.head_size
         self.head = SpikingDense(height * width * spec.stage_widths[-1], spec.head_width)
         self.output = Readout(spec.head_width, spec.classes)

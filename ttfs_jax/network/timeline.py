@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ttfs_jax.network.architecture import RESIDUAL, SKIP, Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.encoding import INPUT_WINDOW
+from ttfs_jax.network.plan import make_plan
+from ttfs_jax.network.variables import layer_of
 
 
 class Slot(NamedTuple):
@@ -51,17 +53,12 @@ def signal_names(spec: NetworkSpec, operators: np.ndarray) -> tuple[str, ...]:
     `operators` [N] are indices into OPERATORS: a skipped block has no signal, a convolution one
     (`block_<n>/first`), a residual block two.
     """
-    names, block = ["input", "stem"], 0
-    for stage, count in enumerate(spec.stage_blocks):
-        if stage:
-            names += [f"pool{stage}", f"entry_{stage - 1}"]
-        for operator in operators[block : block + count]:
-            if operator != SKIP:
-                names.append(f"block_{block}/first")
-            if operator == RESIDUAL:
-                names.append(f"block_{block}/second")
-            block += 1
-    return (*names, "head")
+    return tuple(
+        layer.name
+        for layer in make_plan(spec).values()
+        if layer.kind in ("input", "earliest_pool")
+        or (layer.spiking and layer.chosen(layer.kernels, operators))
+    )
 
 
 def make_timeline(spec: NetworkSpec, architecture: Architecture, windows: dict) -> Timeline:
@@ -73,14 +70,15 @@ def make_timeline(spec: NetworkSpec, architecture: Architecture, windows: dict) 
     `architecture` is concrete; `windows` are the network's variables of that name: lengths [] in
     time units by layer.
     """
-    slots: dict[str, Slot] = {}
-    number, start, length = 0, 0.0, INPUT_WINDOW
-    for name in signal_names(spec, np.asarray(architecture.operators)):
-        if name != "input" and not name.startswith("pool"):
-            number, start = number + 1, start + length
-            own = windows
-            for part in name.split("/"):
-                own = own[part]
-            length = float(own["window"])
-        slots[name] = Slot(number, start, length)
-    return Timeline(slots, int(architecture.time_bits))
+    operators = np.asarray(architecture.operators)
+    slots = {"input": Slot(0, 0.0, INPUT_WINDOW)}
+    for layer in make_plan(spec).values():
+        if layer.kind in ("input", "readout"):
+            continue
+        number, start, length = slots[layer.chosen(layer.sources, operators)]
+        if layer.spiking:
+            own = float(layer_of(windows, layer.name)["window"])
+            number, start, length = number + 1, start + length, own
+        slots[layer.name] = Slot(number, start, length)
+    names = signal_names(spec, operators)
+    return Timeline({name: slots[name] for name in names}, int(architecture.time_bits))

@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.network.architecture import OPERATOR_AREAS, Architecture, NetworkSpec, multiply_adds
+from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec
 from ttfs_jax.network.masked import Network, Variables, initialise
+from ttfs_jax.network.plan import fan_in, make_plan, multiply_adds
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def make_grid(
     leaves one bucket.
     """
     offered = [tuple(sorted(set(tier))) for tier in (*widths, heads)]
-    areas = [sum(OPERATOR_AREAS) / len(OPERATOR_AREAS)] * spec.blocks
+    average = np.full((spec.blocks, len(OPERATORS)), 1 / len(OPERATORS))
 
     def cost(tiers):
         """Expected multiply-adds: every choice rounded up to its tier."""
@@ -66,7 +67,7 @@ def make_grid(
             [next(t for t in kept if t >= value) for value in values]
             for kept, values in zip(tiers, offered, strict=True)
         ]
-        costs = [multiply_adds(spec, areas, c[:-1], c[-1]) for c in itertools.product(*rounded)]
+        costs = [multiply_adds(spec, average, c[:-1], c[-1]) for c in itertools.product(*rounded)]
         return sum(costs) / len(costs)
 
     useful, tiers = cost(offered), list(offered)
@@ -97,7 +98,7 @@ def useful_multiply_adds(spec: NetworkSpec, architectures: Architecture) -> np.n
     members = (architectures.operators, architectures.widths, architectures.head)
     return np.asarray(
         [
-            multiply_adds(spec, [OPERATOR_AREAS[operator] for operator in operators], widths, head)
+            multiply_adds(spec, np.eye(len(OPERATORS))[operators], widths, head)
             for operators, widths, head in zip(*map(np.asarray, members), strict=True)
         ],
         float,
@@ -117,27 +118,19 @@ def masked_waste(
         np.asarray(architectures.head),
         strict=True,
     ):
-        areas = [OPERATOR_AREAS[operator] for operator in operators]
         shape = grid.shape(widths, head)
+        shares = np.eye(len(OPERATORS))[operators]
         if every_operator:
-            areas = [sum(OPERATOR_AREAS)] * len(areas)
-        done += multiply_adds(grid.spec, areas, shape.stage_widths, shape.head_width)
+            shares = np.ones_like(shares)
+        done += multiply_adds(grid.spec, shares, shape.stage_widths, shape.head_width)
     return 1 - useful_multiply_adds(grid.spec, architectures).sum() / done
 
 
 def _fan_ins(spec: NetworkSpec) -> dict[str, tuple[int, int]]:
     """List (positions, channels) of every layer's fan-in."""
-    fans = {"stem": (spec.stem_kernel**2, spec.image_shape[2])}
-    for stage, width in enumerate(spec.stage_widths[:-1]):
-        fans[f"entry_{stage}"] = (9, width)
-    for block in range(spec.blocks):
-        width = spec.stage_widths[spec.block_stage(block)]
-        fans |= {f"block_{block}/first": (25, width), f"block_{block}/second": (9, width)}
-    height, width = spec.head_size
-    return fans | {
-        "head": (height * width, spec.stage_widths[-1]),
-        "output": (1, spec.head_width),
-    }
+    plan = make_plan(spec)
+    behind = {n: fan_in(plan, layer) for n, layer in plan.items() if layer.synapses}
+    return {name: (positions, width.largest) for name, (positions, width) in behind.items()}
 
 
 def _shapes(spec: NetworkSpec) -> Variables:
@@ -196,21 +189,15 @@ def draw(spec: NetworkSpec, architecture: Architecture, key: jax.Array) -> Varia
     starts as if it had been built in its own size.
     """
     variables = initialise(Network(spec), key)
-    inputs = {
-        "output": (spec.head_width, architecture.head),
-        "head": (spec.stage_widths[-1], architecture.widths[-1]),
-    }
-    for stage, width in enumerate(spec.stage_widths[:-1]):
-        inputs[f"entry_{stage}"] = (width, architecture.widths[stage])
-    for block in range(spec.blocks):
-        stage = spec.block_stage(block)
-        inputs[f"block_{block}"] = (spec.stage_widths[stage], architecture.widths[stage])
+    plan = make_plan(spec)
+    inputs = {name: fan_in(plan, layer)[1] for name, layer in plan.items() if layer.synapses}
 
     def scaled(path, leaf):
-        if path[-1].key != "kernel" or path[0].key not in inputs:
+        *layer, name = (part.key for part in path)
+        width = inputs["/".join(layer)]
+        if name != "kernel" or width.gene is None:
             return leaf
-        largest, used = inputs[path[0].key]
-        return leaf * jnp.sqrt(largest / used.astype(leaf.dtype))
+        return leaf * jnp.sqrt(width.largest / width.used(architecture).astype(leaf.dtype))
 
     params = jax.tree_util.tree_map_with_path(scaled, variables["params"])
     return variables | {"params": params}
