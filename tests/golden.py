@@ -25,7 +25,7 @@ from ttfs_jax.support.cache_folder import processor
 FOLDER = Path(__file__).parent / "golden"
 EYE = EyeConfig(size=24, pool=1, subjects=8, draws=1, test_draws=1)
 EYE_RUN = (
-    "--data=eye --preset=smoke --eye.subjects=8 --eye.draws=1 --eye.test-draws=1"
+    "--data=eye --space=tiny --preset=smoke --eye.subjects=8 --eye.draws=1 --eye.test-draws=1"
     " --supernet.train.batch-size=64 --supernet.train.epochs=2 --evolution.population=4"
     " --evolution.generations=2 --retrain.top=1 --retrain.train.epochs=1"
     " --retrain.fine-tune.epochs=1"
