@@ -5,6 +5,7 @@ from ttfs_jax.model import Model, load
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.masked import Network
 from ttfs_jax.spike_time import NO_SPIKE
+from ttfs_jax.support import moved as _moved  # noqa: F401  old names of modules stay importable
 from ttfs_jax.support.errors import InputError
 
 __all__ = [

@@ -1,0 +1,75 @@
+"""Modules by the names that they had before version 0.2: they lead to the new ones, and say so."""
+
+import importlib
+import sys
+import warnings
+from collections.abc import Mapping
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+class _Forwarder(MetaPathFinder, Loader):
+    def __init__(self, names: Mapping[str, str]):
+        self.names = dict(names)
+
+    def find_spec(self, fullname, path=None, target=None):
+        return ModuleSpec(fullname, self) if fullname in self.names else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        names = self.names[spec.name].split()
+        message = f"{spec.name} is now {' and '.join(names)}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        module = ModuleType(spec.name, message)
+        for name in names:
+            module.__dict__.update(vars(importlib.import_module(name)))
+        module.__dict__.update(__name__=spec.name, __doc__=message)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing: the module was filled when it was made."""
+
+
+def forward(names: Mapping[str, str]) -> None:
+    """Let old names of modules be imported: a table from old to new dotted names.
+
+    An import by an old name gives what the new module holds, or the new ones, with spaces between
+    them, and a DeprecationWarning.
+    """
+    sys.meta_path.append(_Forwarder(names))
+
+
+_KEPT_THEIR_NAMES = {
+    "support": "errors command cache_folder cache_entry compilation_cache checkpoint array_file"
+    " ranges json_text memory devices",
+    "network": "convolution window encoding layers dense timeline",
+    "training": "augmentation losses distillation fitting",
+    "evaluation": "metrics protocol",
+    "population": "lanes distributed",
+}
+MOVED = {
+    f"ttfs_jax.{name}": f"ttfs_jax.{room}.{name}"
+    for room, names in _KEPT_THEIR_NAMES.items()
+    for name in names.split()
+} | {
+    "ttfs_jax.architecture": "ttfs_jax.network.architecture ttfs_jax.network.plan",
+    "ttfs_jax.identity": "ttfs_jax.evaluation.identity ttfs_jax.network.conversion"
+    " ttfs_jax.network.variables",
+    "ttfs_jax.dense_training": "ttfs_jax.training.dense",
+    "ttfs_jax.bucket_training": "ttfs_jax.training.buckets",
+    "ttfs_jax.buckets": "ttfs_jax.training.shapes",
+    "ttfs_jax.datasets.clips": "ttfs_jax.datasets.eye.clips",
+    "ttfs_jax.datasets.eye_face": "ttfs_jax.datasets.eye.face",
+    "ttfs_jax.datasets.eye_motion": "ttfs_jax.datasets.eye.motion",
+    "ttfs_jax.datasets.eye_plan": "ttfs_jax.datasets.eye.plan",
+    "ttfs_jax.datasets.eye_simulator": "ttfs_jax.datasets.eye.simulator",
+    "ttfs_jax.datasets.simulated_eye": "ttfs_jax.datasets.eye.simulated",
+    "ttfs_jax.datasets.recordings": "ttfs_jax.datasets.eye.recordings",
+    "ttfs_jax.datasets.see": "ttfs_jax.datasets.eye.see",
+    "ttfs_jax.datasets.event_frames": "ttfs_jax.datasets.eye.frames",
+    "ttfs_jax.datasets.event_camera": "ttfs_jax.datasets.events.camera",
+    "ttfs_jax.datasets.event_files": "ttfs_jax.datasets.events.files",
+}
+
+
+forward(MOVED)
