@@ -60,12 +60,12 @@ def fan_out(height: int, width: int, *, size: int, stride: int = 1) -> np.ndarra
     return np.outer(reach(height), reach(width)).astype(np.float32)
 
 
-def _reaches(layer: Layer, heard: Layer) -> list[np.ndarray | float]:
-    """Count the positions that each position of the input reaches, for each kernel: [H, W] or 1."""
+def _reaches(layer: Layer, size: tuple[int, int]) -> list[np.ndarray]:
+    """Count the positions that each position of an input reaches, for each kernel: [H, W] each."""
     if layer.kind != "convolution":
-        return [1.0]
+        return [np.ones(size, np.float32)]
     return [
-        fan_out(*heard.size, size=edge, stride=layer.stride) if edge else np.zeros(heard.size)
+        fan_out(*size, size=edge, stride=layer.stride) if edge else np.zeros(size, np.float32)
         for edge in layer.kernels
     ]
 
@@ -75,9 +75,8 @@ def _spikes(plan: dict[str, Layer], operators: jax.Array, measured: Measured) ->
     sent = {}
     for name, layer in plan.items():
         if layer.kind == "choice":
-            sent[name] = jnp.stack([sent[source] for source in layer.sources])[
-                operators[layer.block]
-            ]
+            options = jnp.stack([sent[source] for source in layer.sources])
+            sent[name] = layer.chosen(options, operators)
         elif layer.kind != "readout":
             sent[name] = measured.spikes[name] if layer.spiking else measured.passed[name]
     return sent
@@ -102,17 +101,14 @@ def layer_counts(
     def row(layer):
         (source,) = layer.sources
         heard, own = plan[source], layer.width.used(architecture)
-        positions, width = fan_in(plan, layer)
-        before = width.used(architecture)
-        areas = layer.areas if layer.kind == "convolution" else (positions,)
+        areas, width = fan_in(plan, layer)
+        before, runs = width.used(architecture), layer.runs(operators)
         # A folded pool has no neurons: the spikes before it reach those behind it.
         apart = plan[heard.sources[0]] if heard.kind == "average_pool" else heard
-        reaches = _reaches(layer, apart)
-        runs = layer.chosen(jnp.asarray(layer.kernels) > 0, operators)
+        reaches = _reaches(layer, apart.size)
         through = layer.chosen(jnp.stack([(sent[source] * r).sum() for r in reaches]), operators)
-        each = [r.sum() if layer.kind == "convolution" else apart.positions for r in reaches]
         # Float, as connections between single neurons outgrow 32-bit integers.
-        synapses = layer.chosen(jnp.asarray(each, jnp.float32), operators)
+        synapses = layer.chosen(jnp.asarray([r.sum() for r in reaches]), operators)
         synops, synapses = own * through, synapses * jnp.asarray(before, jnp.float32) * own
         if layer.skip:
             synops = synops + runs * sent[layer.skip].sum()

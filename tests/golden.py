@@ -17,13 +17,13 @@ from command import results
 
 import ttfs_jax
 from hardware.xylo.decision import classify
+from search.run_directory import RunDirectory
 from search.xylo_report import channels, load_network
 from ttfs_jax import datasets
-from ttfs_jax.datasets import EyeConfig, digits
+from ttfs_jax.datasets import digits
 from ttfs_jax.support.cache_folder import processor
 
 FOLDER = Path(__file__).parent / "golden"
-EYE = EyeConfig(size=24, pool=1, subjects=8, draws=1, test_draws=1)
 EYE_RUN = (
     "--data=eye --space=tiny --preset=smoke --eye.subjects=8 --eye.draws=1 --eye.test-draws=1"
     " --supernet.train.batch-size=64 --supernet.train.epochs=2 --evolution.population=4"
@@ -39,7 +39,8 @@ def outputs(name: str, folder: Path) -> list:
         events = network.events(channels(digits.load().test.images[:32], network, meta))
         decided = classify(network.chip, events).decision
         return [np.asarray(decided.classes).tolist(), np.asarray(decided.steps).tolist()]
-    test = datasets.load(name, eye=EYE).test
+    config = RunDirectory.read_config(folder)
+    test = datasets.load(config.data, eye=config.eye).test
     return np.asarray(ttfs_jax.load(folder / "best/0")(test.images[:8])).tolist()
 
 

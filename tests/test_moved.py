@@ -20,14 +20,14 @@ def test_an_old_name_leads_to_what_the_new_module_holds(old, monkeypatch):
         assert held <= vars(module).keys()
 
 
-def test_chips_and_unknown_names():
+def test_chips_and_unknown_names(monkeypatch):
+    monkeypatch.delitem(sys.modules, "hardware.xylo.exact", raising=False)
     with pytest.warns(DeprecationWarning, match=r"hardware.xylo.mappings.exact"):
         assert importlib.import_module("hardware.xylo.exact").convert
-    before = list(sys.meta_path)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     forward({"ttfs_jax.nowhere": "ttfs_jax.support.nowhere"})
     with (
         pytest.warns(DeprecationWarning),
         pytest.raises(ImportError, match=r"ttfs_jax.support.nowhere"),
     ):
         importlib.import_module("ttfs_jax.nowhere")
-    sys.meta_path[:] = before

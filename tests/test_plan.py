@@ -67,9 +67,9 @@ def test_sizes_and_kernels_are_those_of_the_network(spec):
     assert out.passed.keys() == signals.keys() - out.layers.keys() | {"body"}
     for name, layer in plan.items():
         if layer.synapses:
-            positions, before = fan_in(plan, layer)
+            areas, before = fan_in(plan, layer)
             kernel = layer_of(variables["params"], name)["kernel"].shape
-            assert kernel == (positions * before.largest, layer.width.largest)
+            assert kernel == (max(areas) * before.largest, layer.width.largest)
 
 
 @settings(deadline=None, max_examples=8)
@@ -81,18 +81,13 @@ def test_counts_are_those_of_a_walk_over_the_layers(network):
     spiking = [name for name in names if name != "input" and not name.startswith("pool")]
     assert [name for name, count in neurons.items() if count] == spiking
     _, out = recorded(spec)
-    stages = np.repeat(np.arange(len(spec.stage_blocks)), spec.stage_blocks)
-
-    def width(name):
-        if name == "head":
-            return int(chosen.head)
-        kind, _, number = name.partition("/")[0].partition("_")
-        stage = {"stem": lambda: 0, "entry": lambda: int(number) + 1}
-        return int(chosen.widths[stage.get(kind, lambda: stages[int(number)])()])
-
+    width = {"head": chosen.head, "stem": chosen.widths[0]}
+    width |= {f"entry_{n}": used for n, used in enumerate(chosen.widths[1:])}
+    of_blocks = np.repeat(chosen.widths, spec.stage_blocks)
+    width |= {f"block_{n}": used for n, used in enumerate(of_blocks)}
     for name in spiking:
         *size, _ = out.signals[name].values.shape[1:]
-        assert neurons[name] == np.prod(size, dtype=int) * width(name)
+        assert neurons[name] == np.prod(size, dtype=int) * width[name.partition("/")[0]]
 
 
 @settings(deadline=None, max_examples=25)

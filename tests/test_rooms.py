@@ -23,10 +23,9 @@ def imported(path):
     return [name for name in names if name.partition(".")[0] in PACKAGES]
 
 
-def room_of(name, package):
-    """Return the folder, or the module beside the folders, that a dotted name is in."""
-    parts, folder = name.split("."), ROOT / package
-    inner = parts[1] if len(parts) > 1 else "__init__"
+def room_of(name):
+    """Return the folder of `ttfs_jax`, or the module beside the folders, of a dotted name."""
+    inner, folder = [*name.split("."), "__init__"][1], ROOT / "ttfs_jax"
     return inner if (folder / inner).is_dir() or (folder / f"{inner}.py").exists() else "__init__"
 
 
@@ -44,7 +43,7 @@ def test_rooms_of_the_library_import_one_way():
     for path in folder.rglob("*.py"):
         room = path.relative_to(folder).parts[0].removesuffix(".py")
         names = [name for name in imported(path) if name.startswith("ttfs_jax")]
-        graph.setdefault(room, set()).update({room_of(name, "ttfs_jax") for name in names} - {room})
+        graph.setdefault(room, set()).update({room_of(name) for name in names} - {room})
     order = list(TopologicalSorter(graph).static_order())  # a circle raises and is named
     assert order.index("support") < order.index("network") < order.index("training")
     assert "network" not in graph["population"]

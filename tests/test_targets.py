@@ -264,6 +264,10 @@ def test_mapped_network_beyond_a_limit_is_told_so_with_its_cost():
 def test_every_target_says_low_nominal_high_and_estimated():
     network, events, trace = chip_run()
     load = chip_workload(network, events, trace)
+    assert TARGETS.keys() >= {
+        *("xylo-a2", "xylo-a3", "xylo-imu"),
+        *("ttfs-accelerator", "cmos45", "cmos45-relu"),
+    }
     for name, one in TARGETS.items():
         text = str(one.estimate(load))
         assert text.startswith(f"{name}, estimated, not measured: "), text

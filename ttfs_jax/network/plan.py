@@ -11,6 +11,7 @@ from math import prod
 from operator import mul
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 
 from ttfs_jax.network.architecture import (
@@ -87,14 +88,13 @@ class Layer:
         """Count the positions of what it sends."""
         return prod(self.size)
 
-    @property
-    def areas(self) -> tuple[int, ...]:
-        """List the positions of each kernel."""
-        return tuple(edge**2 for edge in self.kernels)
-
     def chosen(self, values: Any, operators: Any) -> Any:
         """Choose among values, one per operator, or the only one; operators [N]."""
         return values[0] if len(values) == 1 else values[operators[self.block]]
+
+    def runs(self, operators: Any) -> jax.Array:
+        """Tell whether the layer is run: operators [N] -> bool []. Traceable."""
+        return self.chosen(jnp.asarray(self.kernels) > 0, operators)
 
 
 def _block(number: int, source: str, size: tuple[int, int], width: Width) -> tuple[Layer, ...]:
@@ -148,19 +148,20 @@ def neurons_by_layer(spec: NetworkSpec, architecture: Any) -> dict[str, Any]:
     counts = {}
     for layer in make_plan(spec).values():
         if layer.spiking:
-            runs = layer.chosen(jnp.asarray(layer.kernels) > 0, architecture.operators)
-            counts[layer.name] = layer.positions * layer.width.used(architecture) * runs
+            used = layer.width.used(architecture)
+            counts[layer.name] = layer.positions * used * layer.runs(architecture.operators)
     return counts
 
 
-def fan_in(plan: dict[str, Layer], layer: Layer) -> tuple[int, Width]:
-    """Return the positions that one neuron of a layer sees, of the largest kernel, and the width.
+def fan_in(plan: dict[str, Layer], layer: Layer) -> tuple[tuple[int, ...], Width]:
+    """Return the positions that one neuron of a layer sees, for each kernel, and their width.
 
     A dense layer sees every position of the layer that it hears.
     """
     (source,) = layer.sources
     heard = plan[source]
-    return max(layer.areas) if layer.kind == "convolution" else heard.positions, heard.width
+    areas = tuple(edge**2 for edge in layer.kernels)
+    return areas if layer.kind == "convolution" else (heard.positions,), heard.width
 
 
 def multiply_adds(
@@ -178,8 +179,8 @@ def multiply_adds(
     total = 0
     for layer in plan.values():
         if layer.synapses:
-            area, before = fan_in(plan, layer)
-            if layer.block is not None:
-                area = sum(map(mul, shares[layer.block], layer.areas))
+            areas, before = fan_in(plan, layer)
+            often = (1,) if layer.block is None else shares[layer.block]
+            area = sum(map(mul, often, areas))
             total += layer.positions * area * before.used(chosen) * layer.width.used(chosen)
     return total

@@ -1,4 +1,4 @@
-"""Modules by the names that they had before version 0.2: they lead to the new ones, and say so."""
+"""Modules by the names that they had before the rooms: they lead to the new ones, and say so."""
 
 import importlib
 import sys

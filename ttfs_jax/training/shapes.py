@@ -127,10 +127,10 @@ def masked_waste(
 
 
 def _fan_ins(spec: NetworkSpec) -> dict[str, tuple[int, int]]:
-    """List (positions, channels) of every layer's fan-in."""
+    """List (positions of the largest kernel, channels) of every layer's fan-in."""
     plan = make_plan(spec)
     behind = {n: fan_in(plan, layer) for n, layer in plan.items() if layer.synapses}
-    return {name: (positions, width.largest) for name, (positions, width) in behind.items()}
+    return {name: (max(areas), width.largest) for name, (areas, width) in behind.items()}
 
 
 def _shapes(spec: NetworkSpec) -> Variables:
