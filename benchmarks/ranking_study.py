@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from hardware.counts import count
+from ttfs_jax.network.counts import count
 from search import algorithms, stages
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig
 from search.exploration import Search

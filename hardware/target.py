@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hardware.counts import LayerCounts, sum_layers
+from ttfs_jax.network.counts import LayerCounts, sum_layers
 from ttfs_jax.support.errors import InputError
 
 DISCLAIMER = "estimated, not measured"

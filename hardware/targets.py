@@ -1,14 +1,17 @@
 """The hardware targets by name. A new one is one file with a `Target`, and one line here."""
 
+from math import prod
+
 from hardware.accelerator import Accelerator
 from hardware.cmos import Cmos
-from hardware.counts import layer_counts
 from hardware.sne import Sne
 from hardware.target import Target, Workload
 from hardware.xylo.chips import Xylo
 from hardware.xylo.families import FAMILIES
-from ttfs_jax.evaluation.measure import Measured
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.counts import Recorded, layer_counts
+from ttfs_jax.network.plan import Plan
+from ttfs_jax.network.stages import make_plan
 from ttfs_jax.support.errors import unknown
 
 TARGETS: dict[str, Target] = {
@@ -30,11 +33,11 @@ def target(name: str) -> Target:
     return TARGETS[name]
 
 
-def workload(spec: NetworkSpec, architecture: Architecture, measured: Measured) -> Workload:
-    """Count what an architecture of the convolutional space asks of a target."""
-    height, width, channels = spec.image_shape
+def workload(shape: NetworkSpec | Plan, architecture: Architecture, measured: Recorded) -> Workload:
+    """Count what an architecture of a plan asks of a target, from its measured spikes."""
+    plan = make_plan(shape)
     return Workload(
-        inputs=height * width * channels,
-        outputs=spec.classes,
-        layers=layer_counts(spec, architecture, measured),
+        inputs=prod(plan.image_shape),
+        outputs=sum(prod(plan.shapes[name]) for name in plan.readouts),
+        layers=layer_counts(plan, architecture, measured),
     )

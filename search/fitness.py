@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from hardware.counts import count
 from search.config import EvolutionConfig
 from search.space import Space
+from ttfs_jax.codes import Code
 from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.conversion import calibrate
-from ttfs_jax.network.masked import Code, Network, Variables
+from ttfs_jax.network.counts import count
+from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.population.program import Program
 
 
@@ -43,7 +44,7 @@ def make_evaluator(
     calibration: np.ndarray,
     images: np.ndarray,
     labels: np.ndarray,
-    code: Code = "ttfs",
+    code: str | Code = "ttfs",
 ) -> Callable[[Variables, np.ndarray], Scores]:
     """Make the function (variables, genotypes [n, G]) -> scores, each [n], in one dispatch.
 

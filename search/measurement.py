@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.counts import count
 from hardware.targets import target, workload
 from search.exploration import Search
 from search.retrain import Retraining
@@ -19,6 +18,7 @@ from search.space import Space
 from ttfs_jax.evaluation import identity, protocol
 from ttfs_jax.evaluation.measure import Measured
 from ttfs_jax.evaluation.metrics import unweighted_average_recall, weighted_average_recall
+from ttfs_jax.network.counts import count
 from ttfs_jax.network.masked import Variables
 from ttfs_jax.network.timeline import make_timeline
 from ttfs_jax.population.program import pick

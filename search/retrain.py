@@ -12,11 +12,13 @@ from search.halving import Rung
 from search.progress import Bar
 from search.run_directory import RunDirectory
 from search.space import Space
+from ttfs_jax.codes import Code
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.evaluation.measure import Measured, evaluate, in_chunks
-from ttfs_jax.network.architecture import Architecture, largest
+from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.conversion import calibrate, fold
-from ttfs_jax.network.masked import Code, Network, Variables
+from ttfs_jax.network.masked import Network, Variables
+from ttfs_jax.network.stages import largest
 from ttfs_jax.population.program import pick, run
 from ttfs_jax.training.buckets import BucketTraining
 from ttfs_jax.training.recipe import TrainConfig, make_train
@@ -76,7 +78,7 @@ class Retraining:
         variables: Variables,
         config: TrainConfig,
         *,
-        code: Code,
+        code: str | Code,
         directory: RunDirectory,
         bar: Bar,
         alive: np.ndarray | None = None,
@@ -154,7 +156,7 @@ class Retraining:
         images: np.ndarray,
         labels: np.ndarray,
         *,
-        code: Code,
+        code: str | Code,
         continuous: np.ndarray | bool = False,
     ) -> Measured:
         """Measure `members` on a set of images: every field [M, ...].

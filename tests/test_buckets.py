@@ -11,8 +11,8 @@ import pytest
 from search.halving import HalvingConfig, Rung, rungs
 from search.space import SPACES, make_space
 from ttfs_jax.network.architecture import CONV5, SKIP, Architecture, NetworkSpec
+from ttfs_jax.network.counts import multiply_adds
 from ttfs_jax.network.masked import Network
-from ttfs_jax.network.plan import multiply_adds
 from ttfs_jax.population.program import pick
 from ttfs_jax.training.shapes import cut, draw, embed, group, make_grid, masked_waste
 

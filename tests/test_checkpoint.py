@@ -237,15 +237,15 @@ def test_a_link_to_a_checkpoint_is_replaced_and_its_goal_kept(tmp_path):
 
 
 def test_the_format_on_disk(tmp_path):
-    """What readers of format 1 look for."""
+    """What readers of format 2 look for."""
     checkpoint.save(tmp_path / "c", tree(1), meta={"epoch": 1})
     values = json.loads((tmp_path / "c" / "meta.json").read_text())
-    assert values["format"] == 1
+    assert values["format"] == 2
     assert values["meta"] == {"epoch": 1}
     listed = {
         str(p.relative_to(tmp_path / "c")) for p in (tmp_path / "c").rglob("*") if p.is_file()
     }
     assert set(values["files"]) == listed - {"meta.json"}
-    (tmp_path / "c" / "meta.json").write_text(json.dumps(values | {"format": 2}))
-    with pytest.raises(InputError, match="has format 2, this version reads 1"):
+    (tmp_path / "c" / "meta.json").write_text(json.dumps(values | {"format": 3}))
+    with pytest.raises(InputError, match="has format 3, this version reads 1 to 2"):
         checkpoint.read_meta(tmp_path / "c")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ttfs_jax.codes.encoding import encode
 from ttfs_jax.datasets.eye.clips import draw_clip, draw_clips, show, split_by_person
-from ttfs_jax.network.encoding import encode
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.support.errors import InputError
 

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ttfs_jax.codes.encoding import first_spike_readout
+from ttfs_jax.codes.window import quantise
 from ttfs_jax.evaluation.identity import compare
-from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.convolution import convolve
-from ttfs_jax.network.encoding import first_spike_readout
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.window import quantise
+from ttfs_jax.network.stages import largest
 from ttfs_jax.population.program import pick
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.training.recipe import TrainConfig, make_train
@@ -122,21 +123,19 @@ def test_quantised_times_lie_on_the_grid():
 
 @pytest.mark.parametrize(("size", "stride"), [(1, 1), (3, 1), (5, 1), (5, 2)])
 def test_convolution_and_its_gradient_equal_lax(size, stride):
-    x, kernel = images()[:2], jax.random.normal(jax.random.key(0), (size * size, 3))
+    x, kernel = images()[:2], jax.random.normal(jax.random.key(0), (size, size, 1, 3))
 
     def reference(x, kernel):
         return jax.lax.conv_general_dilated(
             x,
-            kernel.reshape(size, size, 1, 3),
+            kernel,
             (stride, stride),
             [(size // 2, size // 2)] * 2,
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
 
     for argument in (0, 1):
-        ours = jax.grad(lambda *a: (convolve(*a, size=size, stride=stride) ** 2).sum(), argument)(
-            x, kernel
-        )
+        ours = jax.grad(lambda *a: (convolve(*a, stride=stride) ** 2).sum(), argument)(x, kernel)
         theirs = jax.grad(lambda *a: (reference(*a) ** 2).sum(), argument)(x, kernel)
         np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 

@@ -1,72 +1,79 @@
-"""Every layer on its own: hand numbers, and gradients of both codes against finite differences."""
+"""Every kind of layer on its own: hand numbers, gradients of both codes, finite differences."""
 
-from collections.abc import Callable
 from functools import cache, partial
-from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from ttfs_jax.network.architecture import CONV3, CONV5, RESIDUAL, SKIP
-from ttfs_jax.network.layers import (
-    Reading,
-    Readout,
-    Signal,
-    SpikingConv,
-    SpikingDense,
-    activation,
-    average_pool,
-    delay,
-    earliest_spike_pool,
+from ttfs_jax.codes import CODES, Signal
+from ttfs_jax.codes.pooling import average_pool
+from ttfs_jax.codes.ttfs import delay
+from ttfs_jax.network.architecture import CONV3, CONV5, RESIDUAL, SKIP, Architecture
+from ttfs_jax.network.kinds import (
+    Width,
+    add,
+    concatenate,
+    convolution,
+    dense,
+    earliest_pool,
+    flatten,
+    pixel_shuffle,
+    readout,
+    upsample,
 )
-from ttfs_jax.network.masked import Block
+from ttfs_jax.network.kinds import (
+    average_pool as average,
+)
+from ttfs_jax.network.masked import Network
+from ttfs_jax.network.plan import Plan
+from ttfs_jax.network.stages import _block, largest
 from ttfs_jax.spike_time import NO_SPIKE, fire
 
 WINDOW = 40.0  # wide enough for every activation here
-USED = jnp.array([True, True, True, False])
-PLANE = (2, 5, 4, 4)  # B, H, W, C; odd height on purpose
+PLANE = (5, 4, 4)  # H, W, C; odd height on purpose
+TTFS = CODES["ttfs"]
+USED = Width(4, "widths", 0)  # of which three are in use
 
-
-def charged(layer, signal, reading, _):
-    return layer(activation(signal, reading), reading, mask=USED)[0]
-
-
-class Case(NamedTuple):
-    """A layer, the shape of its input, and how it is called."""
-
-    layer: nn.Module | None
-    shape: tuple[int, ...]
-    call: Callable  # (layer, signal, reading, operator) -> signal or array
-
-
-BLOCK = Case(
-    Block(4),
-    PLANE,
-    lambda layer, signal, reading, operator: layer(signal, operator, reading, mask=USED)[0],
-)
 OPERATOR = {  # of one block, and so of one program
     "block skip": SKIP,
     "block conv3x3": CONV3,
     "block conv5x5": CONV5,
     "block residual": RESIDUAL,
 }
-LAYERS = {
-    "dense": Case(SpikingDense(6, 4), (3, 6), charged),
-    "conv3x3": Case(SpikingConv(36, 4, size=3), PLANE, charged),
-    "conv5x5 stride 2": Case(SpikingConv(100, 4, size=5, stride=2), PLANE, charged),
+BLOCK = Plan(PLANE, (*_block(0, "input", USED), readout("output", 3)))
+
+
+def plan(*layers, kernel=0, shape=PLANE):
+    """A plan of these layers, with a read-out of its own."""
+    return Plan(shape, (*layers, readout("output", 3, kernel=kernel)))
+
+
+PLANS = {
+    "dense": plan(dense("only", USED)),
+    "conv3x3": plan(convolution("only", USED)),
+    "conv5x5 stride 2": plan(convolution("only", USED, kernel=5, stride=2)),
     **dict.fromkeys(OPERATOR, BLOCK),
-    "readout": Case(
-        Readout(6, 3), (3, 6), lambda layer, signal, reading, _: layer(activation(signal, reading))
+    "readout": plan(),
+    "readout with a kernel": plan(kernel=3),
+    "two skips": plan(
+        convolution("one", 4), convolution("two", 4), convolution("only", 4, add=("one", "input"))
     ),
-    "earliest spike": Case(
-        None, PLANE, lambda layer, signal, reading, _: earliest_spike_pool(signal, reading)
+    "a skip from a later layer": plan(
+        convolution("one", 4), convolution("only", 4, after="input", add="one")
     ),
-    "average": Case(
-        None, PLANE, lambda layer, signal, reading, _: average_pool(activation(signal, reading))
+    "add": plan(convolution("one", 4), convolution("two", 4), add("sum", ("input", "one", "two"))),
+    "concatenate": plan(convolution("one", 3), concatenate("both", ("input", "one")), kernel=1),
+    "earliest spike": plan(earliest_pool("pool")),
+    "average": plan(average("pool")),
+    "average behind a convolution": plan(convolution("one", 3), average("pool"), kernel=1),
+    "upsample": plan(upsample("twice"), kernel=3),
+    "pixel shuffle": plan(pixel_shuffle("shuffle"), kernel=3),
+    "flatten": plan(flatten("row"), dense("only", USED)),
+    "dense joins a convolution": plan(
+        dense("one", 4), convolution("two", 4), add("sum", ("one", "two")), shape=(1, 1, 4)
     ),
 }
 
@@ -76,42 +83,46 @@ def draw(shape, seed=0):
     return np.maximum(np.random.default_rng(seed).uniform(-0.5, 1.0, shape), 0.0)
 
 
-def variables_of(case):
-    """Random float64 variables: positive statistics, windows in which no neuron is clipped."""
-    if case.layer is None:
-        return {}
-    generator = np.random.default_rng(3)
-    signal = Signal(jnp.zeros(case.shape), jnp.array(1.0))
-    initial = partial(case.layer.init, method=case.call)
-    shapes = jax.eval_shape(lambda: initial(jax.random.key(0), signal, Reading(), jnp.array(0)))
+def chosen(name):
+    """Return an architecture with the case's operator and three channels in use."""
+    return Architecture(
+        operators=jnp.full(1, OPERATOR.get(name, 0)),
+        widths=jnp.full(1, 3),
+        head=jnp.array(0),
+        time_bits=jnp.array(0),
+    )
 
-    def fill(path, leaf):
-        name = path[-1].key
-        if name == "window":
-            return jnp.full(leaf.shape, WINDOW)
-        low, high = {"std": (0.5, 1.5), "scale": (0.5, 1.5)}.get(name, (-0.5, 0.5))
-        return jnp.asarray(generator.uniform(low, high, leaf.shape))
 
-    return jax.tree_util.tree_map_with_path(fill, shapes)
+def images_of(name, generator=draw, **options):
+    return jnp.asarray(generator((2, *PLANS[name].image_shape), **options))
 
 
 def prepared(name):
-    """Return params, other variables and operator of a layer."""
-    variables = variables_of(LAYERS[name])
-    params = variables.pop("params", {})
-    return params, variables, jnp.array(OPERATOR.get(name, 0))
+    """Random float64 variables: positive statistics, windows in which no neuron is clipped."""
+    generator, network = np.random.default_rng(3), Network(PLANS[name])
+    shapes = jax.eval_shape(
+        lambda: network.init(jax.random.key(0), images_of(name), largest(PLANS[name]))
+    )
+
+    def fill(path, leaf):
+        kind = path[-1].key
+        if kind == "window":
+            return jnp.full(leaf.shape, WINDOW)
+        low, high = {"std": (0.5, 1.5), "scale": (0.5, 1.5)}.get(kind, (-0.5, 0.5))
+        return jnp.asarray(generator.uniform(low, high, leaf.shape))
+
+    variables = jax.tree_util.tree_map_with_path(fill, shapes)
+    params = variables.pop("params")
+    return params, variables, chosen(name)
 
 
-def forward(case, reading, params, x, others, operator):
-    """Map activations to those of one layer."""
-    values = fire(x, 2.0) if reading.spiking else x
-    signal = Signal(values, jnp.asarray(2.0, x.dtype))
-    if case.layer is None:
-        out = case.call(None, signal, reading, operator)
-    else:
-        everything = others | {"params": params}
-        out = case.layer.apply(everything, signal, reading, operator, method=case.call)
-    return activation(out, reading) if isinstance(out, Signal) else out
+def forward(plan, code, batch_statistics, params, x, others, architecture):
+    """Map images to output potentials."""
+    everything = others | {"params": params}
+    out = Network(plan).apply(
+        everything, x, architecture, code=code, batch_statistics=batch_statistics
+    )
+    return out.logits
 
 
 def squares(*arguments):
@@ -119,8 +130,8 @@ def squares(*arguments):
 
 
 @cache
-def program(transform, case, code, batch_statistics=False):
-    return jax.jit(transform(partial(squares, case, Reading(code, batch_statistics))))
+def program(transform, plan, code, batch_statistics=False):
+    return jax.jit(transform(partial(squares, plan, code, batch_statistics)))
 
 
 def value_and_gradients(function):
@@ -140,13 +151,13 @@ def gradient_of_vmap(function):
 
 
 @pytest.mark.parametrize("batch_statistics", [False, True])
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", PLANS)
 def test_both_codes_give_the_same_values_and_gradients(name, batch_statistics):
     with jax.enable_x64(True):
         params, others, operator = prepared(name)
-        x = jnp.asarray(draw(LAYERS[name].shape))
+        x = images_of(name)
         relu, ttfs = (
-            program(value_and_gradients, LAYERS[name], code, batch_statistics)(
+            program(value_and_gradients, PLANS[name], code, batch_statistics)(
                 params, x, others, operator
             )
             for code in ("relu", "ttfs")
@@ -159,13 +170,14 @@ def test_both_codes_give_the_same_values_and_gradients(name, batch_statistics):
         assert float(relu[0]) > 0
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", PLANS)
 def test_spike_gradients_equal_finite_differences(name):
     with jax.enable_x64(True):
         params, others, operator = prepared(name)
-        run = jax.jit(partial(forward, LAYERS[name], Reading("ttfs")))
+        run = jax.jit(partial(forward, PLANS[name], "ttfs", False))
         # Every input spikes and none together: the differences have no derivative there.
-        x = jnp.asarray(np.random.default_rng(1).uniform(0.05, 1.0, LAYERS[name].shape))
+        shape = (2, *PLANS[name].image_shape)
+        x = jnp.asarray(np.random.default_rng(1).uniform(0.05, 1.0, shape))
 
         def of(params, x):
             return run(params, x, others, operator)
@@ -173,18 +185,18 @@ def test_spike_gradients_equal_finite_differences(name):
         check_grads(of, (params, x), order=1, modes=["rev"], eps=1e-6)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", PLANS)
 def test_vmap_of_grad_equals_grad_of_vmap(name):
     with jax.enable_x64(True):
         params, others, operator = prepared(name)
-        x = jnp.asarray(draw(LAYERS[name].shape))
+        x = images_of(name)
         many = jnp.stack([x, x[::-1] * 0.5, jnp.zeros_like(x)])
         outside, inside = (
-            program(transform, LAYERS[name], "ttfs")(params, many, others, operator)
+            program(transform, PLANS[name], "ttfs")(params, many, others, operator)
             for transform in (vmap_of_gradient, gradient_of_vmap)
         )
         np.testing.assert_allclose(outside, inside, rtol=1e-12)
-        alone = program(gradient, LAYERS[name], "ttfs")(params, x, others, operator)
+        alone = program(gradient, PLANS[name], "ttfs")(params, x, others, operator)
         np.testing.assert_allclose(outside[0], alone, rtol=1e-12)
         assert np.isfinite(outside).all()
 
@@ -193,8 +205,7 @@ def test_delay_keeps_the_charge_and_silence():
     signal = Signal(jnp.array([0.5, 2.0, NO_SPIKE]), jnp.array(3.0))
     later, weight = delay(signal, jnp.array(1.0), time_bits=jnp.array(0))
     np.testing.assert_array_equal(later.values, [-1.5, 0.0, NO_SPIKE])
-    reading = Reading("ttfs")
-    np.testing.assert_array_equal(activation(later, reading), activation(signal, reading))
+    np.testing.assert_array_equal(TTFS.deliver(later), TTFS.deliver(signal))
     assert weight == 1.0
 
 
@@ -203,13 +214,13 @@ def test_in_time_steps_a_delay_is_one_window_of_whole_steps():
     signal = Signal(steps * 3.0 / 8, jnp.array(3.0))
     later, weight = delay(signal, jnp.array(0.7), time_bits=jnp.array(3))
     np.testing.assert_allclose(later.values / later.window * 8, steps, rtol=1e-6)
-    delivered = weight * activation(later, Reading("ttfs"))
+    delivered = weight * TTFS.deliver(later)
     np.testing.assert_allclose(delivered, [21 / 8, 9 / 8, 0.0], rtol=1e-6)
 
     def charge(values, window):
         signal = Signal(values, window)
         later, weight = delay(signal, jnp.array(0.7), time_bits=jnp.array(3))
-        return (weight * activation(later, Reading("ttfs"))).sum()
+        return (weight * TTFS.deliver(later)).sum()
 
     by_time, by_window = jax.grad(charge, (0, 1))(signal.values, signal.window)
     np.testing.assert_allclose(by_time, [-1.0, -1.0, 0.0], rtol=1e-6)
@@ -219,9 +230,9 @@ def test_in_time_steps_a_delay_is_one_window_of_whole_steps():
 def test_pools_by_hand():
     x = jnp.array([[0.0, 0.75, 0.25], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]])[None, :, :, None]
     signal = Signal(fire(x, 1.0), jnp.array(1.0))
-    first = earliest_spike_pool(signal, Reading("ttfs")).values[0, :, :, 0]
+    first = TTFS.pool(signal, size=2).values[0, :, :, 0]
     np.testing.assert_array_equal(first, [[0.25, 0.75], [NO_SPIKE, NO_SPIKE]])
-    mean = average_pool(activation(signal, Reading("ttfs")))[0, :, :, 0]
+    mean = average_pool(TTFS.deliver(signal))[0, :, :, 0]
     np.testing.assert_allclose(mean, [[0.3125, 0.0625], [0.0, 0.0]])
 
 
@@ -236,10 +247,10 @@ def test_pools_by_hand():
 )
 def test_simultaneous_first_spikes_share_the_gradient(code, values, shares):
     times = jnp.array(values).reshape(1, 2, 2, 1)
-    reading, signal = Reading(code), Signal(times if code == "ttfs" else -times, jnp.array(1.0))
+    signal = Signal(times if code == "ttfs" else -times, jnp.array(1.0))
 
     def pooled(values):
-        return earliest_spike_pool(signal._replace(values=values), reading).values.sum()
+        return CODES[code].pool(signal._replace(values=values), size=2).values.sum()
 
     gradient = jax.grad(pooled)(signal.values)
     np.testing.assert_allclose(gradient.ravel(), shares, rtol=1e-7)
@@ -248,12 +259,26 @@ def test_simultaneous_first_spikes_share_the_gradient(code, values, shares):
 
 
 def test_masked_neurons_are_silent_and_counted_out():
-    layer, shape, *_ = LAYERS["dense"]
-    x = jnp.asarray(draw(shape), jnp.float32)
-    reading = Reading("ttfs")
-    variables = layer.init(jax.random.key(0), x, reading, mask=USED)
-    signal, info = layer.apply(variables, x, reading, mask=USED)
+    network, x = Network(PLANS["dense"]), jnp.asarray(images_of("dense"), jnp.float32)
+    variables = network.init(jax.random.key(0), x, chosen("dense"))
+
+    def run(architecture):
+        out = network.apply(variables, x, architecture, code="ttfs", record=True)
+        return out.signals["only"], out.layers["only"]
+
+    signal, info = run(chosen("dense"))
     assert (signal.values[:, 3] == NO_SPIKE).all()
     assert info.spikes.sum() == (signal.values[:, :3] != NO_SPIKE).sum()
-    everything = layer.apply(variables, x, reading, mask=jnp.ones(4, bool))[0]
+    everything, _ = run(chosen("dense").replace(widths=jnp.full(1, 4)))
     np.testing.assert_array_equal(everything.values[:, :3], signal.values[:, :3])
+
+
+def test_shuffle_and_upsample_by_hand():
+    x = jnp.arange(1.0, 17.0).reshape(1, 1, 2, 8) / 16
+    network = Network(plan(pixel_shuffle("only"), kernel=1, shape=(1, 2, 8)))
+    variables = network.init(jax.random.key(0), x, largest(network.plan))
+    kernel = jnp.eye(2, 3)[None, None]
+    variables = variables | {"params": {"output": {"kernel": kernel, "bias": jnp.zeros(3)}}}
+    for code in ("relu", "ttfs"):
+        first = network.apply(variables, x, largest(network.plan), code=code).logits[0, :, :, 0]
+        np.testing.assert_allclose(first * 16, [[1, 2, 9, 10], [3, 4, 11, 12]])

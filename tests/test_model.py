@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from ttfs_jax import model
+from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.model import Model, load, save_model
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
-from ttfs_jax.network.encoding import first_spike_readout
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.support.errors import InputError
 
@@ -215,4 +215,4 @@ def test_saved_and_loaded(net, images, tmp_path):
     save_model(tmp_path / "seeds [0, 1]" / "0", net)
     back = load(tmp_path / "seeds [0, 1]" / "0")
     np.testing.assert_array_equal(back(images), net(images))
-    assert (back.spec, back.meta) == (net.spec, META)
+    assert (back.plan, back.meta) == (net.plan, META)

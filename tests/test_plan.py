@@ -1,106 +1,180 @@
-"""The plan of layers agrees with the network: sizes, widths, kernels, neurons and names."""
+"""Whatever is derived from a plan equals what is counted or simulated without it."""
 
+import dataclasses
+import json
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from plans import Neurons, plans, window_starts
 
-from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec, largest
+from ttfs_jax.codes.encoding import INPUT_WINDOW
+from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec
+from ttfs_jax.network.conversion import calibrate, fold
+from ttfs_jax.network.counts import layer_counts, multiply_adds, neurons_by_layer
+from ttfs_jax.network.kinds import (
+    INPUT,
+    Width,
+    average_pool,
+    convolution,
+    dense,
+    earliest_pool,
+    pixel_shuffle,
+    readout,
+)
+from ttfs_jax.network.layers import layer_of
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.plan import fan_in, make_plan, multiply_adds, neurons_by_layer
-from ttfs_jax.network.timeline import signal_names
-from ttfs_jax.network.variables import layer_of
+from ttfs_jax.network.plan import Plan, plan_from_dict
+from ttfs_jax.network.stages import make_plan
+from ttfs_jax.network.timeline import make_timeline
+from ttfs_jax.spike_time import NO_SPIKE
+from ttfs_jax.support.errors import InputError
+
+SAMPLES = 3
 
 
-@st.composite
-def specs(draw):
-    stages = draw(st.integers(1, 3))
-    return NetworkSpec(
-        image_shape=(draw(st.integers(4, 11)), draw(st.integers(4, 11)), draw(st.integers(1, 2))),
-        classes=draw(st.integers(2, 4)),
-        stage_widths=tuple(draw(st.integers(1, 4)) for _ in range(stages)),
-        stage_blocks=tuple(draw(st.integers(0, 2)) for _ in range(stages)),
-        head_width=draw(st.integers(1, 4)),
-        stem_kernel=draw(st.sampled_from([3, 5])),
-        stem_stride=draw(st.integers(1, 2)),
-        head_pool=draw(st.integers(1, 3)),
+@partial(jax.jit, static_argnums=0)
+def both_codes(network, architecture):
+    """Convert a random network to spike times and record both codes on a few images."""
+    key_variables, key_bias, key_images = jax.random.split(jax.random.key(0), 3)
+    shape = (SAMPLES, *network.plan.image_shape)
+    images = jax.nn.relu(jax.random.uniform(key_images, shape, minval=-0.3))
+    variables = jax.tree.map(
+        lambda leaf: leaf.astype(images.dtype), initialise(network, key_variables)
     )
-
-
-@st.composite
-def networks(draw):
-    spec = draw(specs())
-    operators = [draw(st.integers(0, len(OPERATORS) - 1)) for _ in range(spec.blocks)]
-    widths = [draw(st.integers(1, width)) for width in spec.stage_widths]
-    return spec, Architecture(
-        np.asarray(operators, np.int32),
-        np.asarray(widths, np.int32),
-        np.int32(draw(st.integers(1, spec.head_width))),
-        np.int32(0),
+    keys = iter(jax.random.split(key_bias, 100))
+    params = jax.tree.map(
+        lambda leaf: leaf + 0.2 * jax.random.normal(next(keys), leaf.shape), variables["params"]
     )
+    variables = variables | {"params": params}
+    exact = fold(calibrate(network, variables, architecture, images))
+    apply = partial(network.apply, exact, images, architecture, record=True)
+    labels = jnp.zeros(SAMPLES, int)
+    measured = evaluate(network, exact, architecture, images, labels, batch_size=SAMPLES)
+    counts = layer_counts(network.plan, architecture, measured)
+    relu, ttfs = apply(code="relu"), apply(code="ttfs")
+    return exact, relu, ttfs, counts
 
 
-def recorded(spec):
-    """Trace the network, without computing it: its variables and all signals, as shapes."""
-    network = Network(spec)
-    variables = jax.eval_shape(partial(initialise, network), jax.random.key(0))
-    images = jax.ShapeDtypeStruct((1, *spec.image_shape), jnp.float32)
-    apply = partial(network.apply, code="ttfs", record=True)
-    return variables, jax.eval_shape(apply, variables, images, largest(spec))
-
-
-@settings(deadline=None, max_examples=8)
-@given(specs())
-def test_sizes_and_kernels_are_those_of_the_network(spec):
-    plan = make_plan(spec)
-    variables, out = recorded(spec)
-    signals = {name: layer for name, layer in plan.items() if layer.spiking or name == "input"}
-    signals |= {name: layer for name, layer in plan.items() if layer.kind == "earliest_pool"}
-    assert out.signals.keys() == signals.keys()
-    for name, layer in signals.items():
-        *size, width = out.signals[name].values.shape[1:]
-        assert (tuple(size) or (1, 1), width) == (layer.size, layer.width.largest)
-    assert out.layers.keys() == {name for name, layer in plan.items() if layer.spiking}
-    assert out.passed.keys() == signals.keys() - out.layers.keys() | {"body"}
-    for name, layer in plan.items():
-        if layer.synapses:
-            areas, before = fan_in(plan, layer)
-            kernel = layer_of(variables["params"], name)["kernel"].shape
-            assert kernel == (max(areas) * before.largest, layer.width.largest)
-
-
-@settings(deadline=None, max_examples=8)
-@given(networks())
-def test_counts_are_those_of_a_walk_over_the_layers(network):
-    spec, chosen = network
-    names = signal_names(spec, chosen.operators)
-    neurons = {name: int(count) for name, count in neurons_by_layer(spec, chosen).items()}
-    spiking = [name for name in names if name != "input" and not name.startswith("pool")]
-    assert [name for name, count in neurons.items() if count] == spiking
-    _, out = recorded(spec)
-    width = {"head": chosen.head, "stem": chosen.widths[0]}
-    width |= {f"entry_{n}": used for n, used in enumerate(chosen.widths[1:])}
-    of_blocks = np.repeat(chosen.widths, spec.stage_blocks)
-    width |= {f"block_{n}": used for n, used in enumerate(of_blocks)}
-    for name in spiking:
-        *size, _ = out.signals[name].values.shape[1:]
-        assert neurons[name] == np.prod(size, dtype=int) * width[name.partition("/")[0]]
+@pytest.mark.slow
+@settings(
+    deadline=None,
+    max_examples=6,
+    phases=[Phase.generate],  # shrinking would compile for minutes
+    suppress_health_check=list(HealthCheck),
+)
+@given(plans())
+def test_random_plans(drawn):
+    plan, architecture = drawn
+    with jax.enable_x64(True):
+        traced = both_codes(Network(plan), architecture)
+        exact, relu, ttfs, counts = jax.tree.map(np.asarray, traced)
+    for name in plan.readouts:
+        scale = np.abs(relu.readouts[name]).max()
+        np.testing.assert_allclose(
+            ttfs.readouts[name], relu.readouts[name], atol=1e-10 * (1 + scale)
+        )
+    neurons = Neurons(plan, architecture)
+    spikes = {name: signal.values != NO_SPIKE for name, signal in ttfs.signals.items()}
+    for cost in counts:
+        layer = plan[cost.name]
+        assert int(cost.synapses) == neurons.synapses(cost.name), cost.name
+        synops = neurons.synops(cost.name, spikes)
+        np.testing.assert_allclose(cost.synops * SAMPLES, synops, rtol=1e-5, err_msg=cost.name)
+        params = layer_of(exact["params"], cost.name) if layer.weighted else {}
+        runs = layer.block is None or layer.kernels[int(architecture.operators[layer.block])]
+        own = neurons.used(cost.name) if runs else 0
+        assert int(cost.neurons) == plan.shapes[cost.name].positions * own * layer.spiking
+        if layer.weighted:
+            edge, kernel = runs if layer.spatial else 1, np.asarray(params["kernel"])
+            inputs = neurons.used(layer.sources[0])
+            area = edge**2 if layer.spatial and layer.block is not None else None
+            area = area or kernel.size // kernel.shape[-1] // plan.shapes[layer.sources[0]].channels
+            assert int(cost.weights) == (area * inputs * own if runs or not layer.spiking else 0)
+    of_layers = {name: int(count) for name, count in neurons_by_layer(plan, architecture).items()}
+    assert of_layers == {cost.name: int(cost.neurons) for cost in counts if plan[cost.name].spiking}
+    lengths = {INPUT: INPUT_WINDOW}
+    lengths |= {
+        one.name: float(layer_of(exact["windows"], one.name)["window"]) for one in plan.spiking
+    }
+    starts, numbers = window_starts(plan, architecture, lengths)
+    slots = make_timeline(plan, architecture, exact["windows"]).slots
+    for name, slot in slots.items():
+        assert (slot.number, slot.length) == (numbers[name], slot.length)
+        np.testing.assert_allclose(slot.start, starts[name], rtol=1e-12)
 
 
 @settings(deadline=None, max_examples=25)
-@given(networks())
-def test_side_by_side_costs_the_sum_of_all_operators(network):
-    spec, chosen = network
-    widths, head = chosen.widths.tolist(), int(chosen.head)
+@given(st.lists(st.integers(0, 3), min_size=3, max_size=3), st.integers(1, 4), st.integers(1, 5))
+def test_side_by_side_costs_the_sum_of_all_operators(operators, width, head):
+    spec = NetworkSpec((7, 6, 2), 3, (4, 4), (2, 1), head_width=5)
     only = np.eye(len(OPERATORS))
 
     def work(shares):
-        return multiply_adds(spec, [shares] * spec.blocks, widths, head)
+        return multiply_adds(spec, [shares] * spec.blocks, (width, 3), head)
 
     alone = [work(one) for one in only]
     skipped = alone[0]
     assert work(only.sum(0)) - skipped == sum(alone) - len(alone) * skipped
     assert work(only.mean(0)) == sum(alone) / len(alone)
+    mixed = multiply_adds(spec, only[operators], (width, 3), head)
+    assert min(alone) <= mixed <= max(alone)
+
+
+def test_names_of_variables_and_reports_are_those_of_the_plan():
+    spec = NetworkSpec((7, 6, 2), 3, (4, 5), (1, 1), head_width=5)
+    network, plan = Network(spec), make_plan(spec)
+    variables = jax.eval_shape(partial(initialise, network), jax.random.key(0))
+    for layer in plan:
+        if layer.weighted:
+            kernel = layer_of(variables["params"], layer.name)["kernel"].shape
+            assert kernel == plan.kernel_shape(layer)
+    assert layer_of(variables["params"], "block_0/first")["kernel"].shape == (5, 5, 4, 4)
+    assert plan_from_dict(_as_json(plan)) == plan
+    assert hash(plan_from_dict(_as_json(plan))) == hash(plan)
+
+
+def _as_json(plan):
+    return json.loads(json.dumps(dataclasses.asdict(plan)))
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ((dense("a", 3),), "no read-out"),
+        ((readout("a", 3), dense("b", 3, after="a")), "sends no spikes"),
+        ((convolution("a", 3), convolution("a", 3), readout("c", 2)), "cannot be named"),
+        ((convolution("a", 3), convolution("a/b", 3), readout("c", 2)), "a layer and a group"),
+        ((convolution("a", 3, after="b"), readout("c", 2)), "unknown layer before a"),
+        ((convolution("a", 3, add="input"), readout("c", 2)), "adds or hands on input"),
+        ((convolution("a", 3, kernel=2), readout("c", 2)), "odd kernels"),
+        ((convolution("a", 0), readout("c", 2)), "one channel or more"),
+        ((convolution("a", 3, code="ttsf"), readout("c", 2)), "did you mean ttfs"),
+    ],
+)
+def test_a_plan_that_is_none_names_the_layer(layers, message):
+    with pytest.raises(InputError, match=message):
+        Plan((4, 4, 1), layers)
+
+
+def test_pools_need_spikes_and_shuffles_need_channels():
+    end = readout("end", 2)
+    with pytest.raises(InputError, match="needs spikes, but mean only passes charge on"):
+        Plan((4, 4, 1), (average_pool("mean"), earliest_pool("first"), end))
+    with pytest.raises(InputError, match="needs a multiple of 4 channels"):
+        Plan((4, 4, 1), (pixel_shuffle("shuffle"), end))
+    with pytest.raises(InputError, match="fix its width"):
+        free = convolution("free", Width(4, "widths", 0))
+        Plan((4, 4, 1), (free, pixel_shuffle("shuffle"), end))
+
+
+def test_an_architecture_masks_the_plan():
+    plan = Plan((4, 4, 1), (convolution("a", Width(4, "widths", 0)), readout("b", 2)))
+    chosen = Architecture((), [3], 0, 0)
+    assert plan.used("a", chosen) == 3
+    assert neurons_by_layer(plan, Architecture(jnp.zeros(0), jnp.array([3]), 0, 0))["a"] == 48

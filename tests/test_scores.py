@@ -12,29 +12,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from hardware.counts import count
 from search.figures import running_best
 from search.report import pareto_front
 from search.space import make_space
+from ttfs_jax.codes import window as windows
+from ttfs_jax.codes.encoding import encode, first_spike_readout
 from ttfs_jax.evaluation.measure import clipped_share, evaluate
 from ttfs_jax.evaluation.metrics import (
     confusion,
     unweighted_average_recall,
     weighted_average_recall,
 )
-from ttfs_jax.network import window as windows
 from ttfs_jax.network.architecture import (
     CONV5,
     RESIDUAL,
     SKIP,
     Architecture,
     NetworkSpec,
-    largest,
     mask,
 )
-from ttfs_jax.network.encoding import encode, first_spike_readout
+from ttfs_jax.network.counts import count, neurons_by_layer
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.plan import neurons_by_layer
+from ttfs_jax.network.stages import largest
 from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.training.losses import cross_entropy, first_spike_cross_entropy

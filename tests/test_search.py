@@ -5,12 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hardware.counts import fan_out
 from search import algorithms, evolution, evolve
 from search.fitness import Scores
 from search.presets import SCHEDULES, preset
 from search.space import conv_space, deep_space, make_space
-from ttfs_jax.network.plan import multiply_adds
+from ttfs_jax.network.counts import fan_out, multiply_adds
 from ttfs_jax.support.errors import InputError
 
 SPACE = conv_space((8, 8, 1), 10)

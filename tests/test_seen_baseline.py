@@ -8,8 +8,8 @@ from rich.console import Console
 
 from benchmarks import seen_baseline
 from hardware.cmos import Cmos
-from hardware.counts import LayerCounts
 from hardware.target import Workload
+from ttfs_jax.network.counts import LayerCounts
 from ttfs_jax.support.errors import InputError
 
 

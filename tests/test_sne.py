@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hardware.counts import LayerCounts
 from hardware.sne import idle_share
 from hardware.target import Workload
 from hardware.targets import target
+from ttfs_jax.network.counts import LayerCounts
 from ttfs_jax.support.errors import InputError
 
 

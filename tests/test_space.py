@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_spaces import SKIP, SMALL, everything, network_of_blocks, small_space
 
-from hardware.counts import count
 from search.config import XyloConfig
 from search.space import conv_space, deep_space, make_space
 from search.xylo_evaluation import Evaluator
 from search.xylo_space import xylo_space
 from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.network.counts import count
 from ttfs_jax.network.masked import Network, initialise
 
 STAGES = small_space((1, 3, 2), (1, 2), (3,))

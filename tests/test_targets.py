@@ -9,7 +9,6 @@ import pytest
 from chips import dense
 
 from hardware.accelerator import Accelerator
-from hardware.counts import LayerCounts, count, layer_counts, sum_layers, table
 from hardware.target import DISCLAIMER, Estimate, Range, Target, Workload
 from hardware.targets import TARGETS, target, workload
 from hardware.xylo.chips import Mapped, Xylo
@@ -18,8 +17,15 @@ from hardware.xylo.core import simulate
 from hardware.xylo.cycles import cycles_per_step
 from ttfs_jax.evaluation.measure import Measured, evaluate
 from ttfs_jax.network.architecture import CONV3, CONV5, RESIDUAL, SKIP, Architecture, NetworkSpec
+from ttfs_jax.network.counts import (
+    LayerCounts,
+    count,
+    layer_counts,
+    multiply_adds,
+    sum_layers,
+    table,
+)
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.plan import multiply_adds
 from ttfs_jax.support.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("targets")

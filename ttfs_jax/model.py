@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest
-from ttfs_jax.network.encoding import first_spike_readout
-from ttfs_jax.network.layers import Signal
-from ttfs_jax.network.masked import Code, Network, Variables, initialise
+from ttfs_jax.codes import Code, Signal
+from ttfs_jax.codes.encoding import first_spike_readout
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.layers import layer_of
+from ttfs_jax.network.masked import Network, Variables, initialise
+from ttfs_jax.network.plan import Plan, plan_from_dict
+from ttfs_jax.network.stages import largest, make_plan
 from ttfs_jax.network.timeline import Timeline, make_timeline, signal_names
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
@@ -40,7 +44,8 @@ class Model:
     so that memory does not grow with B beyond what is returned. B may be 0.
     """
 
-    spec: NetworkSpec
+    plan: Plan
+    """The layers; the `NetworkSpec` of a searchable network is turned into its plan."""
     architecture: Architecture
     variables: Variables
     meta: dict
@@ -48,15 +53,18 @@ class Model:
     @property
     def network(self) -> Network:
         """Give the flax module."""
-        return Network(self.spec)
+        return Network(self.plan)
+
+    def __post_init__(self):
+        object.__setattr__(self, "plan", make_plan(self.plan))
 
     def __repr__(self) -> str:
-        shape = " × ".join(map(str, self.spec.image_shape))
+        shape = " × ".join(map(str, self.plan.image_shape))
         data = self.meta.get("dataset")
         trained = f", trained on {data}" if data else ""
-        return f"Model({shape} images -> {self.spec.classes} classes{trained})"
+        return f"Model({shape} images -> {self.plan.classes} classes{trained})"
 
-    def __call__(self, images: ArrayLike, *, code: Code = "ttfs") -> jax.Array:
+    def __call__(self, images: ArrayLike, *, code: str | Code = "ttfs") -> jax.Array:
         """Return output potentials: images [B, H, W, C] in [0, 1] -> logits [B, K].
 
         Time is quantised as the architecture says. Raises: InputError for images of another shape,
@@ -74,7 +82,7 @@ class Model:
         if _is_traced(self.architecture):
             raise InputError("signals need a known architecture: do not pass the model to jit")
         values, windows = self._apply(images, "ttfs", record=True)[1:]
-        names = signal_names(self.spec, np.asarray(self.architecture.operators))
+        names = signal_names(self.plan, np.asarray(self.architecture.operators))
         return {name: Signal(values[name], windows[name]) for name in names}
 
     @property
@@ -82,7 +90,7 @@ class Model:
         """Lay out the windows of all layers in time. Raises: InputError for a traced model."""
         if _is_traced((self.architecture, self.variables)):
             raise InputError("a timeline needs a known model: do not pass the model to jit")
-        return make_timeline(self.spec, self.architecture, self.variables["windows"])
+        return make_timeline(self.plan, self.architecture, self.variables["windows"])
 
     def predict(
         self, images: ArrayLike, *, readout: Literal["potential", "first-spike"] = "potential"
@@ -98,7 +106,8 @@ class Model:
         logits = self(images)
         if readout == "potential":
             return logits.argmax(-1)
-        return first_spike_readout(logits, **self.variables["windows"]["output"]).argmin(-1)
+        readout = layer_of(self.variables["windows"], self.plan.readout)
+        return first_spike_readout(logits, **readout).argmin(-1)
 
     def _apply(self, images, code, record):
         """Return logits, recorded values and windows."""
@@ -136,7 +145,7 @@ class Model:
         kind = images.dtype
         if not any(jnp.issubdtype(kind, real) for real in (jnp.bool_, jnp.integer, jnp.floating)):
             raise InputError(f"images must be an array of real numbers, not {kind}")
-        shape = self.spec.image_shape
+        shape = self.plan.image_shape
         if images.ndim != 4 or images.shape[1:] != shape:
             hint = ": give one image as images[None]" if images.shape == shape else ""
             raise InputError(
@@ -146,13 +155,13 @@ class Model:
 
     def tree_flatten(self) -> tuple[tuple, tuple]:
         """Split into leaves and what is static, for JAX."""
-        return (self.variables, self.architecture), (self.spec, _Meta(self.meta))
+        return (self.variables, self.architecture), (self.plan, _Meta(self.meta))
 
     @classmethod
     def tree_unflatten(cls, static: tuple, leaves: tuple) -> "Model":
         """Put together again, for JAX."""
-        (spec, meta), (variables, architecture) = static, leaves
-        return cls(spec, architecture, variables, meta.values)
+        (plan, meta), (variables, architecture) = static, leaves
+        return cls(plan, architecture, variables, meta.values)
 
 
 class _Meta:
@@ -185,23 +194,36 @@ def _checked(images: np.ndarray) -> np.ndarray:
 def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
     """Save a model with all that is needed to run it."""
     tree = {"variables": model.variables, "architecture": model.architecture}
-    meta = {"spec": dataclasses.asdict(model.spec), **model.meta}
+    meta = {"plan": dataclasses.asdict(model.plan), **model.meta}
     checkpoint.save(path, tree, meta=meta, replace=replace)
 
 
 def load(path: str | Path) -> Model:
-    """Load a model. Raises: InputError for a missing, foreign or damaged folder."""
+    """Load a model, also one saved before networks had plans.
+
+    Raises: InputError for a missing, foreign or damaged folder.
+    """
     meta = checkpoint.read_meta(Path(path))
     try:
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["spec"].items()}
-        spec = NetworkSpec(**values)
+        old = "plan" not in meta
+        plan = _plan_of_spec(meta["spec"]) if old else plan_from_dict(meta["plan"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is a checkpoint but holds no network") from error
-    variables = jax.eval_shape(lambda: initialise(Network(spec), jax.random.key(0)))
-    template = {
-        "variables": jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), variables),
-        "architecture": largest(spec),
-    }
+    shapes = jax.eval_shape(lambda: initialise(Network(plan), jax.random.key(0)))
+    stored = jax.tree.map(lambda leaf: np.zeros(_stored(leaf.shape, old), leaf.dtype), shapes)
+    template = {"variables": stored, "architecture": largest(plan)}
     tree, _ = checkpoint.restore(Path(path), template)
-    rest = {key: value for key, value in meta.items() if key != "spec"}
-    return Model(spec, tree["architecture"], tree["variables"], rest)
+    variables = jax.tree.map(lambda leaf, like: leaf.reshape(like.shape), tree["variables"], shapes)
+    rest = {key: value for key, value in meta.items() if key not in ("spec", "plan")}
+    return Model(plan, tree["architecture"], variables, rest)
+
+
+def _plan_of_spec(values: dict[str, Any]) -> Plan:
+    """Read the shape that the first format of checkpoints has instead of a plan."""
+    lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return make_plan(NetworkSpec(**lists))
+
+
+def _stored(shape: tuple[int, ...], old: bool) -> tuple[int, ...]:
+    """Return the shape of a leaf on disk: the first format has kernels [k k I, O]."""
+    return (prod(shape[:-1]), shape[-1]) if old and len(shape) == 4 else shape

@@ -24,13 +24,13 @@ from ttfs_jax.training.losses import cross_entropy
 from ttfs_jax.training.recipe import augment
 
 
-def _convolve(x, kernel, *, size, stride=1):
-    """Convolve [B, H, W, I] by [k k I, O]: [B, ⌈H/s⌉, ⌈W/s⌉, O]."""
+def _convolve(x, kernel, *, stride=1):
+    """Convolve [B, H, W, I] by [k, k, I, O]: [B, ⌈H/s⌉, ⌈W/s⌉, O]."""
     return jax.lax.conv_general_dilated(
         x,
-        kernel.reshape(size, size, -1, kernel.shape[-1]),
+        kernel,
         (stride, stride),
-        [(size // 2, size // 2)] * 2,
+        [(kernel.shape[0] // 2, kernel.shape[1] // 2)] * 2,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
@@ -52,17 +52,16 @@ def _norm_relu(x, layer, channels, skip=None):
 def _block(x, params, operator, channels):
     first, second = params["first"], params["second"]
     wide = first["kernel"]
-    square = wide.reshape(5, 5, -1, wide.shape[-1])
-    centre = square[1:4, 1:4].reshape(-1, wide.shape[-1])
+    centre = wide[1:4, 1:4]
 
     def conv3(x):
-        return _norm_relu(_convolve(x, centre, size=3), first, channels)
+        return _norm_relu(_convolve(x, centre), first, channels)
 
     def conv5(x):
-        return _norm_relu(_convolve(x, wide, size=5), first, channels)
+        return _norm_relu(_convolve(x, wide), first, channels)
 
     def residual(x):
-        inner = _convolve(conv3(x), second["kernel"], size=3)
+        inner = _convolve(conv3(x), second["kernel"])
         return _norm_relu(inner, second, channels, skip=x)
 
     return jax.lax.switch(operator, (lambda x: x, conv3, conv5, residual), x)
@@ -73,7 +72,7 @@ def forward(
 ) -> jax.Array:
     """Compute logits by batch statistics: images [B, H, W, C] -> [B, K]."""
     channels = mask(architecture.widths[0], spec.stage_widths[0])
-    x = _convolve(images, params["stem"]["kernel"], size=spec.stem_kernel, stride=spec.stem_stride)
+    x = _convolve(images, params["stem"]["kernel"], stride=spec.stem_stride)
     x = _norm_relu(x, params["stem"], channels)
     block = 0
     for stage, blocks in enumerate(spec.stage_blocks):
@@ -81,7 +80,7 @@ def forward(
             channels = mask(architecture.widths[stage], spec.stage_widths[stage])
             entry = params[f"entry_{stage - 1}"]
             x = nn.max_pool(x, (2, 2), (2, 2), "SAME")
-            x = _norm_relu(_convolve(x, entry["kernel"], size=3), entry, channels)
+            x = _norm_relu(_convolve(x, entry["kernel"]), entry, channels)
         for _ in range(blocks):
             x = _block(x, params[f"block_{block}"], architecture.operators[block], channels)
             block += 1

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from hardware.counts import fan_out
+from ttfs_jax.network.counts import fan_out
 
 THRESHOLD, DECAY, HALF_WIDTH = 0.3, 0.2, 0.5
 KERNELS = (3, 5, 7)

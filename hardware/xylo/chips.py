@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import jax
 import numpy as np
 
-from hardware.counts import LayerCounts
 from hardware.target import Constant, Estimate, Range, Workload
 from hardware.xylo.core import Trace
 from hardware.xylo.cycles import WORST, Activity, activity, cycles_per_step
 from hardware.xylo.energy import estimate
 from hardware.xylo.families import Family, family, violations
 from hardware.xylo.network import ChipNetwork, check
+from ttfs_jax.network.counts import LayerCounts
 from ttfs_jax.support.errors import InputError
 
 SPREAD = 0.5

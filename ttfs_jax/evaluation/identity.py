@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.evaluation.measure import in_chunks
 from ttfs_jax.network.architecture import Architecture
-from ttfs_jax.network.encoding import first_spike_readout
+from ttfs_jax.network.counts import neurons_by_layer
+from ttfs_jax.network.layers import layer_of
 from ttfs_jax.network.masked import Network, Variables
-from ttfs_jax.network.plan import neurons_by_layer
 from ttfs_jax.support.devices import multiply_in
 
 AGREEMENT, LOGIT_ERROR = 0.999, 1e-4  # of a proof: at least, at most
@@ -54,6 +55,7 @@ class EqualityReport(NamedTuple):
 @partial(jax.jit, static_argnums=(0, 4))
 def _both_codes(network, variables, architecture, images, batch_size):
     exact = architecture.replace(time_bits=jnp.zeros_like(architecture.time_bits))
+    readout = layer_of(variables["windows"], network.plan.readout)
 
     def both(images):
         with multiply_in("float32"):
@@ -61,7 +63,7 @@ def _both_codes(network, variables, architecture, images, batch_size):
             ttfs = network.apply(variables, images, exact, code="ttfs")
         clipped = sum(info.clipped for info in ttfs.layers.values())
         spikes = {name: info.spikes.sum() for name, info in ttfs.layers.items()}
-        first = first_spike_readout(ttfs.logits, **variables["windows"]["output"]).argmin(-1)
+        first = first_spike_readout(ttfs.logits, **readout).argmin(-1)
         return (relu.logits, ttfs.logits, first, clipped), spikes
 
     return in_chunks(both, images, batch_size)
@@ -83,7 +85,7 @@ def compare(
     (relu, ttfs, first, clipped), spikes = jax.tree.map(
         np.asarray, _both_codes(network, variables, architecture, images, batch_size)
     )
-    neurons = jax.tree.map(int, neurons_by_layer(network.spec, architecture))
+    neurons = jax.tree.map(int, neurons_by_layer(network.plan, architecture))
     errors, largest = np.abs(relu - ttfs).max(1), np.abs(relu).max()
     agree = relu.argmax(1) == ttfs.argmax(1)
     fits = clipped == 0

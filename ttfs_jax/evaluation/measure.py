@@ -6,15 +6,17 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from ttfs_jax.codes import Code
+from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.evaluation.metrics import (
     confusion,
     unweighted_average_recall,
     weighted_average_recall,
 )
 from ttfs_jax.network.architecture import Architecture
-from ttfs_jax.network.encoding import first_spike_readout
-from ttfs_jax.network.masked import Code, Network, Variables
-from ttfs_jax.network.plan import neurons_by_layer
+from ttfs_jax.network.counts import neurons_by_layer
+from ttfs_jax.network.layers import layer_of
+from ttfs_jax.network.masked import Network, Variables
 
 
 def in_chunks(function: Callable, data, size: int):
@@ -77,7 +79,7 @@ def evaluate(
     images: jax.Array,
     labels: jax.Array,
     *,
-    code: Code = "ttfs",
+    code: str | Code = "ttfs",
     batch_size: int = 500,
 ) -> Measured:
     """Measure recall, spikes and clip rate of one architecture.
@@ -85,15 +87,16 @@ def evaluate(
     Shapes: images [N, H, W, C], labels [N]. Traceable, so it maps over a population. In the
     `ttfs` code time is quantised if the architecture has time bits.
     """
-    classes = network.spec.classes
-    neurons = sum(neurons_by_layer(network.spec, architecture).values())
+    classes = network.plan.classes
+    readout = layer_of(variables["windows"], network.plan.readout)
+    neurons = sum(neurons_by_layer(network.plan, architecture).values())
 
     def chunk(data):
         images, labels = data
         out = network.apply(variables, images, architecture, code=code)
         predictions = out.logits.argmax(-1)
         counts = confusion(labels, predictions, classes=classes)
-        first = first_spike_readout(out.logits, **variables["windows"]["output"]).argmin(-1)
+        first = first_spike_readout(out.logits, **readout).argmin(-1)
         firsts = confusion(labels, first, classes=classes)
         clipped = clipped_share(sum(info.clipped for info in out.layers.values()), neurons)
         spikes = {name: info.spikes for name, info in out.layers.items()}

@@ -63,16 +63,6 @@ class Architecture:
     time_bits: jax.Array  # [] 2^b time steps per window; 0 = continuous time
 
 
-def largest(spec: NetworkSpec, *, time_bits: int = 0) -> Architecture:
-    """Return the architecture that uses everything: residual blocks at full width."""
-    return Architecture(
-        operators=jnp.full((spec.blocks,), RESIDUAL, jnp.int32),
-        widths=jnp.asarray(spec.stage_widths, jnp.int32),
-        head=jnp.asarray(spec.head_width, jnp.int32),
-        time_bits=jnp.asarray(time_bits, jnp.int32),
-    )
-
-
 def mask(width: jax.Array, maximum: int) -> jax.Array:
     """Mark the channels in use. Shapes: width [] -> bool [maximum]."""
     return jnp.arange(maximum) < width

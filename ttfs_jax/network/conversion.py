@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.network import window as windows
+from ttfs_jax.codes import find_code
+from ttfs_jax.codes import window as windows
 from ttfs_jax.network.architecture import Architecture
+from ttfs_jax.network.layers import over_channels, with_layer
 from ttfs_jax.network.masked import Network, Variables
-from ttfs_jax.network.variables import with_layer
 
 
 def calibrate(
@@ -27,13 +28,18 @@ def calibrate(
     No spike: a layer that stays silent gets the window 1.
     """
     out = network.apply(variables, images, architecture, batch_statistics=True)
-    statistics, lengths = variables["statistics"], variables["windows"]
-    for name, info in out.layers.items():
-        statistics = with_layer(statistics, name, {"mean": info.mean, "std": info.std})
-        length = windows.calibrate(info.largest, margin=margin)
-        lengths = with_layer(lengths, name, {"window": length})
-    readout = windows.calibrate_readout(out.logits, margin=readout_margin)
-    lengths = lengths | {"output": readout}
+    # A plan without weighted neurons has no statistics.
+    statistics, lengths = variables.get("statistics", {}), variables["windows"]
+    for layer in network.plan.spiking:
+        info = out.layers[layer.name]
+        if layer.weighted:
+            statistics = with_layer(statistics, layer.name, {"mean": info.mean, "std": info.std})
+        code = find_code(layer.code or "ttfs")
+        length = code.calibrate(info.largest, margin=margin)
+        lengths = with_layer(lengths, layer.name, {"window": length})
+    for name, potentials in out.readouts.items():
+        readout = windows.calibrate_readout(potentials, margin=readout_margin)
+        lengths = with_layer(lengths, name, readout)
     return variables | {"statistics": statistics, "windows": lengths}
 
 
@@ -53,11 +59,11 @@ def fold(variables: Variables) -> Variables:
         mean, std = statistics["mean"], statistics["std"]
         gain = params["scale"] / std
         layer = {
-            "kernel": params["kernel"] * gain[None],
+            "kernel": params["kernel"] * over_channels(gain, params["kernel"].ndim),
             "bias": params["bias"] - mean * gain,
             "scale": jnp.ones_like(gain),
         }
         return layer, {"mean": jnp.zeros_like(mean), "std": jnp.ones_like(std)}
 
-    params, statistics = folded(variables["params"], variables["statistics"])
+    params, statistics = folded(variables["params"], variables.get("statistics", {}))
     return variables | {"params": params, "statistics": statistics}

@@ -36,9 +36,8 @@ def _by_products(x, kernel, size):
 def _kernel_bar_by_products(x, cotangent, size):
     columns, height = _columns(x, size), x.shape[1]
     flat = cotangent.reshape(-1, cotangent.shape[-1])
-    return jnp.concatenate(
-        [columns[:, i : i + height].reshape(flat.shape[0], -1).T @ flat for i in range(size)]
-    )
+    rows = [columns[:, i : i + height].reshape(flat.shape[0], -1).T @ flat for i in range(size)]
+    return jnp.concatenate(rows).reshape(size, size, -1, flat.shape[-1])
 
 
 def _in_xla_layout(x, kernel, size):
@@ -49,15 +48,10 @@ def _in_xla_layout(x, kernel, size):
     )
 
 
-def _by_convolution(x, kernel, size):
-    return _in_xla_layout(x, kernel.reshape(size, size, -1, kernel.shape[-1]), size)
-
-
 def _kernel_bar_of_few(x, cotangent, size):
     # Channels take the place of the batch, and the batch that of the channels.
     images, window = x.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3)
-    square = _in_xla_layout(images, window, size)  # [I, k, k, O]
-    return square.transpose(1, 2, 0, 3).reshape(-1, cotangent.shape[-1])
+    return _in_xla_layout(images, window, size).transpose(1, 2, 0, 3)  # from [I, k, k, O]
 
 
 def _kernel_bar_by_convolution(x, cotangent, size):
@@ -85,7 +79,7 @@ def _forward(size):
         return jax.lax.platform_dependent(
             x,
             kernel,
-            cpu=partial(_by_convolution if size <= 3 else _by_products, size=size),
+            cpu=partial(_in_xla_layout if size <= 3 else _by_products, size=size),
             default=partial(_by_products, size=size),
         )
 
@@ -120,10 +114,9 @@ def _kernel_bar(size):
     return kernel_bar
 
 
-def _flip(kernel, size):
-    """Turn the kernel [k k I, O] into the one [k k O, I] that carries gradients back."""
-    square = kernel.reshape(size, size, -1, kernel.shape[-1])[::-1, ::-1]
-    return square.transpose(0, 1, 3, 2).reshape(-1, square.shape[2])
+def _flip(kernel):
+    """Turn the kernel [k, k, I, O] into the one [k, k, O, I] that carries gradients back."""
+    return kernel[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -137,7 +130,7 @@ def _convolve_same_fwd(x, kernel, size):
 
 def _convolve_same_bwd(size, residuals, cotangent):
     x, kernel = residuals
-    x_bar = _convolve_same(cotangent, _flip(kernel, size), size)
+    x_bar = _convolve_same(cotangent, _flip(kernel), size)
     return x_bar, _kernel_bar(size)(x, cotangent)
 
 
@@ -152,34 +145,35 @@ def _convolve_strided(x, kernel, size, stride):
         for i in range(size)
         for j in range(size)
     ]
-    return jnp.concatenate([p[:, :height, :width] for p in patches], -1) @ kernel
+    columns = jnp.concatenate([p[:, :height, :width] for p in patches], -1)
+    return columns @ kernel.reshape(-1, kernel.shape[-1])
 
 
-def convolve(x: jax.Array, kernel: jax.Array, *, size: int, stride: int = 1) -> jax.Array:
+def convolve(x: jax.Array, kernel: jax.Array, *, stride: int = 1) -> jax.Array:
     """Convolve images with a square kernel, zero-padded by k // 2 on every side.
 
     y[h, w] = Σ_ij x[s h + i − k//2, s w + j − k//2] K[i, j]; the output is ⌈H/s⌉ × ⌈W/s⌉.
 
-    Shapes: x [B, H, W, I], kernel [k k I, O] (rows, then columns, then channels) -> [B, ⌈H/s⌉,
-    ⌈W/s⌉, O]. Given charges, the zero padding is silence: a neuron beyond the border.
-    Raises: ValueError for an even kernel or one that does not fit the input's channels.
+    Shapes: x [B, H, W, I], kernel [k, k, I, O] -> [B, ⌈H/s⌉, ⌈W/s⌉, O] with the stride s. Given
+    charges, the zero padding is silence: a neuron beyond the border.
+    Raises: ValueError for a kernel that is even, not square, or does not fit the input's channels.
     """
-    if size % 2 == 0 or kernel.shape[0] != size * size * x.shape[-1]:
+    size = kernel.shape[0]
+    if size % 2 == 0 or kernel.shape[:-1] != (size, size, x.shape[-1]):
         raise ValueError(
-            f"convolve needs an odd kernel size k and a kernel [k k I, O]; got k = {size}, "
-            f"kernel {kernel.shape} and {x.shape[-1]} input channels"
+            f"convolve needs a kernel [k, k, I, O] with k odd and I = {x.shape[-1]} as the input "
+            f"has; it is {kernel.shape}"
         )
     if stride == 1:
         return _convolve_same(x, kernel, size)
     return _convolve_strided(x, kernel, size, stride)
 
 
-def inner_kernel(kernel: jax.Array, *, size: int, inner: int) -> jax.Array:
+def inner_kernel(kernel: jax.Array, *, inner: int) -> jax.Array:
     """Cut the centre of a kernel: the 3 × 3 that lives inside a shared 5 × 5.
 
-    Shapes: kernel [size size I, O] -> [inner inner I, O].
+    Shapes: kernel [k, k, I, O] -> [inner, inner, I, O].
     Source: elastic kernels of Once-for-All, Cai et al. 2020 (arXiv:1908.09791).
     """
-    edge = (size - inner) // 2
-    square = kernel.reshape(size, size, -1, kernel.shape[-1])
-    return square[edge : edge + inner, edge : edge + inner].reshape(-1, kernel.shape[-1])
+    edge = (kernel.shape[0] - inner) // 2
+    return kernel[edge : edge + inner, edge : edge + inner]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.network.encoding import INPUT_WINDOW, encode
-from ttfs_jax.network.window import calibrate, quantise
+from ttfs_jax.codes.encoding import INPUT_WINDOW, encode
+from ttfs_jax.codes.window import calibrate, quantise
 from ttfs_jax.spike_time import charge, fire
 
 

@@ -1,38 +1,20 @@
-"""The masked network: one maximal shape, one parameter tree, two codes, any architecture.
+"""The network of a plan: one maximal shape, one parameter tree, any code, any architecture."""
 
-The codes are `relu` (activations) and `ttfs` (spike times).
-"""
-
+from collections.abc import Iterable
 from functools import partial
-from typing import Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest, mask
-from ttfs_jax.network.convolution import convolve, inner_kernel
-from ttfs_jax.network.encoding import INPUT_WINDOW, encode
-from ttfs_jax.network.layers import (
-    LayerInfo,
-    Reading,
-    Readout,
-    Signal,
-    SpikingConv,
-    SpikingDense,
-    SpikingLayer,
-    activation,
-    average_pool,
-    delay,
-    earliest_spike_pool,
-    idle,
-    neurons,
-    spike_map,
-)
-from ttfs_jax.network.window import quantise
+from ttfs_jax.codes import Code, Signal, find_code
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.layers import LayerInfo, Reading, Readout, SpikingLayer
+from ttfs_jax.network.plan import Plan
+from ttfs_jax.network.stages import largest, make_plan
+from ttfs_jax.network.walk import Walk
 
-Code = Literal["relu", "ttfs"]
 Variables = dict
 
 
@@ -40,171 +22,104 @@ Variables = dict
 class Output:
     """What a network returns for one batch."""
 
-    logits: jax.Array  # [B, K] output potentials
+    logits: jax.Array  # [B, K] output potentials, or [B, H, W, K], of the first read-out
+    readouts: dict[str, jax.Array]  # the same of every read-out
     layers: dict[str, LayerInfo]
     passed: dict[str, jax.Array]  # [H, W] spikes handed on by inputs and pooling, summed over B
     signals: dict[str, Signal]  # every layer's signal when recording, else empty
 
 
-class Block(nn.Module):
-    """One searchable block: skip, 3 × 3, 5 × 5 or residual, chosen by a traced integer.
+Owner = tuple[str, str, tuple[int, ...] | None]  # name, kind and shape of the weights of a layer
 
-    The 3 × 3 kernel is the centre of the 5 × 5 one, so that both learn from every step.
-    """
 
-    features: int
+class Group(nn.Module):
+    """Own the variables of the layers of a group."""
 
-    def setup(self):
-        self.first = SpikingLayer(25 * self.features, self.features)
-        self.second = SpikingLayer(9 * self.features, self.features)
+    owners: tuple[Owner, ...]
 
-    def __call__(
-        self,
-        signal: Signal,
-        operator: jax.Array,
-        reading: Reading,
-        *,
-        mask: jax.Array,
-        record: bool = False,
-    ) -> tuple[Signal, LayerInfo, LayerInfo, Signal | None]:
-        """Map a signal [B, H, W, C] to one of the same shape; operator [], mask [C].
+    @nn.compact
+    def __call__(self) -> dict:
+        """Gather what the layers own: weights by name."""
+        return _own(self.owners)
 
-        Returns the block's output, the reports of both layers, and when recording the signal of
-        the first one.
-        """
-        first, second = self.first.weights(), self.second.weights()
-        centre = first.replace(kernel=inner_kernel(first.kernel, size=5, inner=3))
 
-        def convolved(signal, weights, size, **skip):
-            potential = convolve(activation(signal, reading), weights.kernel, size=size)
-            return neurons(potential, weights, reading, mask=mask, **skip)
-
-        def skip(signal):
-            report = jax.eval_shape(lambda s: convolved(s, centre, 3)[1], signal)
-            nothing = idle(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), report))
-            return signal, nothing, nothing, signal if record else None
-
-        def conv3(signal):
-            after, info = convolved(signal, centre, 3)
-            return after, info, idle(info), after if record else None
-
-        def conv5(signal):
-            after, info = convolved(signal, first, 5)
-            return after, info, idle(info), after if record else None
-
-        def residual(signal):
-            middle, info = convolved(signal, centre, 3)
-            arriving = activation(signal, reading)
-            if reading.spiking:
-                waiting, weight = delay(signal, middle.window, time_bits=reading.time_bits)
-                arriving = weight * activation(waiting, reading)
-            after, last = convolved(middle, second, 3, skip=arriving)
-            return after, info, last, middle if record else None
-
-        return jax.lax.switch(operator, (skip, conv3, conv5, residual), signal)
+def _own(owners: Iterable[Owner]) -> dict:
+    """Make the variables of layers inside a module; those named a/b belong to a group a."""
+    owned, groups = {}, {}
+    for name, kind, shape in owners:
+        group, _, rest = name.partition("/")
+        if rest:
+            groups.setdefault(group, []).append((rest, kind, shape))
+        else:
+            owner = Readout if kind == "readout" else SpikingLayer
+            owned[name] = owner(shape, name=name)()
+    for group, members in groups.items():
+        inside = Group(tuple(members), name=group)()
+        owned |= {f"{group}/{name}": weights for name, weights in inside.items()}
+    return owned
 
 
 class Network(nn.Module):
-    """A time-to-first-spike classifier and its ReLU twin.
+    """The network of a plan, in any code.
 
-    Variables: `params`, `statistics` (of the norms) and `windows`, each a dict by layer name:
-    stem, entry_<s>, block_<n>/first and /second, head, output. Reports and recorded signals go by
-    the same names; pooled signals are pool<s>. `timeline.signal_names` lists those that an
-    architecture uses.
+    Variables: `params`, `statistics` (of the norms) and `windows`, each a dict by layer name, those
+    of a layer a/b in a dict a. Reports and recorded signals go by the same names.
+    `timeline.signal_names` lists those that an architecture uses.
     """
 
-    spec: NetworkSpec
+    spec: NetworkSpec | Plan
+    """The plan, or the shape of a searchable network, which has one."""
 
-    def setup(self):
-        spec = self.spec
-        self.stem = SpikingConv(
-            spec.stem_kernel**2 * spec.image_shape[2],
-            spec.stage_widths[0],
-            size=spec.stem_kernel,
-            stride=spec.stem_stride,
-        )
-        self.entry = [
-            SpikingConv(9 * before, after)
-            for before, after in zip(spec.stage_widths, spec.stage_widths[1:], strict=False)
-        ]
-        stages = zip(spec.stage_widths, spec.stage_blocks, strict=True)
-        self.block = [Block(width) for width, blocks in stages for _ in range(blocks)]
-        height, width = spec.head_size
-        self.head = SpikingDense(height * width * spec.stage_widths[-1], spec.head_width)
-        self.output = Readout(spec.head_width, spec.classes)
+    @property
+    def plan(self) -> Plan:
+        """Return the layers."""
+        return make_plan(self.spec)
 
+    @nn.compact
     def __call__(
         self,
         images: jax.Array,
         architecture: Architecture,
         *,
-        code: Code = "relu",
+        code: str | Code = "relu",
         batch_statistics: bool = False,
         record: bool = False,
     ) -> Output:
         """Compute the output potentials of a batch of images.
 
         Shapes: images [B, H, W, C] in [0, 1] -> logits [B, K] and a report for each layer.
-        `code="ttfs"` computes with spike times, in 2^b steps if the architecture has time bits;
-        `batch_statistics` normalises by this batch (training), else by stored statistics.
+        `code` is a name in `codes.CODES` or a code itself; `"ttfs"` computes with spike times, in
+        2^b steps if the architecture has time bits. A layer with a code of its own keeps it,
+        except in `"relu"`, which reads the whole network as its ReLU twin. `batch_statistics`
+        normalises by this batch (training), else by stored statistics.
         No spike: black pixels, masked neurons, and activations ≤ 0.
-        Raises: ValueError for an unknown code or images of another shape than the spec's.
+        Raises: InputError for an unknown code, ValueError for images of another shape than the
+        plan's.
         """
-        spec = self.spec
-        if code not in ("relu", "ttfs"):
-            raise ValueError(f"code must be 'relu' or 'ttfs', not {code!r}")
-        if images.shape[1:] != spec.image_shape:
+        plan = self.plan
+        if images.shape[1:] != plan.image_shape:
             raise ValueError(
-                f"images must be [B, {', '.join(map(str, spec.image_shape))}], not {images.shape}"
+                f"images must be [B, {', '.join(map(str, plan.image_shape))}], not {images.shape}"
             )
-        reading = Reading(code, batch_statistics, architecture.time_bits)
-        layers, passed, signals = {}, {}, {}
-
-        def note(name, signal, info=None):
-            if record:
-                signals[name] = signal
-            if info is None:
-                passed[name] = spike_map(signal, reading)
-            else:
-                layers[name] = info
-            return signal
-
-        window = jnp.asarray(INPUT_WINDOW, images.dtype)
-        values = images
-        if reading.spiking:
-            values = quantise(encode(images), window, reading.time_bits)
-        signal = note("input", Signal(values, window))
-        channels = mask(architecture.widths[0], spec.stage_widths[0])
-        arriving = activation(signal, reading)
-        signal = note("stem", *self.stem(arriving, reading, mask=channels))
-        block = 0
-        for stage, count in enumerate(spec.stage_blocks):
-            if stage:
-                channels = mask(architecture.widths[stage], spec.stage_widths[stage])
-                pooled = note(f"pool{stage}", earliest_spike_pool(signal, reading))
-                arriving = activation(pooled, reading)
-                signal = note(
-                    f"entry_{stage - 1}", *self.entry[stage - 1](arriving, reading, mask=channels)
-                )
-            for _ in range(count):
-                operator = architecture.operators[block]
-                signal, first, second, inner = self.block[block](
-                    signal, operator, reading, mask=channels, record=record
-                )
-                note(f"block_{block}/first", inner, first)
-                note(f"block_{block}/second", signal, second)
-                block += 1
-        pooled = average_pool(activation(signal, reading), size=spec.head_pool)
-        passed["body"] = spike_map(signal, reading)
-        neurons_used = mask(architecture.head, spec.head_width)
-        arriving = pooled.reshape(pooled.shape[0], -1)
-        signal = note("head", *self.head(arriving, reading, mask=neurons_used))
-        logits = self.output(activation(signal, reading))
-        return Output(logits=logits, layers=layers, passed=passed, signals=signals)
+        weights = _own(
+            (layer.name, layer.kind, plan.kernel_shape(layer) if layer.weighted else None)
+            for layer in plan
+            if layer.spiking or layer.weighted
+        )
+        reading = Reading(find_code(code), batch_statistics, architecture.time_bits)
+        done = Walk(plan, weights, architecture, reading).run(images, record=record)
+        signals = {name: sent for name, sent in done.sent.items() if isinstance(sent, Signal)}
+        return Output(
+            logits=done.readouts[plan.readout],
+            readouts=done.readouts,
+            layers=done.reports,
+            passed=done.passed,
+            signals=signals if record else {},
+        )
 
 
 @partial(jax.jit, static_argnums=0)
 def initialise(network: Network, key: jax.Array) -> Variables:
     """Draw fresh variables for the maximal shape; compiled, since op by op it takes far longer."""
-    images = jnp.zeros((1, *network.spec.image_shape))
-    return network.init(key, images, largest(network.spec))
+    images = jnp.zeros((1, *network.plan.image_shape))
+    return network.init(key, images, largest(network.plan))

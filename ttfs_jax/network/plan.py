@@ -1,186 +1,184 @@
-"""The layers of a network in order, described once as data, and what genes decide of them.
+"""A network described once, as data: its layers, what each hears, and what genes decide.
 
-Names of variables, reports and signals, numbers of neurons, multiply-adds, fan-ins, windows in time
-and costs are read off this list.
+The flax module, names, numbers of neurons, costs, fan-ins, windows in time and exports are read off
+a `Plan`. Write one with the functions of `ttfs_jax.network.kinds`; `stages.make_plan` writes those
+of the search.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
-from operator import mul
-from typing import Any, Literal
+from typing import Any, get_args
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 
-from ttfs_jax.network.architecture import (
-    CONV5,
-    OPERATORS,
-    RESIDUAL,
-    SKIP,
-    Architecture,
-    NetworkSpec,
+from ttfs_jax.network.kinds import (
+    INPUT,
+    Kind,
+    Layer,
+    Shape,
+    Width,
+    check_layer,
+    shape_of,
 )
-
-Kind = Literal[
-    "input",  # encoded images
-    "convolution",  # spiking neurons behind a kernel
-    "dense",  # spiking neurons that see every input
-    "earliest_pool",  # lets the first spike of a neighbourhood through, in the window it came in
-    "average_pool",  # averages charges, folded into the layer behind it: sends no spikes of its own
-    "choice",  # one of several signals, by the operator of a block
-    "readout",  # output potentials
-]
-SPIKING = ("convolution", "dense")
+from ttfs_jax.support.errors import InputError, unknown
 
 
 @dataclass(frozen=True)
-class Width:
-    """How many channels a layer has: at most, and the gene that says how many are in use."""
+class Plan:
+    """The layers of a network in order, each after those that it hears.
 
-    largest: int
-    gene: str | None = None
-    """Field of `Architecture`; None: all are in use."""
-    place: int | None = None
-    """Index into that field."""
-
-    def used(self, architecture: Any) -> Any:
-        """Return the channels in use: an integer, or an array [] where a gene decides."""
-        if self.gene is None:
-            return self.largest
-        value = getattr(architecture, self.gene)
-        return value if self.place is None else value[self.place]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: what arrives, and what it sends."""
-
-    name: str
-    """Of its variables, its report and its signal."""
-    kind: Kind
-    sources: tuple[str, ...]
-    """The layer whose signal arrives; of a choice one per operator."""
-    size: tuple[int, int]
-    """Height and width of what it sends."""
-    width: Width
-    kernels: tuple[int, ...] = (1,)
-    """Edge of the kernel; with `block` one per operator, 0 where the layer is not run."""
-    block: int | None = None
-    """The block whose operator decides."""
-    stride: int = 1
-    skip: str | None = None
-    """The layer whose signal is added through a delayed skip connection."""
-
-    @property
-    def spiking(self) -> bool:
-        """Tell whether the layer has neurons that spike."""
-        return self.kind in SPIKING
-
-    @property
-    def synapses(self) -> bool:
-        """Tell whether the layer has weights: it spikes, or is read out."""
-        return self.spiking or self.kind == "readout"
-
-    @property
-    def positions(self) -> int:
-        """Count the positions of what it sends."""
-        return prod(self.size)
-
-    def chosen(self, values: Any, operators: Any) -> Any:
-        """Choose among values, one per operator, or the only one; operators [N]."""
-        return values[0] if len(values) == 1 else values[operators[self.block]]
-
-    def runs(self, operators: Any) -> jax.Array:
-        """Tell whether the layer is run: operators [N] -> bool []. Traceable."""
-        return self.chosen(jnp.asarray(self.kernels) > 0, operators)
-
-
-def _block(number: int, source: str, size: tuple[int, int], width: Width) -> tuple[Layer, ...]:
-    """List the layers of a searchable block; the 3 × 3 kernel is the centre of the 5 × 5 one."""
-    name = f"block_{number}"
-    first, second = f"{name}/first", f"{name}/second"
-    edges, ends = [3] * len(OPERATORS), [first] * len(OPERATORS)
-    edges[SKIP], edges[CONV5] = 0, 5
-    ends[SKIP], ends[RESIDUAL] = source, second
-    again = tuple(3 * (operator == RESIDUAL) for operator in range(len(OPERATORS)))
-    return (
-        Layer(first, "convolution", (source,), size, width, tuple(edges), number),
-        Layer(second, "convolution", (first,), size, width, again, number, skip=source),
-        Layer(name, "choice", tuple(ends), size, width, block=number),
-    )
-
-
-@cache
-def make_plan(spec: NetworkSpec) -> dict[str, Layer]:
-    """List the layers of a shape by name, each after those that it hears."""
-    channels = Width(spec.image_shape[2])
-    layers = [Layer("input", "input", (), spec.image_shape[:2], channels)]
-    block = 0
-    for stage, size in enumerate(spec.stage_sizes):
-        width = Width(spec.stage_widths[stage], "widths", stage)
-        if stage:
-            pool = Layer(
-                f"pool{stage}", "earliest_pool", (layers[-1].name,), size, layers[-1].width
-            )
-            entry = Layer(f"entry_{stage - 1}", "convolution", (pool.name,), size, width, (3,))
-            layers += [pool, entry]
-        else:
-            kernels, stride = (spec.stem_kernel,), spec.stem_stride
-            layers.append(
-                Layer("stem", "convolution", ("input",), size, width, kernels, stride=stride)
-            )
-        for number in range(block, block + spec.stage_blocks[stage]):
-            layers += _block(number, layers[-1].name, size, width)
-        block += spec.stage_blocks[stage]
-    head = Width(spec.head_width, "head")
-    layers += [
-        Layer("body", "average_pool", (layers[-1].name,), spec.head_size, layers[-1].width),
-        Layer("head", "dense", ("body",), (1, 1), head),
-        Layer("output", "readout", ("head",), (1, 1), Width(spec.classes)),
-    ]
-    return {layer.name: layer for layer in layers}
-
-
-def neurons_by_layer(spec: NetworkSpec, architecture: Any) -> dict[str, Any]:
-    """Count the spiking neurons in use by layer name; a layer that is not run has 0. Traceable."""
-    counts = {}
-    for layer in make_plan(spec).values():
-        if layer.spiking:
-            used = layer.width.used(architecture)
-            counts[layer.name] = layer.positions * used * layer.runs(architecture.operators)
-    return counts
-
-
-def fan_in(plan: dict[str, Layer], layer: Layer) -> tuple[tuple[int, ...], Width]:
-    """Return the positions that one neuron of a layer sees, for each kernel, and their width.
-
-    A dense layer sees every position of the layer that it hears.
+    Raises: InputError that names the layer for a plan that is not one.
     """
-    (source,) = layer.sources
-    heard = plan[source]
-    areas = tuple(edge**2 for edge in layer.kernels)
-    return areas if layer.kind == "convolution" else (heard.positions,), heard.width
+
+    image_shape: tuple[int, int, int]
+    """Height, width and channels of an image."""
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self):
+        before, layers = INPUT, []
+        for layer in self.layers:
+            if not layer.sources:
+                layer = replace(layer, sources=(before,))
+            layers.append(layer)
+            before = before if layer.kind == "readout" else layer.name
+        object.__setattr__(self, "layers", tuple(layers))
+        check_names(self)
+        _ = self.shapes  # raises for shapes that do not fit
+        if not self.readouts:
+            raise InputError("the plan has no read-out: end it by readout(name, outputs)")
+
+    def __getitem__(self, name: str) -> Layer:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.image_shape, self.layers))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """Give the shape of what every layer sends, by name; of the input, too."""
+        shapes = {INPUT: Shape(*self.image_shape)}
+        for layer in self.layers:
+            shapes[layer.name] = shape_of(layer, shapes)
+        return shapes
+
+    @cached_property
+    def depths(self) -> dict[str, int]:
+        """Count the windows before each layer's own, with every layer run."""
+        depths = {INPUT: 0}
+        for layer in self.layers:
+            depths[layer.name] = max(depths[name] for name in layer.heard) + layer.spiking
+        return depths
+
+    @property
+    def readouts(self) -> tuple[str, ...]:
+        """Name the read-outs."""
+        return tuple(layer.name for layer in self.layers if layer.kind == "readout")
+
+    @property
+    def readout(self) -> str:
+        """Name the first read-out, whose potentials are the logits."""
+        return self.readouts[0]
+
+    @property
+    def classes(self) -> int:
+        """Count the channels of the first read-out."""
+        return self.shapes[self.readout].channels
+
+    @property
+    def spiking(self) -> tuple[Layer, ...]:
+        """List the layers of neurons."""
+        return tuple(layer for layer in self.layers if layer.spiking)
+
+    def used(self, name: str, architecture: Any) -> Any:
+        """Count the channels in use of what a layer sends: an integer, or an array []."""
+        if name == INPUT:
+            return self.image_shape[2]
+        layer = self[name]
+        if layer.width is not None:
+            return layer.width.used(architecture)
+        parts = [self.used(source, architecture) for source in layer.sources]
+        if layer.kind == "concatenate":
+            return sum(parts)
+        if layer.kind == "flatten":
+            return parts[0] * self.shapes[layer.sources[0]].positions
+        return parts[0] // layer.factor**2 if layer.kind == "pixel_shuffle" else parts[0]
+
+    def marks(self, name: str, base: Callable[[str], Any], array: Any = np) -> Any:
+        """Mark channels of what a layer sends, from the marks of those with a width of their own.
+
+        `base(name) -> bool [C]` gives these; the others join, repeat or drop them: bool [C], by the
+        functions of `array`, which is NumPy or jax.numpy.
+        """
+        if name == INPUT or self[name].width is not None:
+            return base(name)
+        layer = self[name]
+        parts = [self.marks(source, base, array) for source in layer.sources]
+        if layer.kind == "concatenate":
+            return array.concatenate(parts)
+        if layer.kind == "flatten":
+            return array.tile(parts[0], self.shapes[layer.sources[0]].positions)
+        return parts[0][:: layer.factor**2] if layer.kind == "pixel_shuffle" else parts[0]
+
+    def fan_in(self, layer: Layer) -> tuple[tuple[int, ...], str]:
+        """Return the positions that a neuron sees, for each kernel, and the layer it hears.
+
+        A dense layer, and a read-out without a kernel, see every position.
+        """
+        (source,) = layer.sources
+        areas = tuple(edge**2 for edge in layer.kernels)
+        return (areas if layer.spatial else (self.shapes[source].positions,)), source
+
+    def kernel_shape(self, layer: Layer) -> tuple[int, ...]:
+        """Return the shape of a layer's weights: [k, k, I, O], or [I, O] if it hears everything."""
+        (source,) = layer.sources
+        shape, outputs = self.shapes[source], self.shapes[layer.name].channels
+        if layer.spatial:
+            return (max(layer.kernels), max(layer.kernels), shape.channels, outputs)
+        return (prod(shape), outputs)
 
 
-def multiply_adds(
-    spec: NetworkSpec, shares: Sequence[Sequence[float]], widths: Sequence[int], head: int
-) -> float:
-    """Count the multiply-adds of one forward pass of one image.
+def check_names(plan: Plan) -> None:
+    """Check names, kinds and what is heard, layer by layer. Raises: InputError for the first."""
+    known = {INPUT: Layer(INPUT, "concatenate")}
+    for layer in plan.layers:
+        if layer.kind not in get_args(Kind):
+            raise unknown("kind of layer", layer.kind, get_args(Kind))
+        if not all(layer.name.split("/")) or layer.name in known:
+            raise InputError(f"a layer cannot be named {layer.name!r}: choose another, unused name")
+        for other in known:
+            if f"{layer.name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{layer.name}/"):
+                raise InputError(f"{layer.name} and {other} cannot be a layer and a group: rename")
+        for name in layer.heard:
+            if name not in known:
+                raise unknown(f"layer before {layer.name}", name, known)
+            if known[name].kind == "readout":
+                raise InputError(f"{layer.name} hears {name}, a read-out, which sends no spikes")
+        check_layer(layer, known)
+        known[layer.name] = layer
 
-    Σ over layers of positions × kernel area × inputs × outputs. `shares` [N, operators] says how
-    often each operator of a block is computed: once for the chosen one, a probability each for an
-    average, or 1 for all where they are computed side by side.
+
+def plan_from_dict(values: dict[str, Any]) -> Plan:
+    """Rebuild a plan from `dataclasses.asdict(plan)`, also after it went through JSON.
+
+    Raises: TypeError or KeyError for a dict that is none.
     """
-    plan = make_plan(spec)
-    # NumPy's 32-bit integers would overflow in later arithmetic.
-    chosen = Architecture((), [int(width) for width in widths], int(head), 0)
-    total = 0
-    for layer in plan.values():
-        if layer.synapses:
-            areas, before = fan_in(plan, layer)
-            often = (1,) if layer.block is None else shares[layer.block]
-            area = sum(map(mul, often, areas))
-            total += layer.positions * area * before.used(chosen) * layer.width.used(chosen)
-    return total
+
+    def layer(fields):
+        width = fields["width"] and Width(**fields["width"])
+        lists = {name: tuple(fields[name]) for name in ("sources", "kernels", "skips")}
+        return Layer(**(fields | lists | {"width": width}))
+
+    return Plan(tuple(values["image_shape"]), tuple(layer(fields) for fields in values["layers"]))

@@ -8,10 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ttfs_jax.codes import find_code
+from ttfs_jax.codes.encoding import INPUT_WINDOW
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
-from ttfs_jax.network.encoding import INPUT_WINDOW
-from ttfs_jax.network.plan import make_plan
-from ttfs_jax.network.variables import layer_of
+from ttfs_jax.network.kinds import INPUT, Layer
+from ttfs_jax.network.layers import layer_of
+from ttfs_jax.network.plan import Plan
+from ttfs_jax.network.stages import make_plan
+from ttfs_jax.support.errors import InputError
 
 
 class Slot(NamedTuple):
@@ -47,38 +51,45 @@ class Timeline(NamedTuple):
         return self.windows * 2**self.time_bits if self.time_bits else None
 
 
-def signal_names(spec: NetworkSpec, operators: np.ndarray) -> tuple[str, ...]:
-    """Name the signals of an architecture in the order of their windows.
+def signal_names(shape: NetworkSpec | Plan, operators: np.ndarray) -> tuple[str, ...]:
+    """Name the signals of an architecture in the order of its layers.
 
     `operators` [N] are indices into OPERATORS: a skipped block has no signal, a convolution one
     (`block_<n>/first`), a residual block two.
     """
-    return tuple(
+    names = [
         layer.name
-        for layer in make_plan(spec).values()
-        if layer.kind in ("input", "earliest_pool")
-        or (layer.spiking and layer.chosen(layer.kernels, operators))
-    )
+        for layer in make_plan(shape)
+        if layer.kind == "earliest_pool" or (layer.spiking and _runs(layer, operators))
+    ]
+    return (INPUT, *names)
 
 
-def make_timeline(spec: NetworkSpec, architecture: Architecture, windows: dict) -> Timeline:
+def make_timeline(shape: NetworkSpec | Plan, architecture: Architecture, windows: dict) -> Timeline:
     """Lay out the windows of a network in time.
 
     A neuron collects its inputs in the window before its own, so each layer's window begins where
-    that of its input ends. Pooled spikes pass on in the window in which they arrive.
+    that of its latest input ends. Pooled spikes pass on in the window in which they arrive.
 
     `architecture` is concrete; `windows` are the network's variables of that name: lengths [] in
-    time units by layer.
+    time units by layer. Raises: InputError for a plan with a layer whose code has no windows.
     """
-    operators = np.asarray(architecture.operators)
-    slots = {"input": Slot(0, 0.0, INPUT_WINDOW)}
-    for layer in make_plan(spec).values():
-        if layer.kind in ("input", "readout"):
-            continue
-        number, start, length = slots[layer.chosen(layer.sources, operators)]
-        if layer.spiking:
+    operators, plan = np.asarray(architecture.operators), make_plan(shape)
+    slots = {INPUT: Slot(0, 0.0, INPUT_WINDOW)}
+    for layer in plan:
+        if layer.code is not None and not find_code(layer.code).in_windows:
+            raise InputError(f"{layer.name} computes in {layer.code} code, which has no windows")
+        heard = layer.heard if _runs(layer, operators) else layer.sources
+        slot = max((slots[name] for name in heard), key=lambda slot: slot.start + slot.length)
+        if layer.spiking and _runs(layer, operators):
             own = float(layer_of(windows, layer.name)["window"])
-            number, start, length = number + 1, start + length, own
-        slots[layer.name] = Slot(number, start, length)
-    names = signal_names(spec, operators)
-    return Timeline({name: slots[name] for name in names}, int(architecture.time_bits))
+            number = max(slots[name].number for name in heard) + 1
+            slot = Slot(number, slot.start + slot.length, own)
+        slots[layer.name] = slot
+    return Timeline(
+        {name: slots[name] for name in signal_names(plan, operators)}, int(architecture.time_bits)
+    )
+
+
+def _runs(layer: Layer, operators: np.ndarray) -> bool:
+    return layer.block is None or bool(layer.chosen(layer.kernels, operators))

@@ -23,7 +23,8 @@ import orbax.checkpoint as ocp
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.json_text import dumps
 
-FORMAT = 1
+FORMAT = 2  # in 1, networks had no plan and kernels [k k I, O]
+READABLE = (1, FORMAT)
 META, TREE = "meta.json", "tree"
 
 
@@ -117,8 +118,10 @@ def _read_meta(path: Path) -> dict:
         version, files, meta = values["format"], dict(values["files"]), values["meta"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path / META} is damaged: restore it from a copy") from error
-    if version != FORMAT:
-        raise InputError(f"{path} has format {version}, this version reads {FORMAT}: update")
+    if version not in READABLE:
+        raise InputError(
+            f"{path} has format {version}, this version reads {READABLE[0]} to {FORMAT}: update"
+        )
     for name, digest in files.items():
         if not (path / name).is_file():
             raise InputError(f"{path} is damaged ({name} is missing): restore it from a copy")

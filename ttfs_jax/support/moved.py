@@ -42,7 +42,8 @@ def forward(names: Mapping[str, str]) -> None:
 _KEPT_THEIR_NAMES = {
     "support": "errors command cache_folder cache_entry compilation_cache checkpoint array_file"
     " ranges json_text memory devices",
-    "network": "convolution window encoding layers dense timeline",
+    "network": "convolution layers dense timeline",
+    "codes": "window encoding",
     "training": "augmentation losses distillation fitting",
     "evaluation": "metrics protocol",
     "population": "lanes distributed",
@@ -52,9 +53,14 @@ MOVED = {
     for room, names in _KEPT_THEIR_NAMES.items()
     for name in names.split()
 } | {
-    "ttfs_jax.architecture": "ttfs_jax.network.architecture ttfs_jax.network.plan",
+    "ttfs_jax.architecture": "ttfs_jax.network.architecture ttfs_jax.network.stages"
+    " ttfs_jax.network.counts",
     "ttfs_jax.identity": "ttfs_jax.evaluation.identity ttfs_jax.network.conversion"
-    " ttfs_jax.network.variables",
+    " ttfs_jax.network.layers",
+    "ttfs_jax.network.window": "ttfs_jax.codes.window",
+    "ttfs_jax.network.encoding": "ttfs_jax.codes.encoding",
+    "ttfs_jax.network.variables": "ttfs_jax.network.layers",
+    "hardware.counts": "ttfs_jax.network.counts",
     "ttfs_jax.dense_training": "ttfs_jax.training.dense",
     "ttfs_jax.bucket_training": "ttfs_jax.training.buckets",
     "ttfs_jax.buckets": "ttfs_jax.training.shapes",

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from ttfs_jax.codes import Code
 from ttfs_jax.network.architecture import Architecture
-from ttfs_jax.network.masked import Code, Network, Variables
+from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.population.program import map_members
 
 # A function images [B, H, W, C] -> logits [B, K] that is a pytree of its variables (`Ensemble`, or
@@ -36,7 +37,7 @@ class Ensemble:
     variables: Variables  # each [P, ...]
     architectures: Architecture  # [P]
     network: Network = struct.field(pytree_node=False)
-    code: Code = struct.field(pytree_node=False, default="relu")
+    code: str | Code = struct.field(pytree_node=False, default="relu")
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Return the logarithm of the members' mean probability: log Σ_m softmax(z_m) / P.
@@ -53,7 +54,11 @@ class Ensemble:
 
 
 def ensemble(
-    network: Network, variables: Variables, architectures: Architecture, *, code: Code = "relu"
+    network: Network,
+    variables: Variables,
+    architectures: Architecture,
+    *,
+    code: str | Code = "relu",
 ) -> Ensemble:
     """Make a teacher of the members [P] of a population, averaged as probabilities.
 

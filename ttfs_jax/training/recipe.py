@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from ttfs_jax.network import window as windows
+from ttfs_jax.codes import Code, find_code
+from ttfs_jax.codes import window as windows
 from ttfs_jax.network.architecture import Architecture
-from ttfs_jax.network.masked import Code, Network, Output, Variables
-from ttfs_jax.network.variables import layer_of, with_layer
+from ttfs_jax.network.layers import layer_of, with_layer
+from ttfs_jax.network.masked import Network, Output, Variables
 from ttfs_jax.support.devices import Products, multiply_in
 from ttfs_jax.support.ranges import OneOf, above, at_least, below, between, check, whole
 from ttfs_jax.training.augmentation import augment, mixup
@@ -167,7 +168,10 @@ def grow_windows(lengths: dict, out: Output, *, margin: float) -> dict:
         length = layer_of(lengths, name)["window"]
         grown = windows.grow(length, info.largest, margin=margin)
         lengths = with_layer(lengths, name, {"window": grown})
-    return lengths | {"output": windows.grow_readout(lengths["output"], out.logits)}
+    for name, potentials in out.readouts.items():
+        grown = windows.grow_readout(layer_of(lengths, name), potentials)
+        lengths = with_layer(lengths, name, grown)
+    return lengths
 
 
 def make_train(
@@ -175,7 +179,7 @@ def make_train(
     config: TrainConfig,
     *,
     samples: int,
-    code: Code = "relu",
+    code: str | Code = "relu",
     shift: int = 0,
     flip: bool = False,
     window_margin: float = 1.0,
@@ -198,7 +202,7 @@ def make_train(
     """
     if samples < config.batch_size:
         raise ValueError(f"{samples} images do not fill one batch of {config.batch_size}")
-    spiking = code == "ttfs"
+    spiking = find_code(code).folded
     steps = config.epochs * (samples // config.batch_size)
     optimiser = make_optimiser(config, steps)
 
@@ -237,7 +241,7 @@ def make_train(
         key = jax.random.fold_in(jax.random.key(seed), state.epoch)
         key_order, key_augment = jax.random.split(key)
         order = batch_order(key_order, samples, config.batch_size)
-        weights = class_weights(labels, network.spec.classes, config)
+        weights = class_weights(labels, network.plan.classes, config)
 
         def step(carry, inputs):
             variables, moments, average = carry
@@ -248,7 +252,7 @@ def make_train(
             if config.distil and not callable(teacher):
                 taught = jnp.asarray(teacher)[index]
             if config.mixup:
-                shares = jax.nn.one_hot(targets, network.spec.classes)
+                shares = jax.nn.one_hot(targets, network.plan.classes)
                 wanted = None if taught is None else jax.nn.softmax(taught)
                 # 0 to 2 are the keys of `augment`.
                 key = jax.random.fold_in(key, 3)

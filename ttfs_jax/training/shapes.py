@@ -16,8 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec
+from ttfs_jax.network.counts import multiply_adds
 from ttfs_jax.network.masked import Network, Variables, initialise
-from ttfs_jax.network.plan import fan_in, make_plan, multiply_adds
+from ttfs_jax.network.plan import Plan
+from ttfs_jax.network.stages import make_plan
 
 
 @dataclass(frozen=True)
@@ -126,78 +128,84 @@ def masked_waste(
     return 1 - useful_multiply_adds(grid.spec, architectures).sum() / done
 
 
-def _fan_ins(spec: NetworkSpec) -> dict[str, tuple[int, int]]:
-    """List (positions of the largest kernel, channels) of every layer's fan-in."""
-    plan = make_plan(spec)
-    behind = {n: fan_in(plan, layer) for n, layer in plan.items() if layer.synapses}
-    return {name: (max(areas), width.largest) for name, (areas, width) in behind.items()}
+def _shapes(shape: NetworkSpec | Plan) -> Variables:
+    return jax.eval_shape(lambda: initialise(Network(shape), jax.random.key(0)))
 
 
-def _shapes(spec: NetworkSpec) -> Variables:
-    return jax.eval_shape(lambda: initialise(Network(spec), jax.random.key(0)))
+def _kept(large: Plan, small: Plan) -> dict[str, np.ndarray]:
+    """List the inputs of every layer's kernel that the smaller shape has: bool [I] by layer."""
+
+    def base(name):
+        return np.arange(large.shapes[name].channels) < small.shapes[name].channels
+
+    inputs = {}
+    for layer in large:
+        if layer.weighted:
+            marks = large.marks(layer.sources[0], base)
+            positions = 1 if layer.spatial else large.shapes[layer.sources[0]].positions
+            inputs[layer.name] = np.tile(marks, positions)
+    return inputs
 
 
-def cut(variables: Variables, spec: NetworkSpec, shape: NetworkSpec) -> Variables:
+def cut(variables: Variables, spec: NetworkSpec | Plan, shape: NetworkSpec | Plan) -> Variables:
     """Cut members of a smaller shape out of a larger one: the leading channels.
 
     Shapes: leaves [P, ...] of the shape `spec` -> NumPy [P, ...] of the shape `shape`.
     """
-    before, after = _fan_ins(spec), _fan_ins(shape)
+    inputs = _kept(make_plan(spec), make_plan(shape))
 
     def one(path, like, leaf):
         leaf = np.asarray(leaf)
         *layer, name = (part.key for part in path[1:])
         if name != "kernel":
             return leaf[(slice(None), *(slice(n) for n in like.shape))]
-        positions, channels = before["/".join(layer)]
-        kernel = leaf.reshape(len(leaf), positions, channels, -1)
-        kernel = kernel[:, :, : after["/".join(layer)][1], : like.shape[1]]
-        return kernel.reshape(len(leaf), *like.shape)
+        return leaf[..., inputs["/".join(layer)], :][..., : like.shape[-1]]
 
     return jax.tree_util.tree_map_with_path(one, _shapes(shape), variables)
 
 
-def embed(variables: Variables, shape: NetworkSpec, spec: NetworkSpec) -> Variables:
+def embed(variables: Variables, shape: NetworkSpec | Plan, spec: NetworkSpec | Plan) -> Variables:
     """Put members back into the larger shape: the inverse of `cut`, with idle channels around.
 
     Shapes: leaves [P, ...] of the shape `shape` -> NumPy [P, ...] of the shape `spec`; added
     weights, thresholds and means are 0, added gains and deviations 1.
     """
-    inside, outside = _fan_ins(shape), _fan_ins(spec)
+    inputs = _kept(make_plan(spec), make_plan(shape))
 
     def one(path, like, leaf):
         leaf = np.asarray(leaf)
         *layer, name = (part.key for part in path[1:])
+        idle = np.ones if name in ("scale", "std") else np.zeros
+        whole = idle((len(leaf), *like.shape), leaf.dtype)
         if name != "kernel":
-            idle = np.ones if name in ("scale", "std") else np.zeros
-            whole = idle((len(leaf), *like.shape), leaf.dtype)
             whole[(slice(None), *(slice(n) for n in leaf.shape[1:]))] = leaf
-            return whole
-        (positions, before), (_, after) = inside["/".join(layer)], outside["/".join(layer)]
-        whole = np.zeros((len(leaf), positions, after, like.shape[1]), leaf.dtype)
-        whole[:, :, :before, : leaf.shape[2]] = leaf.reshape(len(leaf), positions, before, -1)
-        return whole.reshape(len(leaf), *like.shape)
+        else:
+            whole[..., np.flatnonzero(inputs["/".join(layer)]), : leaf.shape[-1]] = leaf
+        return whole
 
     return jax.tree_util.tree_map_with_path(one, _shapes(spec), variables)
 
 
 @partial(jax.jit, static_argnums=0)
-def draw(spec: NetworkSpec, architecture: Architecture, key: jax.Array) -> Variables:
+def draw(shape: NetworkSpec | Plan, architecture: Architecture, key: jax.Array) -> Variables:
     """Draw fresh variables of one member in the maximal shape; traceable.
 
     Kernels are scaled to the fan-in in use (He et al. 2015, arXiv:1502.01852), so that a member
     starts as if it had been built in its own size.
     """
-    variables = initialise(Network(spec), key)
-    plan = make_plan(spec)
-    inputs = {name: fan_in(plan, layer)[1] for name, layer in plan.items() if layer.synapses}
+    plan = make_plan(shape)
+    variables = initialise(Network(shape), key)
+    inputs = {layer.name: layer.sources[0] for layer in plan if layer.weighted}
 
     def scaled(path, leaf):
         *layer, name = (part.key for part in path)
-        width = inputs["/".join(layer)]
-        if name != "kernel" or width.gene is None:
+        if name != "kernel":
             return leaf
-        return leaf * jnp.sqrt(width.largest / width.used(architecture).astype(leaf.dtype))
+        source = inputs["/".join(layer)]
+        used = plan.used(source, architecture)
+        if isinstance(used, int):
+            return leaf
+        return leaf * jnp.sqrt(plan.shapes[source].channels / used.astype(leaf.dtype))
 
     params = jax.tree_util.tree_map_with_path(scaled, variables["params"])
     return variables | {"params": params}

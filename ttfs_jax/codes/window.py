@@ -8,6 +8,11 @@ from ttfs_jax.spike_time.silence import NO_SPIKE, is_spike
 READOUT_MARGIN = 2.0  # of the first-spike read-out's window over the potentials seen
 
 
+def unit_window(values: jax.Array, length: float) -> jax.Array:
+    """Return a window of a fixed length in the precision of the values: [...] -> []."""
+    return jnp.asarray(length, values.dtype)
+
+
 def calibrate(largest: jax.Array, *, margin: float) -> jax.Array:
     """Choose the window's length from the largest activation seen.
 

@@ -1,0 +1,28 @@
+"""Neural codes by name. A new one is one file with a `Code`, and one line here."""
+
+from ttfs_jax.codes.code import Code, Signal
+from ttfs_jax.codes.relu import Relu
+from ttfs_jax.codes.ttfs import Ttfs
+from ttfs_jax.support.errors import unknown
+
+CODES: dict[str, Code] = {
+    one.name: one
+    for one in (
+        Relu(),
+        Ttfs(),
+    )
+}
+
+__all__ = ["CODES", "Code", "Signal", "find_code"]
+
+
+def find_code(code: str | Code) -> Code:
+    """Look up a code by name; a code itself, such as `Rate(steps=64)`, is returned unchanged.
+
+    Raises: InputError for an unknown name.
+    """
+    if not isinstance(code, str):
+        return code
+    if code not in CODES:
+        raise unknown("code", code, CODES)
+    return CODES[code]

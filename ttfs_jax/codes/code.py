@@ -1,0 +1,101 @@
+"""What a neural code has to say: how values become spikes, arrive at synapses, and are counted.
+
+Letters: B batch, H and W height and width, C channels, S steps of a code with a time axis.
+"""
+
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+
+class Signal(NamedTuple):
+    """What one layer sends to the next."""
+
+    values: jax.Array  # [B, H, W, C] or [B, C], after [S, ...] in a stepped code
+    window: jax.Array  # [] what the values are relative to: time units (ttfs), threshold (rate)
+
+
+class Code(Protocol):
+    """How the values of a network are carried from layer to layer; frozen, hashable, no state.
+
+    Between two layers stands the charge per unit weight, which is the activation of the ReLU twin:
+    [B, ...], or [S, B, ...] with a time axis. So layers of different codes understand each other:
+    see `settle`. A code with neurons that have a state keeps it inside `emit`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name the code as users choose it."""
+        ...
+
+    @property
+    def folded(self) -> bool:
+        """Tell whether networks are trained with their norms folded, and windows that grow."""
+        ...
+
+    @property
+    def in_windows(self) -> bool:
+        """Tell whether a layer waits for the window of the one before it to end."""
+        ...
+
+    def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
+        """Turn intensities in [0, 1] into the signal of the input: images [B, H, W, C]."""
+        ...
+
+    def deliver(self, signal: Signal) -> jax.Array:
+        """Return the charge per unit weight that a signal delivers: [B, ...] or [S, B, ...]."""
+        ...
+
+    def wait(self, signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
+        """Return what `deliver` would once the signal has waited for a later window [] to end."""
+        ...
+
+    def receive(self, charge: jax.Array) -> jax.Array:
+        """Prepare charge of any code for this code's neurons; [B, ...] or [S, B, ...]."""
+        ...
+
+    def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
+        """Let neurons with this drive a fire: the values of their signal.
+
+        Shapes: drive [B, ..., C] or [S, B, ..., C], window [], time_bits [] -> values.
+        """
+        ...
+
+    def active(self, values: jax.Array) -> jax.Array:
+        """Mark spikes, or active neurons: values [...] -> bool [...]."""
+        ...
+
+    def pool(self, signal: Signal, *, size: int) -> Signal:
+        """Let the largest value of each block of s × s through, s = `size`, as its spikes say."""
+        ...
+
+    def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
+        """Choose the window from the largest activation seen: [] -> []."""
+        ...
+
+
+def settle(charge: jax.Array) -> jax.Array:
+    """Average charge over the steps of a stepped code: [B, ...] or [S, B, ...] -> [B, ...].
+
+    What is spread over H × W × C has four dimensions and what is not has two, so that a time axis
+    shows by an odd number of them.
+    """
+    return charge.mean(0) if has_steps(charge) else charge
+
+
+def has_steps(charge: jax.Array) -> bool:
+    """Tell whether charge has a time axis: [S, B, C] and [S, B, H, W, C] have."""
+    return charge.ndim % 2 == 1
+
+
+def spike_map(code: Code, signal: Signal) -> jax.Array:
+    """Count spikes (or active neurons) per position, summed over batch, channels and steps.
+
+    Shapes: values [..., H, W, C] -> [H, W]; [..., C] -> [1, 1].
+    """
+    values = code.active(signal.values)
+    spatial = values.ndim >= 4
+    axes = (*range(values.ndim - 3), values.ndim - 1) if spatial else tuple(range(values.ndim))
+    counts = values.sum(axes, dtype=jnp.float32)
+    return counts if spatial else counts.reshape(1, 1)

@@ -1,0 +1,52 @@
+"""The `relu` code: activations, not spikes. Every other code has it as its twin."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+
+from ttfs_jax.codes.code import Signal, settle
+from ttfs_jax.codes.encoding import INPUT_WINDOW
+from ttfs_jax.codes.pooling import blocks, earliest
+from ttfs_jax.codes.window import calibrate, unit_window
+
+
+@dataclass(frozen=True)
+class Relu:
+    """A layer sends a = max(0, drive); see `Code` for the methods."""
+
+    name: ClassVar[str] = "relu"
+    folded: ClassVar[bool] = False
+    in_windows: ClassVar[bool] = False
+
+    def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
+        """Send the intensities as they are: [B, H, W, C]."""
+        return Signal(images, unit_window(images, INPUT_WINDOW))
+
+    def deliver(self, signal: Signal) -> jax.Array:
+        """Return the activations."""
+        return signal.values
+
+    def wait(self, signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
+        """Return the activations: there is no time to wait in."""
+        return signal.values
+
+    def receive(self, charge: jax.Array) -> jax.Array:
+        """Average over the steps of a stepped code."""
+        return settle(charge)
+
+    def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
+        """Return max(0, a): [...] -> [...]; its gradient is 0 at 0."""
+        return jax.nn.relu(drive)
+
+    def active(self, values: jax.Array) -> jax.Array:
+        """Mark the positive activations, whose neurons would spike."""
+        return values > 0
+
+    def pool(self, signal: Signal, *, size: int) -> Signal:
+        """Take the maximum of each block; equal ones share the gradient equally."""
+        return Signal(-earliest(-blocks(signal.values, size, 0.0)), signal.window)
+
+    def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
+        """Choose the window of the spiking twin; see `window.calibrate`."""
+        return calibrate(largest, margin=margin)
