@@ -64,7 +64,7 @@ def both_codes(network, architecture):
 @pytest.mark.slow
 @settings(
     deadline=None,
-    max_examples=6,
+    max_examples=50,
     phases=[Phase.generate],  # shrinking would compile for minutes
     suppress_health_check=list(HealthCheck),
 )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax.codes.encoding import first_spike_readout
-from ttfs_jax.evaluation.measure import in_chunks
+from ttfs_jax.evaluation.measure import clipped_neurons, in_chunks
 from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.counts import neurons_by_layer
 from ttfs_jax.network.layers import layer_of
@@ -61,7 +61,7 @@ def _both_codes(network, variables, architecture, images, batch_size):
         with multiply_in("float32"):
             relu = network.apply(variables, images, exact)
             ttfs = network.apply(variables, images, exact, code="ttfs")
-        clipped = sum(info.clipped for info in ttfs.layers.values())
+        clipped = clipped_neurons(ttfs.layers, len(images))
         spikes = {name: info.spikes.sum() for name, info in ttfs.layers.items()}
         first = first_spike_readout(ttfs.logits, **readout).argmin(-1)
         return (relu.logits, ttfs.logits, first, clipped), spikes
@@ -100,7 +100,7 @@ def compare(
         argmax_agreement_unclipped=float(agree[fits].mean()) if fits.any() else nothing,
         first_spike_agreement=float((first == ttfs.argmax(1)).mean()),
         unclipped=float(fits.mean()),
-        clip_rate=float(clipped.mean() / sum(neurons.values())),
+        clip_rate=float(clipped.mean() / max(sum(neurons.values()), 1)),
         spikes_per_neuron={
             name: float(count / (len(images) * neurons[name]))
             for name, count in spikes.items()

@@ -15,7 +15,7 @@ from ttfs_jax.evaluation.metrics import (
 )
 from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.counts import neurons_by_layer
-from ttfs_jax.network.layers import layer_of
+from ttfs_jax.network.layers import LayerInfo, layer_of
 from ttfs_jax.network.masked import Network, Variables
 
 
@@ -45,6 +45,11 @@ def in_chunks(function: Callable, data, size: int):
         jax.tree.map(lambda a, b: jnp.concatenate([a, b]), joined, last),
         jax.tree.map(jnp.add, added, more),
     )
+
+
+def clipped_neurons(layers: dict[str, LayerInfo], samples: int) -> jax.Array:
+    """Count the clipped neurons of each sample over all layers: -> [B]."""
+    return sum((info.clipped for info in layers.values()), jnp.zeros(samples, int))
 
 
 def clipped_share(clipped: jax.Array, neurons: jax.Array) -> jax.Array:
@@ -89,7 +94,8 @@ def evaluate(
     """
     classes = network.plan.classes
     readout = layer_of(variables["windows"], network.plan.readout)
-    neurons = sum(neurons_by_layer(network.plan, architecture).values())
+    # At least 1: a plan may have no neuron but outputs.
+    neurons = jnp.maximum(sum(neurons_by_layer(network.plan, architecture).values()), 1)
 
     def chunk(data):
         images, labels = data
@@ -98,9 +104,9 @@ def evaluate(
         counts = confusion(labels, predictions, classes=classes)
         first = first_spike_readout(out.logits, **readout).argmin(-1)
         firsts = confusion(labels, first, classes=classes)
-        clipped = clipped_share(sum(info.clipped for info in out.layers.values()), neurons)
+        clipped = clipped_neurons(out.layers, len(labels))
         spikes = {name: info.spikes for name, info in out.layers.items()}
-        return predictions, (counts, firsts, clipped, spikes, out.passed)
+        return predictions, (counts, firsts, clipped_share(clipped, neurons), spikes, out.passed)
 
     predictions, sums = in_chunks(chunk, (images, labels), batch_size)
     counts, firsts, clipped, spikes, passed = sums
@@ -112,7 +118,7 @@ def evaluate(
         war=weighted_average_recall(counts),
         uar=unweighted_average_recall(counts),
         first_spike_confusion=firsts,
-        spikes_per_neuron=sum(leaf.sum() for leaf in spikes.values()) / neurons,
+        spikes_per_neuron=jnp.asarray(sum(leaf.sum() for leaf in spikes.values())) / neurons,
         clip_rate=clipped,
         spikes=spikes,
         passed=passed,

@@ -99,7 +99,7 @@ class Walk:
                 if edge := layer.kernels[operator]:
                     inside[layer.name], reports[layer.name] = self._fire(layer, inside, edge)
                 else:
-                    inside[layer.name] = inside[layer.sources[0]]
+                    inside[layer.name] = _hand_on(layer, inside)
                     reports[layer.name] = self._idle(layer, images)
             return {name: inside[name] for name in kept}, reports
 
@@ -191,6 +191,15 @@ class Walk:
             return spike_map(self.code(name), sent)
         # Marked by `active`, as activations of the twin are.
         return spike_map(CODES["relu"], Signal(sent.active, sent.window))
+
+
+def _hand_on(layer: Layer, sent: Sent) -> Signal:
+    """Send what a layer that is not run hears first, in the form of what it would have sent."""
+    signal = sent[layer.sources[0]]
+    if layer.kind == "dense":
+        return signal._replace(values=_as_vector(signal.values))
+    spread = layer.spatial or any(_is_image(sent[name][0]) for name in layer.heard)
+    return signal._replace(values=_as_image(signal.values)) if spread else signal
 
 
 def _groups(plan: Plan) -> list[list[Layer]]:
