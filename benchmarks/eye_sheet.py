@@ -11,15 +11,16 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from rich.markup import escape
 
+from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye.face import LIGHTS
 from ttfs_jax.datasets.eye.frames import to_levels
 from ttfs_jax.datasets.eye.motion import EMOTIONS
 from ttfs_jax.datasets.eye.plan import LONGEST, Take
 from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.datasets.eye.simulator import FRAMES_PER_SECOND, Recording
-from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_seed, check_whole
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check_seed, check_whole
 
 CAPTION = "simulated eye data"
 

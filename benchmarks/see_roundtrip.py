@@ -28,9 +28,9 @@ from ttfs_jax.datasets.eye.plan import (
 )
 from ttfs_jax.datasets.eye.recordings import read_see
 from ttfs_jax.datasets.eye.simulated import record
-from ttfs_jax.datasets.ranges import check_whole
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check_whole
 
 MOST_TAKES = 1_000_000
 

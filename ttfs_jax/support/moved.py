@@ -58,6 +58,8 @@ MOVED = {
     "ttfs_jax.dense_training": "ttfs_jax.training.dense",
     "ttfs_jax.bucket_training": "ttfs_jax.training.buckets",
     "ttfs_jax.buckets": "ttfs_jax.training.shapes",
+    "ttfs_jax.datasets.ranges": "ttfs_jax.support.ranges ttfs_jax.datasets.eye.clips"
+    " ttfs_jax.datasets.events.columns",
     "ttfs_jax.datasets.clips": "ttfs_jax.datasets.eye.clips",
     "ttfs_jax.datasets.eye_face": "ttfs_jax.datasets.eye.face",
     "ttfs_jax.datasets.eye_motion": "ttfs_jax.datasets.eye.motion",
