@@ -1,4 +1,4 @@
-"""Pictures of the simulated eye for the docs: `python -m benchmarks.eye_sheet`.
+"""Pictures of the simulated eye for the docs: `python -m benchmarks.reports.eye_sheet`.
 
 A contact sheet (each light, each emotion; intensity above, events below) and a GIF per emotion.
 """
@@ -114,7 +114,7 @@ def show(result: dict) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Draw everything and tell where."""
-    run_command("benchmarks.eye_sheet", Arguments, draw, show, arguments)
+    run_command("benchmarks.reports.eye_sheet", Arguments, draw, show, arguments)
 
 
 if __name__ == "__main__":

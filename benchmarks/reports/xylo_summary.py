@@ -1,4 +1,7 @@
-"""Put several runs of `--space xylo` into one table: `python -m benchmarks.xylo_summary DIR …`."""
+"""Put several runs of `--space xylo` into tables.
+
+`python -m benchmarks.reports.xylo_summary DIR …`
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +168,7 @@ def summarise(arguments: Arguments) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line."""
-    run_command("benchmarks.xylo_summary", Arguments, summarise, show, arguments)
+    run_command("benchmarks.reports.xylo_summary", Arguments, summarise, show, arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Put finished runs side by side, with mean and spread: `python -m benchmarks.summary RUN ...`."""
+"""Put finished runs side by side: `python -m benchmarks.reports.summary RUN ...`.
+
+Every figure of the test data by run, then mean and standard deviation.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +96,7 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line."""
-    run_command("benchmarks.summary", Arguments, compare, show, arguments)
+    run_command("benchmarks.reports.summary", Arguments, compare, show, arguments)
 
 
 if __name__ == "__main__":
