@@ -48,7 +48,10 @@ FASHION_IMAGES = 12_000
 
 
 def run_config(data: str, study: StudyConfig) -> Config:
-    """Return how the networks of a data set are trained; shorter than for the best result."""
+    """Return how the networks of a data set are trained; shorter than for the best result.
+
+    `data` is its name, `study` says how many architectures and seeds.
+    """
     fashion = data == "fashion-mnist"
     batch = 128 if fashion else 64
     train = TrainConfig(
@@ -71,20 +74,20 @@ def run_config(data: str, study: StudyConfig) -> Config:
 
 
 def shortened(data: Dataset, images: int) -> Dataset:
-    """Keep the first training images only; they come shuffled."""
+    """Keep the first training `images` of the `data` only; they come shuffled."""
     train = Split(data.train.images[:images], data.train.labels[:images])
     return dataclasses.replace(data, train=train)
 
 
 def sample(space: Space, count: int, seed: int) -> np.ndarray:
-    """Draw distinct genotypes uniformly: [count, G]."""
+    """Draw distinct genotypes of the `space` uniformly, by `seed`: [count, G]."""
     drawn = np.asarray(space.sample(jax.random.key(seed), 2 * count)).tolist()
     distinct = np.asarray(list(dict.fromkeys(map(tuple, drawn))), np.int32)
     return distinct[:count]
 
 
 def halves(split: Split, seed: int) -> dict[str, Split]:
-    """Divide a split into halves "truth" and "predictors", about equal, at random.
+    """Divide a split into halves "truth" and "predictors", about equal, at random by `seed`.
 
     They share no person, or no sequence if there is one person, where such columns are known;
     else no image.
@@ -123,7 +126,10 @@ class Study:
         self.halves = halves(self.data.validation, study.seed)
 
     def run(self, console: Console) -> dict[str, np.ndarray]:
-        """Do all steps and return the table's columns, each [architectures]."""
+        """Do all steps and return the table's columns, each [architectures].
+
+        The `console` shows how far they are.
+        """
         network = Network(self.space.spec)
         with Reporter(console) as reporter:
             algorithm = algorithms.make("random", self.space, population=4)
@@ -211,7 +217,10 @@ class Study:
 
 
 def study(data: str, config: StudyConfig, folder: Path, console: Console) -> dict[str, np.ndarray]:
-    """Run, or go on with, the study of one data set in a folder."""
+    """Run, or go on with, the study of one data set, named by `data`, in a folder.
+
+    `config` says how large it is; the `console` shows how far it is.
+    """
     run = run_config(data, config)
     loaded = datasets.load(run.data, split_seed=run.split_seed, eye=run.eye)
     return Study(run, config, loaded, folder).run(console)

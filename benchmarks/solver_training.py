@@ -63,7 +63,10 @@ class Task(NamedTuple):
 
 
 def load(name: str, data_dir: Path | None) -> Task:
-    """Load a task. Raises: InputError for an unknown name, and missing or damaged files."""
+    """Load a task by `name`; `data_dir` holds the files of Fashion-MNIST.
+
+    Raises: InputError for an unknown name, and missing or damaged files.
+    """
     if name == "yin-yang":
         points = yin_yang.load()
         parts = [on_device(yin_yang.to_times(part.samples), part.labels) for part in points]
@@ -85,12 +88,15 @@ def image_times(images: np.ndarray) -> np.ndarray:
 
 
 def on_device(times: np.ndarray, labels: np.ndarray) -> Samples:
-    """Put samples on the device."""
+    """Put samples on the device: times [N, I], labels [N]."""
     return Samples(jnp.asarray(times, jnp.float32), jnp.asarray(labels, jnp.int32))
 
 
 def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
-    """Train one model with all seeds and score the last epoch: JSON values."""
+    """Train one model with all seeds and score the last epoch: JSON values.
+
+    `name` is one of `MODELS`; it learns the `task` for `epochs`, from `seeds` initial networks.
+    """
     started = time.perf_counter()
     model = MODELS[name]
     recipe = replace(task.recipe, epochs=epochs)
@@ -134,7 +140,10 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
 
 
 def compare(arguments: Arguments) -> dict:
-    """Train all models wanted: JSON values. Raises: InputError for an unknown name."""
+    """Train all models that the `arguments` name: JSON values.
+
+    Raises: InputError for an unknown name.
+    """
     for name in arguments.models:
         if name not in MODELS:
             raise unknown("model", name, MODELS)
@@ -170,7 +179,7 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.solver_training", Arguments, compare, show, arguments)
 
 
