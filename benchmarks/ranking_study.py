@@ -7,6 +7,7 @@ on one half of the validation images and predictors on the other: they have no n
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,21 +45,37 @@ class StudyConfig:
 
 
 SEEDS = 3
-FASHION_IMAGES = 12_000
+
+
+class Schedule(NamedTuple):
+    """How long, and on how much of a data set, networks are trained."""
+
+    epochs: int
+    batch_size: int
+    images: int | None = None
+    """First training images; None: all."""
+
+
+SCHEDULES = {
+    "fashion-mnist": Schedule(epochs=4, batch_size=128, images=12_000),
+    "eye": Schedule(epochs=6, batch_size=64),
+}
 
 
 def run_config(data: str, study: StudyConfig) -> Config:
     """Return how the networks of a data set are trained; shorter than for the best result.
 
-    `data` is its name, `study` says how many architectures and seeds.
+    `data` is its name, one of `SCHEDULES`; `study` says how many architectures and seeds.
     """
-    fashion = data == "fashion-mnist"
-    batch = 128 if fashion else 64
+    schedule = SCHEDULES[data]
     train = TrainConfig(
-        epochs=4 if fashion else 6, batch_size=batch, activity_penalty=0.1, learning_rate=4e-3
+        epochs=schedule.epochs,
+        batch_size=schedule.batch_size,
+        activity_penalty=0.1,
+        learning_rate=4e-3,
     )
     return Config(
-        data="fashion-mnist" if fashion else "eye",
+        data=data,
         space="conv-wide",
         seed=study.seed,
         eye=EyeConfig(),
@@ -119,7 +136,8 @@ class Study:
 
     def __init__(self, config: Config, study: StudyConfig, data: Dataset, folder: Path):
         self.study, self.config = study, config
-        self.data = shortened(data, FASHION_IMAGES) if data.name == "fashion-mnist" else data
+        images = SCHEDULES[config.data].images
+        self.data = shortened(data, images) if images else data
         self.space = make_space(config.space, data.image_shape, len(data.classes))
         self.genotypes = sample(self.space, study.architectures, study.seed)
         self.directory = RunDirectory.resume_or_create(folder, config)

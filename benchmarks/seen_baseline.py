@@ -45,6 +45,22 @@ class Arguments:
     """Print one JSON line."""
 
 
+def _simulated(config: Config) -> tuple[str, Recordings, np.ndarray]:
+    eye = config.eye
+    pair = simulated.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
+    return "simulated eye data", *pair
+
+
+def _see(config: Config) -> tuple[str, Recordings, np.ndarray]:
+    if config.data_dir is None:
+        raise InputError("the run names no folder of SEE: make it anew with --data-dir")
+    real = recordings.read_see(config.data_dir, size=config.eye.size)
+    return "SEE", real, recordings.read_see_light(config.data_dir, size=config.eye.size)
+
+
+READERS = {"eye": _simulated, "see": _see}
+
+
 def load(config: Config) -> tuple[str, Recordings, np.ndarray]:
     """Load the recordings of a run with their intensity frames.
 
@@ -52,14 +68,9 @@ def load(config: Config) -> tuple[str, Recordings, np.ndarray]:
 
     Raises: InputError for a run on other data than eyes.
     """
-    eye = config.eye
-    if config.data == "eye":
-        made = simulated.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
-        return "simulated eye data", *made
-    if config.data == "see" and config.data_dir is not None:
-        real = recordings.read_see(config.data_dir, size=eye.size)
-        return "SEE", real, recordings.read_see_light(config.data_dir, size=eye.size)
-    raise InputError(f"the run is on {config.data}: SEEN needs runs with --data eye or see")
+    if config.data not in READERS:
+        raise InputError(f"the run is on {config.data}: SEEN needs runs with --data eye or see")
+    return READERS[config.data](config)
 
 
 def energy(*, synops: float, multiply_adds: float = 0.0) -> dict[str, float]:

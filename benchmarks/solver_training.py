@@ -23,8 +23,6 @@ from ttfs_jax.spike_time import NO_SPIKE, is_spike
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import unknown
 
-DATA = ("yin-yang", "fashion-mnist")
-
 
 @dataclass(frozen=True)
 class Arguments:
@@ -67,18 +65,27 @@ def load(name: str, data_dir: Path | None) -> Task:
 
     Raises: InputError for an unknown name, and missing or damaged files.
     """
-    if name == "yin-yang":
-        points = yin_yang.load()
-        parts = [on_device(yin_yang.to_times(part.samples), part.labels) for part in points]
-        recipe = Recipe(chunk=len(parts[0].labels))  # tiny networks: all at once
-        return Task(name, *parts, sizes=(4, 30, 3), recipe=recipe)
-    if name == "fashion-mnist":
-        data = fashion_mnist.load(data_dir=data_dir)
-        splits = (data.train, data.validation, data.test)
-        parts = [on_device(image_times(part.images), part.labels) for part in splits]
-        recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05)
-        return Task(name, *parts, sizes=(784, 400, 10), recipe=recipe)
-    raise unknown("data set", name, DATA)
+    if name not in TASKS:
+        raise unknown("data set", name, TASKS)
+    return TASKS[name](data_dir)
+
+
+def _yin_yang(_: Path | None) -> Task:
+    points = yin_yang.load()
+    parts = [on_device(yin_yang.to_times(part.samples), part.labels) for part in points]
+    recipe = Recipe(chunk=len(parts[0].labels))  # tiny networks: all at once
+    return Task("yin-yang", *parts, sizes=(4, 30, 3), recipe=recipe)
+
+
+def _fashion_mnist(data_dir: Path | None) -> Task:
+    data = fashion_mnist.load(data_dir=data_dir)
+    splits = (data.train, data.validation, data.test)
+    parts = [on_device(image_times(part.images), part.labels) for part in splits]
+    recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05)
+    return Task("fashion-mnist", *parts, sizes=(784, 400, 10), recipe=recipe)
+
+
+TASKS = {"yin-yang": _yin_yang, "fashion-mnist": _fashion_mnist}
 
 
 def image_times(images: np.ndarray) -> np.ndarray:
