@@ -46,7 +46,7 @@ def load(
     """
     check_seed("split seed", split_seed)
     if name not in DATASETS:
-        raise unknown("data set", name, NAMES)
+        raise unknown("data set", name, DATASETS)
     options = {
         "data_dir": data_dir,
         "split_seed": split_seed,
@@ -54,4 +54,4 @@ def load(
         "on_progress": on_progress,
     }
     used = signature(DATASETS[name]).parameters
-    return check(DATASETS[name](**{key: options[key] for key in used}))
+    return check(DATASETS[name](**{key: value for key, value in options.items() if key in used}))

@@ -3,8 +3,8 @@
 A pulse starts a current at a given step, once. It has a timer, which spikes once in the step
 before, a relay, which spikes 31 times at once, and the relay's own timer, a step earlier still.
 
-Letters: I inputs, J and N neurons of two layers that follow each other, K classes, L layers,
-P pulses, S synapses.
+Letters: I inputs, J and N neurons of two layers that follow each other, L layers, P
+pulses, S synapses.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def number_neurons(sizes: Sequence[int], pulses: int) -> Ids:
 
 
 class Circuit:
-    """Parameters of a chip network that is being built; neurons without any do nothing."""
+    """Parameters of a chip network that is being built; neurons that are not set do nothing."""
 
     def __init__(self, ids: Ids, *, inputs: int, synapses: int):
         """Begin with neurons that do not leak and no connections."""
@@ -106,7 +106,7 @@ class Circuit:
         """
         logits = self.ids.twins[-1]
         self.weights_out[logits, np.arange(len(logits))] = 127
-        few = np.ones(len(logits), np.int64)
+        ones = np.ones(len(logits), np.int64)
         return ChipNetwork(
             weights_in=self.weights_in,
             weights_rec=self.weights_rec,
@@ -115,10 +115,10 @@ class Circuit:
             dash_mem=self.dash_mem,
             threshold=self.threshold,
             bias=self.bias,
-            dash_syn_out=few,
-            dash_mem_out=0 * few,
-            threshold_out=64 * few,
-            bias_out=0 * few,
+            dash_syn_out=ones,
+            dash_mem_out=0 * ones,
+            threshold_out=64 * ones,
+            bias_out=0 * ones,
             shift_in=np.int32(0),
             shift_rec=np.int32(0),
             shift_out=np.int32(0),

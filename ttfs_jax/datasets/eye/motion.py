@@ -195,10 +195,9 @@ def move(
 ) -> Pose:
     """Let a person show an emotion: the pose at every step, each field [T].
 
-    Args are the key, which is consumed; the person's `style`; `emotion` [], an index of
-    `EMOTIONS`; `light` [], an index of `face.LIGHTS`; the constants in `config`; and the number of
-    `steps` (static), at `config.rate` per second. Neutral has gaze, blinks, slip and habits like
-    every other emotion.
+    `key` draws the take, `style` is the person's, `emotion` [] indexes `EMOTIONS`, `light` []
+    indexes `face.LIGHTS`; `steps` (static) at `config.rate` per second. Neutral has gaze, blinks,
+    slip and habits like every other emotion.
     """
     *keys, key_x, key_y, key_blink, key_slip, key_drift, key_pupil = jax.random.split(key, 10)
     times = jnp.arange(steps) / config.rate
