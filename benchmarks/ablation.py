@@ -67,7 +67,7 @@ class Variant:
     data: Callable[[Dataset], Dataset] = lambda data: data
 
     def recipe(self, base: RetrainConfig) -> RetrainConfig:
-        """Apply the change to a recipe."""
+        """Apply the change to a `base` recipe."""
         return dataclasses.replace(
             base,
             train=dataclasses.replace(base.train, **self.train),
@@ -77,12 +77,12 @@ class Variant:
 
 
 def both(words: str, **change) -> Variant:
-    """Make a variant that changes training and fine-tuning alike."""
+    """Make a variant that makes a `change` in training and fine-tuning alike; `words` name it."""
     return Variant(words, train=change, fine_tune=change)
 
 
 def plain(data: Dataset) -> Dataset:
-    """Leave the training images as they are."""
+    """Leave the training images of the `data` as they are."""
     return dataclasses.replace(data, augmentation=Augmentation())
 
 
@@ -114,7 +114,7 @@ VARIANTS = {
 
 
 def base(arguments: Arguments) -> RetrainConfig:
-    """Return the recipe that the variants change."""
+    """Return the recipe that the variants change; `arguments` give epochs and seeds."""
     train = TrainConfig(epochs=arguments.epochs, batch_size=128, activity_penalty=0.1)
     return RetrainConfig(
         top=arguments.seeds,
@@ -127,7 +127,11 @@ def base(arguments: Arguments) -> RetrainConfig:
 def measure(
     variant: Variant, arguments: Arguments, data: Dataset, folder: Path, reporter: Reporter
 ) -> dict:
-    """Train all seeds of one variant: JSON values."""
+    """Train all seeds of one `variant`: JSON values.
+
+    `arguments` give epochs and seeds, `data` the images; the run is kept in a `folder`, to go on
+    with, and `reporter` shows how far it is.
+    """
     recipe = variant.recipe(base(arguments))
     data = variant.data(data)
     space = make_space("conv-wide", data.image_shape, len(data.classes))
@@ -176,7 +180,10 @@ def measure(
 
 
 def run(arguments: Arguments) -> dict:
-    """Measure all variants, differences to the recipe paired by seed: JSON values."""
+    """Measure all variants that the `arguments` name, differences to the recipe paired by seed.
+
+    Returns JSON values. Raises: InputError for an unknown variant or fewer than two seeds.
+    """
     unknown = set(arguments.only) - set(VARIANTS)
     if unknown:
         raise InputError(f"--only {', '.join(unknown)}: choose from {', '.join(VARIANTS)}")
@@ -217,7 +224,7 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.ablation", Arguments, run, show, arguments)
 
 

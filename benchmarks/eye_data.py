@@ -53,7 +53,11 @@ class Arguments:
 
 @partial(jax.jit, static_argnames="duration")
 def watch(images: jax.Array, key: jax.Array, pixels, duration: float) -> jax.Array:
-    """Let the JAX camera see images [T, H, W] in turn: ON minus OFF events of the last [H, W]."""
+    """Let the JAX camera see images [T, H, W] in turn: ON minus OFF events of the last [H, W].
+
+    `key` starts the noise, `pixels` are those of the sensor (`camera.make_pixels`), and an image is
+    shown for `duration` in s.
+    """
 
     def step(state, image):
         state, events = event_camera.step(state, image, duration, pixels, CAMERA)
@@ -64,7 +68,10 @@ def watch(images: jax.Array, key: jax.Array, pixels, duration: float) -> jax.Arr
 
 
 def seconds(function, repeats: int) -> float:
-    """Return the median wall time of a call after a first one that is not counted."""
+    """Return the median wall time of a call in s.
+
+    `function` is called once before, which is not counted, and `repeats` times.
+    """
     function()
     taken = []
     for _ in range(repeats):
@@ -75,7 +82,11 @@ def seconds(function, repeats: int) -> float:
 
 
 def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
-    """Time the whole simulator on one take, and both cameras on the same moving picture."""
+    """Time the whole simulator on one take, and both cameras on the same moving picture.
+
+    Frames have an edge of `size` pixels, the picture moves for `steps` images, and each time is the
+    median of `repeats`.
+    """
     plan = [take for take in make_plan(seed=0) if 40 <= take.length <= 48]
     taken = seconds(lambda: record(plan[0], 0, seed=0, size=size), repeats)
     x = np.arange(size, dtype=np.float32) / size
@@ -104,7 +115,7 @@ def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
 
 
 def logistic_regression(data: Dataset) -> np.ndarray:
-    """Predict test clips from the mean event frame: -> classes [N]."""
+    """Predict the test clips of `data` from the mean event frame: -> classes [N]."""
 
     def flat(split):
         height, width, channels = split.images.shape[1:]
@@ -123,7 +134,10 @@ def logistic_regression(data: Dataset) -> np.ndarray:
 
 
 def small_cnn(data: Dataset, *, epochs: int, seed: int) -> np.ndarray:
-    """Train the largest network of the narrow space as ReLU network: -> classes of test [N]."""
+    """Train the largest network of the narrow space as ReLU network: -> classes of test [N].
+
+    It sees the training clips of `data` for `epochs`; `seed` is that of weights and batches.
+    """
     space = make_space("conv-small", data.image_shape, len(data.classes))
     network, architecture = Network(space.spec), largest(space.spec)
     config = TrainConfig(epochs=epochs, batch_size=64)
@@ -143,13 +157,16 @@ def small_cnn(data: Dataset, *, epochs: int, seed: int) -> np.ndarray:
 
 
 def shuffle_labels(data: Dataset, seed: int) -> Dataset:
-    """Return the data with the labels of the training clips in random order."""
+    """Return the data with the labels of the training clips in random order, by `seed`."""
     labels = np.random.default_rng(seed).permutation(data.train.labels)
     return replace(data, train=replace(data.train, labels=labels))
 
 
 def calibration(seed: int, epochs: int) -> dict[str, float]:
-    """Score all four methods on one subject-disjoint split: WAR and UAR each."""
+    """Score all four methods on one subject-disjoint split: WAR and UAR each.
+
+    `seed` chooses the people of each part and seeds the networks, which train for `epochs`.
+    """
     config = EyeConfig(fold=seed % 5)
     four = datasets.load("eye", eye=config, split_seed=seed)
     one = datasets.load("eye", eye=replace(config, frames=1), split_seed=seed)
@@ -167,7 +184,7 @@ def calibration(seed: int, epochs: int) -> dict[str, float]:
 
 
 def run(arguments: Arguments) -> dict:
-    """Measure everything: JSON values, means over seeds at the top level."""
+    """Measure what the `arguments` ask for: JSON values, means over seeds at the top level."""
     result = {"benchmark": "eye_data", "dataset": "simulated eye data", "cpus": os.cpu_count()}
     result |= speed(arguments.size)
     rows = [calibration(seed, arguments.epochs) for seed in range(arguments.seeds)]
@@ -186,7 +203,7 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.eye_data", Arguments, run, show, arguments)
 
 

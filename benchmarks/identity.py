@@ -46,7 +46,11 @@ class Arguments:
 def train(
     network: Network, space: Space, data: datasets.Dataset, epochs: int, seed: int
 ) -> Variables:
-    """Train the shared weights that the architectures inherit."""
+    """Train the shared weights that the architectures inherit.
+
+    `network` is that of the `space`; it sees the training images of `data` for `epochs`; `seed` is
+    that of weights, architectures and batches.
+    """
     images, labels = jnp.asarray(data.train.images), jnp.asarray(data.train.labels)
     config = SupernetConfig(train=TrainConfig(epochs=epochs, batch_size=256))
     recipe = make_supernet(network, space, config, samples=len(images))
@@ -68,7 +72,12 @@ def reports(
     margin: float,
     dtype: str,
 ) -> list[EqualityReport]:
-    """Calibrate, fold and compare every genotype in the precision wanted."""
+    """Calibrate, fold and compare every genotype in one precision.
+
+    `network` is that of the `space`, `variables` are the shared weights, `genotypes` [P, G] inherit
+    them. Windows are `margin` times the largest activation on training images of `data`; codes are
+    compared on its test images, computed in `dtype`, float32 or float64.
+    """
     with jax.enable_x64(dtype == "float64"):
         variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), variables)
         calibration = jnp.asarray(data.train.images[:4096], dtype)
@@ -87,7 +96,7 @@ def reports(
 
 
 def compare_all(arguments: Arguments) -> dict:
-    """Train, inherit, compare: JSON values, the largest of all architectures."""
+    """Do what the `arguments` ask for: JSON values, the largest of all architectures."""
     data = datasets.load(arguments.data, data_dir=arguments.data_dir)
     space = make_space("conv", data.image_shape, len(data.classes))
     network = Network(space.spec)
@@ -119,7 +128,7 @@ def compare_all(arguments: Arguments) -> dict:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.identity", Arguments, compare_all, dict, arguments)
 
 

@@ -110,7 +110,10 @@ class Ours:
 
 
 def product_rate(size: int = 1024, turns: int = 20) -> float:
-    """Measure the multiply-adds per second of a large single-precision product on all cores."""
+    """Measure the multiply-adds per second of a single-precision product on all cores.
+
+    Of two square matrices with an edge of `size`; the best of some `turns`.
+    """
     square = jnp.ones((size, size))
     product = jax.jit(jnp.matmul)
     product(square, square).block_until_ready()
@@ -123,7 +126,7 @@ def product_rate(size: int = 1024, turns: int = 20) -> float:
 
 
 def compare(arguments: Arguments) -> dict:
-    """Measure all sides in this process: JSON values."""
+    """Measure all sides in this process, as the `arguments` say: JSON values."""
     space = make_space("conv", (28, 28, 1), 10)
     genotypes = np.asarray(space.sample(jax.random.key(arguments.seed), arguments.architectures))
     networks = [native(space, genotype) for genotype in genotypes]
@@ -184,7 +187,10 @@ def compare(arguments: Arguments) -> dict:
 
 
 def scaling(arguments: Arguments) -> dict:
-    """Measure time and memory of a member in populations of one architecture: JSON values."""
+    """Measure time and memory of a member in populations of one architecture: JSON values.
+
+    `arguments` give its seed and the measurements of each population, of which the fastest counts.
+    """
     space = make_space("conv", (28, 28, 1), 10)
     genotype = np.asarray(space.sample(jax.random.key(arguments.seed), 1))
     rows = []
@@ -212,7 +218,10 @@ def scaling(arguments: Arguments) -> dict:
 
 
 def draw_scaling(rows: list[dict], path: Path) -> None:
-    """Draw cost and memory against the number of members."""
+    """Draw cost and memory against the number of members.
+
+    `rows` are those of `scaling`, `path` is the picture.
+    """
     figure = Figure(figsize=(6, 2.6), layout="constrained")
     cost, memory = figure.subplots(1, 2)
     members = [row["members"] for row in rows]
@@ -235,7 +244,10 @@ def _optional(function, *arguments):
 
 
 def measure(arguments: Arguments) -> dict:
-    """Compare with the peers, or measure populations of several sizes: JSON values."""
+    """Compare with the peers, or measure populations of several sizes: JSON values.
+
+    `arguments.scaling` says which.
+    """
     use_every_core()
     if not arguments.scaling:
         return compare(arguments)
@@ -256,7 +268,7 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.population", Arguments, measure, show, arguments, cache=False)
 
 

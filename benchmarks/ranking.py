@@ -49,9 +49,9 @@ class Arguments:
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> dict[str, float]:
-    """Return Kendall's τ_b and its 95 % interval, bootstrapped over architectures.
+    """Return Kendall's τ_b of `one` and the `other`, with its 95 % interval.
 
-    `seed` is that of the resampling.
+    The interval is bootstrapped over architectures; `seed` is that of the resampling.
 
     Shapes: [n], [n] -> tau, tau_low, tau_high.
     Source: Kendall 1945, doi:10.1093/biomet/33.3.239; percentile bootstrap, Efron 1979.
@@ -66,11 +66,12 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> di
 def analyse(columns: dict[str, np.ndarray]) -> dict:
     """Return the τ of every predictor, and the noise ceiling, for one data set.
 
-    Full training is the mean over an architecture's seeds. The ceiling is the τ between the mean
-    of seeds 1, 2, … and seed 0, scored on the predictors' images, on the architectures that have
-    them all: no predictor that is compared with one training can be expected above it.
-    `shared_images` tells whether predictors were scored on the images of the truth: noise in common
-    then raises the τ of those that look at images, and the ceiling.
+    `columns` are those of the table, each [architectures]. Full training is the mean over an
+    architecture's seeds. The ceiling is the τ between the mean of seeds 1, 2, … and seed 0, scored
+    on the predictors' images, on the architectures that have them all: no predictor that is
+    compared with one training can be expected above it. `shared_images` tells whether predictors
+    were scored on the images of the truth: noise in common then raises the τ of those that look at
+    images, and the ceiling.
     """
     seeds = np.stack([columns[f"full_{n}"] for n in range(SEEDS)])
     truth = np.nanmean(seeds, 0)
@@ -94,7 +95,7 @@ def analyse(columns: dict[str, np.ndarray]) -> dict:
 
 
 def read(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Read the table: data set -> columns. Raises: InputError if there is none."""
+    """Read the table at `path`: data set -> columns. Raises: InputError if there is none."""
     if not path.is_file():
         raise InputError(f"{path} does not exist: make it by --train")
     try:
@@ -114,7 +115,7 @@ def read(path: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def write(path: Path, tables: dict[str, dict[str, np.ndarray]]) -> None:
-    """Write all data sets into one table."""
+    """Write the `tables` of all data sets, as `read` gives them, into one at `path`."""
     names = np.concatenate([[n] * len(next(iter(c.values()))) for n, c in tables.items()])
     first = next(iter(tables.values()))
     joined = {c: np.concatenate([t[c] for t in tables.values()]) for c in first}
@@ -123,7 +124,10 @@ def write(path: Path, tables: dict[str, dict[str, np.ndarray]]) -> None:
 
 
 def rank(arguments: Arguments) -> dict:
-    """Train if that is asked for, and analyse the table: JSON values."""
+    """Train if the `arguments` ask for it, and analyse the table: JSON values.
+
+    Raises: InputError for training without a folder, or a table that is missing or damaged.
+    """
     if arguments.train is not None:
         if arguments.out is None:
             raise InputError("--train needs --out: a folder for the training run")
@@ -137,7 +141,7 @@ def rank(arguments: Arguments) -> dict:
 
 
 def show(results: dict) -> Group:
-    """Lay out one table per data set, and say on which images it was made."""
+    """Lay out one table per data set of the `results`, and say on which images it was made."""
     tables = []
     for data, result in results.items():
         if data == "benchmark":
@@ -167,7 +171,7 @@ def show(results: dict) -> Group:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.ranking", Arguments, rank, show, arguments)
 
 

@@ -7,6 +7,7 @@ on one half of the validation images and predictors on the other: they have no n
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,18 +45,37 @@ class StudyConfig:
 
 
 SEEDS = 3
-FASHION_IMAGES = 12_000
+
+
+class Schedule(NamedTuple):
+    """How long, and on how much of a data set, networks are trained."""
+
+    epochs: int
+    batch_size: int
+    images: int | None = None
+    """First training images; None: all."""
+
+
+SCHEDULES = {
+    "fashion-mnist": Schedule(epochs=4, batch_size=128, images=12_000),
+    "eye": Schedule(epochs=6, batch_size=64),
+}
 
 
 def run_config(data: str, study: StudyConfig) -> Config:
-    """Return how the networks of a data set are trained; shorter than for the best result."""
-    fashion = data == "fashion-mnist"
-    batch = 128 if fashion else 64
+    """Return how the networks of a data set are trained; shorter than for the best result.
+
+    `data` is its name, one of `SCHEDULES`; `study` says how many architectures and seeds.
+    """
+    schedule = SCHEDULES[data]
     train = TrainConfig(
-        epochs=4 if fashion else 6, batch_size=batch, activity_penalty=0.1, learning_rate=4e-3
+        epochs=schedule.epochs,
+        batch_size=schedule.batch_size,
+        activity_penalty=0.1,
+        learning_rate=4e-3,
     )
     return Config(
-        data="fashion-mnist" if fashion else "eye",
+        data=data,
         space="conv-wide",
         seed=study.seed,
         eye=EyeConfig(),
@@ -71,20 +91,20 @@ def run_config(data: str, study: StudyConfig) -> Config:
 
 
 def shortened(data: Dataset, images: int) -> Dataset:
-    """Keep the first training images only; they come shuffled."""
+    """Keep the first training `images` of the `data` only; they come shuffled."""
     train = Split(data.train.images[:images], data.train.labels[:images])
     return dataclasses.replace(data, train=train)
 
 
 def sample(space: Space, count: int, seed: int) -> np.ndarray:
-    """Draw distinct genotypes uniformly: [count, G]."""
+    """Draw distinct genotypes of the `space` uniformly, by `seed`: [count, G]."""
     drawn = np.asarray(space.sample(jax.random.key(seed), 2 * count)).tolist()
     distinct = np.asarray(list(dict.fromkeys(map(tuple, drawn))), np.int32)
     return distinct[:count]
 
 
 def halves(split: Split, seed: int) -> dict[str, Split]:
-    """Divide a split into halves "truth" and "predictors", about equal, at random.
+    """Divide a split into halves "truth" and "predictors", about equal, at random by `seed`.
 
     They share no person, or no sequence if there is one person, where such columns are known;
     else no image.
@@ -116,14 +136,18 @@ class Study:
 
     def __init__(self, config: Config, study: StudyConfig, data: Dataset, folder: Path):
         self.study, self.config = study, config
-        self.data = shortened(data, FASHION_IMAGES) if data.name == "fashion-mnist" else data
+        images = SCHEDULES[config.data].images
+        self.data = shortened(data, images) if images else data
         self.space = make_space(config.space, data.image_shape, len(data.classes))
         self.genotypes = sample(self.space, study.architectures, study.seed)
         self.directory = RunDirectory.resume_or_create(folder, config)
         self.halves = halves(self.data.validation, study.seed)
 
     def run(self, console: Console) -> dict[str, np.ndarray]:
-        """Do all steps and return the table's columns, each [architectures]."""
+        """Do all steps and return the table's columns, each [architectures].
+
+        The `console` shows how far they are.
+        """
         network = Network(self.space.spec)
         with Reporter(console) as reporter:
             algorithm = algorithms.make("random", self.space, population=4)
@@ -211,7 +235,10 @@ class Study:
 
 
 def study(data: str, config: StudyConfig, folder: Path, console: Console) -> dict[str, np.ndarray]:
-    """Run, or go on with, the study of one data set in a folder."""
+    """Run, or go on with, the study of one data set, named by `data`, in a folder.
+
+    `config` says how large it is; the `console` shows how far it is.
+    """
     run = run_config(data, config)
     loaded = datasets.load(run.data, split_seed=run.split_seed, eye=run.eye)
     return Study(run, config, loaded, folder).run(console)

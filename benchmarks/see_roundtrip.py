@@ -28,9 +28,9 @@ from ttfs_jax.datasets.eye.plan import (
 )
 from ttfs_jax.datasets.eye.recordings import read_see
 from ttfs_jax.datasets.eye.simulated import record
-from ttfs_jax.datasets.ranges import check_whole
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check_whole
 
 MOST_TAKES = 1_000_000
 
@@ -58,7 +58,10 @@ class Arguments:
 
 
 def read(out: Path, cache: Path, size: int) -> dict[str, float]:
-    """Read the set: seconds, and the largest memory of this process so far in GiB (Linux)."""
+    """Read the set: seconds, and the largest memory of this process so far in GiB (Linux).
+
+    `out` is the set's folder, `cache` that of decoded frames, `size` their edge in pixels.
+    """
     started = time.perf_counter()
     read_see(out, size=size, cache=cache)
     seconds = time.perf_counter() - started
@@ -70,7 +73,7 @@ def read(out: Path, cache: Path, size: int) -> dict[str, float]:
 
 
 def read_apart(arguments: Arguments) -> dict[str, float]:
-    """Read the set in a fresh process."""
+    """Read the set that the `arguments` name in a fresh process: what `read` returns."""
     out, cache, size = arguments.out, arguments.cache, arguments.size
     options = [f"--out={out}", f"--cache={cache}", f"--size={size}", "--read-only", "--json"]
     command = [sys.executable, "-m", "benchmarks.see_roundtrip", *options]
@@ -81,7 +84,10 @@ def read_apart(arguments: Arguments) -> dict[str, float]:
 
 
 def proportions(index: see.Index) -> dict[str, float]:
-    """Compare the set with SEE's counts: largest relative deviation of each kind of share."""
+    """Compare the set with SEE's counts: largest relative deviation of each kind of share.
+
+    `index` lists its sequences.
+    """
     sequences, people = index.sequences, {s.subject: s.light for s in index.sequences}
     emotions = Counter(index.classes[s.label] for s in sequences)
     lights = Counter(people.values())
@@ -99,7 +105,7 @@ def proportions(index: see.Index) -> dict[str, float]:
 
 
 def run(arguments: Arguments) -> dict:
-    """Write, read twice, compare: JSON values."""
+    """Write, read twice and compare the set that the `arguments` ask for: JSON values."""
     if arguments.read_only:
         return read(arguments.out, arguments.cache, arguments.size)
     check_whole("--sample", arguments.sample, 1, MOST_TAKES)
@@ -142,7 +148,7 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.see_roundtrip", Arguments, run, show, arguments)
 
 

@@ -45,16 +45,32 @@ class Arguments:
     """Print one JSON line."""
 
 
-def load(config: Config) -> tuple[str, Recordings, np.ndarray]:
-    """Load the recordings of a run with their intensity frames."""
+def _simulated(config: Config) -> tuple[str, Recordings, np.ndarray]:
     eye = config.eye
-    if config.data == "eye":
-        made = simulated.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
-        return "simulated eye data", *made
-    if config.data == "see" and config.data_dir is not None:
-        real = recordings.read_see(config.data_dir, size=eye.size)
-        return "SEE", real, recordings.read_see_light(config.data_dir, size=eye.size)
-    raise InputError(f"the run is on {config.data}: SEEN needs runs with --data eye or see")
+    pair = simulated.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
+    return "simulated eye data", *pair
+
+
+def _see(config: Config) -> tuple[str, Recordings, np.ndarray]:
+    if config.data_dir is None:
+        raise InputError("the run names no folder of SEE: make it anew with --data-dir")
+    real = recordings.read_see(config.data_dir, size=config.eye.size)
+    return "SEE", real, recordings.read_see_light(config.data_dir, size=config.eye.size)
+
+
+READERS = {"eye": _simulated, "see": _see}
+
+
+def load(config: Config) -> tuple[str, Recordings, np.ndarray]:
+    """Load the recordings of a run with their intensity frames.
+
+    `config` is the run's. Returns a name, the recordings, and uint8 [N, H, W].
+
+    Raises: InputError for a run on other data than eyes.
+    """
+    if config.data not in READERS:
+        raise InputError(f"the run is on {config.data}: SEEN needs runs with --data eye or see")
+    return READERS[config.data](config)
 
 
 def energy(*, synops: float, multiply_adds: float = 0.0) -> dict[str, float]:
@@ -68,7 +84,11 @@ def energy(*, synops: float, multiply_adds: float = 0.0) -> dict[str, float]:
 
 
 def measure(model: Seen, variables, source: Source, whole: Recordings, clips: Clips) -> dict:
-    """Score SEEN on test clips, and count what it costs."""
+    """Score SEEN on test clips, and count what it costs.
+
+    `model` with its trained `variables` sees the `clips` of `source`; `whole` has their labels,
+    people and lights.
+    """
 
     @jax.jit
     def run(variables, source, rows):
@@ -99,7 +119,10 @@ def measure(model: Seen, variables, source: Source, whole: Recordings, clips: Cl
 
 
 def compare(arguments: Arguments) -> dict:
-    """Train, measure, and set the runs beside it: JSON values."""
+    """Train SEEN, measure it, and set the runs beside it, by the `arguments`: JSON values.
+
+    Raises: InputError for no runs, or runs on different data.
+    """
     if not arguments.runs:
         raise InputError("name at least one finished run")
     configs = [RunDirectory.read_config(run) for run in arguments.runs]
@@ -141,7 +164,7 @@ def compare(arguments: Arguments) -> dict:
 
 
 def describe(run: Path, metrics: dict) -> dict:
-    """Take what is compared of a run's best network."""
+    """Take what is compared of a run's best network from its `metrics`; `run` is the folder."""
     best = metrics["best"][0]
     kept = {name: best[name] for name in ("params", "synops", "spikes_per_neuron", "protocol")}
     joules = energy(synops=best["synops"])
@@ -178,7 +201,7 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.seen_baseline", Arguments, compare, show, arguments)
 
 

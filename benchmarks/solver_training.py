@@ -23,8 +23,6 @@ from ttfs_jax.spike_time import NO_SPIKE, is_spike
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import unknown
 
-DATA = ("yin-yang", "fashion-mnist")
-
 
 @dataclass(frozen=True)
 class Arguments:
@@ -63,19 +61,31 @@ class Task(NamedTuple):
 
 
 def load(name: str, data_dir: Path | None) -> Task:
-    """Load a task. Raises: InputError for an unknown name, and missing or damaged files."""
-    if name == "yin-yang":
-        points = yin_yang.load()
-        parts = [on_device(yin_yang.to_times(part.samples), part.labels) for part in points]
-        recipe = Recipe(chunk=len(parts[0].labels))  # tiny networks: all at once
-        return Task(name, *parts, sizes=(4, 30, 3), recipe=recipe)
-    if name == "fashion-mnist":
-        data = fashion_mnist.load(data_dir=data_dir)
-        splits = (data.train, data.validation, data.test)
-        parts = [on_device(image_times(part.images), part.labels) for part in splits]
-        recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05)
-        return Task(name, *parts, sizes=(784, 400, 10), recipe=recipe)
-    raise unknown("data set", name, DATA)
+    """Load a task by `name`; `data_dir` holds the files of Fashion-MNIST.
+
+    Raises: InputError for an unknown name, and missing or damaged files.
+    """
+    if name not in TASKS:
+        raise unknown("data set", name, TASKS)
+    return TASKS[name](data_dir)
+
+
+def _yin_yang(_: Path | None) -> Task:
+    points = yin_yang.load()
+    parts = [on_device(yin_yang.to_times(part.samples), part.labels) for part in points]
+    recipe = Recipe(chunk=len(parts[0].labels))  # tiny networks: all at once
+    return Task("yin-yang", *parts, sizes=(4, 30, 3), recipe=recipe)
+
+
+def _fashion_mnist(data_dir: Path | None) -> Task:
+    data = fashion_mnist.load(data_dir=data_dir)
+    splits = (data.train, data.validation, data.test)
+    parts = [on_device(image_times(part.images), part.labels) for part in splits]
+    recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05)
+    return Task("fashion-mnist", *parts, sizes=(784, 400, 10), recipe=recipe)
+
+
+TASKS = {"yin-yang": _yin_yang, "fashion-mnist": _fashion_mnist}
 
 
 def image_times(images: np.ndarray) -> np.ndarray:
@@ -85,12 +95,15 @@ def image_times(images: np.ndarray) -> np.ndarray:
 
 
 def on_device(times: np.ndarray, labels: np.ndarray) -> Samples:
-    """Put samples on the device."""
+    """Put samples on the device: times [N, I], labels [N]."""
     return Samples(jnp.asarray(times, jnp.float32), jnp.asarray(labels, jnp.int32))
 
 
 def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
-    """Train one model with all seeds and score the last epoch: JSON values."""
+    """Train one model with all seeds and score the last epoch: JSON values.
+
+    `name` is one of `MODELS`; it learns the `task` for `epochs`, from `seeds` initial networks.
+    """
     started = time.perf_counter()
     model = MODELS[name]
     recipe = replace(task.recipe, epochs=epochs)
@@ -134,7 +147,10 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
 
 
 def compare(arguments: Arguments) -> dict:
-    """Train all models wanted: JSON values. Raises: InputError for an unknown name."""
+    """Train all models that the `arguments` name: JSON values.
+
+    Raises: InputError for an unknown name.
+    """
     for name in arguments.models:
         if name not in MODELS:
             raise unknown("model", name, MODELS)
@@ -170,7 +186,7 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.solver_training", Arguments, compare, show, arguments)
 
 

@@ -59,7 +59,10 @@ class Arguments:
 
 
 def some_layer(batch: int, inputs: int, outputs: int):
-    """Draw input times [B, I] within 0 … 2 and weights [I, O] that make most neurons fire."""
+    """Draw input times [B, I] within 0 … 2 and weights [I, O] that make most neurons fire.
+
+    `batch`, `inputs` and `outputs` are B, I and O.
+    """
     draw = np.random.default_rng(0)
     times = draw.uniform(0.0, 2.0, (batch, inputs))
     weights = draw.normal(6.0 / inputs, 1.5 / inputs**0.5, (inputs, outputs))
@@ -67,7 +70,10 @@ def some_layer(batch: int, inputs: int, outputs: int):
 
 
 def over_batch(solve: Callable, *, mapped: bool) -> Callable:
-    """Add the batch: times [B, I], weights [I, O] -> [B, O]."""
+    """Add the batch to `solve(times [I], weights [I, O]) -> [O]`: times [B, I] -> [B, O].
+
+    `mapped` goes sample by sample through `map_members`; else `jax.vmap` does.
+    """
 
     def run(times, weights):
         def one(times):
@@ -79,7 +85,11 @@ def over_batch(solve: Callable, *, mapped: bool) -> Callable:
 
 
 def compile_both(run: Callable, times, weights):
-    """Compile the layer, and its gradient by both arguments."""
+    """Compile the layer, and its gradient by both arguments.
+
+    `run` takes `times` [B, I] and `weights` [I, O]. Returns both as functions of these, and the
+    gradient's program.
+    """
 
     def loss(times, weights, push):
         out = run(times, weights)
@@ -94,7 +104,10 @@ def compile_both(run: Callable, times, weights):
 
 
 def best_times(functions: list[Callable], times, weights, seconds: float) -> list[float]:
-    """Call the functions in turn for some seconds: the shortest time of each."""
+    """Call the functions in turn for some `seconds`: the shortest time of each, in s.
+
+    `functions` take `times` [B, I] and `weights` [I, O].
+    """
     taken = [[] for _ in functions]
     for function in functions:
         jax.block_until_ready(function(times, weights))
@@ -116,7 +129,11 @@ def _temporary_bytes(program) -> int:
 
 
 def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, float]:
-    """Compare one model at one size: ratios, and what the neurons did."""
+    """Compare one model at one size: ratios, and what the neurons did.
+
+    `name` is its key in `SEARCHED` or `WINDOWED`, `size` is (B, I, O); `seconds` are spent on each
+    comparison.
+    """
     times, weights = some_layer(*size)
     searched = name in SEARCHED
     solve = SEARCHED[name] if searched else WINDOWED[name]
@@ -159,7 +176,7 @@ def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, 
 
 
 def run(arguments: Arguments) -> dict:
-    """Measure all models at both sizes: JSON values."""
+    """Measure all models that the `arguments` name, at both sizes: JSON values."""
     console = Console(stderr=True)
     models: dict = {name: {} for name in arguments.models}
     for name in arguments.models:
@@ -170,7 +187,7 @@ def run(arguments: Arguments) -> dict:
 
 
 def show(result: dict) -> Table:
-    """Lay out the ratios."""
+    """Lay out the ratios of the `result`."""
     columns = ("forward_speedup", "gradient_speedup", "memory_reduction", "times_relu")
     table = Table("model", "size", *(c.replace("_", " ") for c in columns))
     for name, sizes in result["models"].items():
@@ -180,7 +197,7 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.solvers", Arguments, run, show, arguments)
 
 

@@ -77,7 +77,14 @@ def draw_network(
     feed_forward: bool = False,
     density: float = 0.5,
 ) -> ChipNetwork:
-    """Draw a network of the given sizes (I, N, O, S), self-connections included."""
+    """Draw a network of the given sizes (I, N, O, S) by `rng`, self-connections included.
+
+    Weights reach from −`weight` − 1 to `weight`, biases from −`bias` to `bias`, and the shift of
+    each kind of weight from 0 to `shift` bits; a share `density` of the weights is not 0.
+    `threshold` and `dash` are the lowest and highest of thresholds and decays. `alias` gives some
+    neurons another to spike along with; `feed_forward` leaves connections to the same and later
+    neurons only.
+    """
     channels, hidden, outputs, synapses = sizes
 
     def weights(*shape):
@@ -115,14 +122,20 @@ def draw_network(
 
 
 def draw_events(rng: np.random.Generator, samples: int, steps: int, channels: int) -> np.ndarray:
-    """Draw input events [B, T, I]: silent samples, sparse and busy ones, 0 … 15 events each."""
+    """Draw input events [B, T, I]: silent samples, sparse and busy ones, 0 … 15 events each.
+
+    `rng` draws them; `samples`, `steps` and `channels` are B, T and I.
+    """
     shape = (samples, steps, channels)
     rates = rng.choice([0.0, 0.05, 0.3, 1.0], (samples, 1, 1))
     return rng.integers(0, 16, shape) * (rng.random(shape) < rates)
 
 
 def compare(networks: int, samples: int, seed: int) -> dict:
-    """Count mismatches by quantity over random networks and inputs: JSON values."""
+    """Count mismatches by quantity over random networks and inputs: JSON values.
+
+    `networks` are drawn by `seed`, with `samples` inputs each.
+    """
     rng = np.random.default_rng(seed)
     totals, suspects = Counter(), 0
     chips, cases = list(FAMILIES.values()), list(CASES.values())
@@ -144,7 +157,10 @@ def compare(networks: int, samples: int, seed: int) -> dict:
 
 
 def time_both(batch: int, repeats: int, seed: int) -> dict:
-    """Time a feed-forward 16-60-40-10 network for 100 steps: samples per second of both."""
+    """Time a feed-forward 16-60-40-10 network for 100 steps: samples per second of both.
+
+    `batch` samples at a time, in `repeats` turns; `seed` draws network and events.
+    """
     rng = np.random.default_rng(seed)
     drawn = draw_network(rng, sizes=(16, 100, 10, 1), weight=40, dash=(3, 5), threshold=(300, 900))
     weights_in, weights_rec = np.array(drawn.weights_in), np.array(drawn.weights_rec)
@@ -181,7 +197,7 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
 
 
 def measure(arguments: Arguments) -> dict:
-    """Compare and time: JSON values."""
+    """Compare and time as the `arguments` say: JSON values."""
     use_every_core()
     quick = arguments.quick
     networks, samples = (24, 10) if quick else (arguments.networks, arguments.samples)
@@ -194,7 +210,7 @@ def measure(arguments: Arguments) -> dict:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.xylo", Arguments, measure, dict, arguments)
 
 

@@ -75,7 +75,10 @@ def on_chip(
     *,
     twin: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Classify in XyloSim and estimate the cost: JSON values; `twin` are another's classes."""
+    """Classify in XyloSim and estimate the cost: JSON values.
+
+    A chip `network` runs on `events` [B, T, I] with `labels` [B]; `twin` [B] are another's classes.
+    """
     decided, trace = Referee(network).decide(events), simulate(network, events)
     active = activity(events, trace)
     found = Xylo("xylo-a3").estimate(
@@ -99,7 +102,10 @@ def on_chip(
 
 
 def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[str, dict]:
-    """Train a ReLU network and copy it to the chip exactly: rows of the table."""
+    """Train a ReLU network and copy it to the chip exactly: rows of the table.
+
+    `seed` draws its weights; it trains for `epochs` on `data`, which is that of `load`.
+    """
     inputs, labels, test, wanted = data
     train = jax.jit(make_relu(SIZES, DenseTrainConfig(epochs=epochs)))
     layers, _ = train(jax.random.key(seed), jnp.array(HIDDEN), inputs, labels)
@@ -126,7 +132,10 @@ def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[
 
 
 def measure_native(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[str, dict]:
-    """Train through the chip's core: rows of the table."""
+    """Train through the chip's core: rows of the table.
+
+    `seed` draws the weights; the network trains for `epochs` on `data`, which is that of `load`.
+    """
     inputs, labels, test, wanted = data
     dynamics = Dynamics(*map(jnp.float32, (WINDOW, DASH_SYN, DASH_MEM)))
     train = jax.jit(make_native(SIZES, NativeTrainConfig(epochs=epochs), steps=STEPS))
@@ -151,7 +160,10 @@ def measure_native(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict
 
 
 def summarise(runs: list[dict[str, dict]]) -> dict[str, dict[str, Any]]:
-    """Average the rows of several seeds; accuracies with their standard deviation."""
+    """Average the rows of several seeds; accuracies with their standard deviation.
+
+    `runs` hold the rows of one seed each.
+    """
     table = {}
     for name in runs[0]:
         columns = {key: np.array([run[name][key] for run in runs]) for key in runs[0][name]}
@@ -186,7 +198,7 @@ def show(result: dict[str, Any]) -> Table:
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
-    """Train and measure every mapping: JSON values."""
+    """Do what the `arguments` ask for: JSON values."""
     inputs, labels, test, wanted = load()
     data = inputs, labels, test[: arguments.samples], wanted[: arguments.samples]
     rows = summarise(
@@ -206,7 +218,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
     run_command("benchmarks.xylo_digits", Arguments, measure, show, arguments)
 
 

@@ -50,54 +50,64 @@ def to_nir(network: ChipNetwork, *, dt: float = 1e-3) -> Any:
     nir, net = _package(), check(network)
     _require_time(dt)
     channels, _, outputs, synapses = net.sizes
-
-    def linear(weights, shift):
-        return nir.Linear(weight=np.ascontiguousarray((weights << shift).T, np.float32))
-
-    def membrane(dash, threshold, bias):
-        gain = np.exp2(dash)
-        return {
-            "r": gain,
-            "v_leak": gain * bias,
-            "v_threshold": threshold.astype(float),
-            "v_reset": np.zeros(len(dash)),
-        }
-
-    def cuba(dash_syn, dash_mem, threshold, bias):
-        return nir.CubaLIF(
-            tau_syn=np.exp2(dash_syn) * dt,
-            tau_mem=np.exp2(dash_mem) * dt,
-            w_in=np.exp2(dash_syn) - 1,
-            **membrane(dash_mem, threshold, bias),
-        )
-
     nodes: dict[str, Any] = {"input": nir.Input(np.array([channels]))}
     edges = [("hidden", "weights_out"), ("weights_out", "readout"), ("readout", "output")]
     for port in range(synapses):
-        name = f"_{port}" if synapses > 1 else ""
-        into, loop = f"weights_in{name}", f"weights_rec{name}"
-        nodes[into] = linear(net.weights_in[..., port], net.shift_in)
-        nodes[loop] = linear(net.weights_rec[..., port], net.shift_rec)
-        synapse = f"current{name}" if synapses > 1 else "hidden"
-        edges += [("input", into), (into, synapse), ("hidden", loop), (loop, synapse)]
-        if synapses > 1:
-            gain = np.exp2(net.dash_syn[:, port])
-            nodes[synapse] = nir.LI(tau=gain * dt, r=gain - 1, v_leak=np.zeros(len(gain)))
-            edges.append((synapse, "hidden"))
+        _add_port(nir, nodes, edges, net, port, dt)
     if synapses > 1:
-        nodes["hidden"] = nir.LIF(
-            tau=np.exp2(net.dash_mem) * dt, **membrane(net.dash_mem, net.threshold, net.bias)
-        )
+        membrane = _membrane(net.dash_mem, net.threshold, net.bias)
+        nodes["hidden"] = nir.LIF(tau=np.exp2(net.dash_mem) * dt, **membrane)
     else:
-        nodes["hidden"] = cuba(net.dash_syn[:, 0], net.dash_mem, net.threshold, net.bias)
-    nodes["weights_out"] = linear(net.weights_out, net.shift_out)
-    nodes["readout"] = cuba(net.dash_syn_out, net.dash_mem_out, net.threshold_out, net.bias_out)
+        synapse = net.dash_syn[:, 0]
+        nodes["hidden"] = _cuba(nir, synapse, net.dash_mem, net.threshold, net.bias, dt)
+    nodes["weights_out"] = _linear(nir, net.weights_out, net.shift_out)
+    nodes["readout"] = _cuba(
+        nir, net.dash_syn_out, net.dash_mem_out, net.threshold_out, net.bias_out, dt
+    )
     nodes["output"] = nir.Output(np.array([outputs]))
     metadata = {"format": CHIP, "dt": float(dt)}
     metadata |= {name: int(getattr(net, name)) for name in SHIFTS}
     if net.alias is not None:
         metadata["alias"] = net.alias
     return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
+
+
+def _add_port(nir, nodes, edges, net, port, dt):
+    """Add the weights into one synapse of the hidden neurons, and the synapse if there are two."""
+    several = net.sizes[3] > 1
+    name = f"_{port}" if several else ""
+    into, loop = f"weights_in{name}", f"weights_rec{name}"
+    nodes[into] = _linear(nir, net.weights_in[..., port], net.shift_in)
+    nodes[loop] = _linear(nir, net.weights_rec[..., port], net.shift_rec)
+    synapse = f"current{name}" if several else "hidden"
+    edges += [("input", into), (into, synapse), ("hidden", loop), (loop, synapse)]
+    if several:
+        gain = np.exp2(net.dash_syn[:, port])
+        nodes[synapse] = nir.LI(tau=gain * dt, r=gain - 1, v_leak=np.zeros(len(gain)))
+        edges.append((synapse, "hidden"))
+
+
+def _linear(nir, weights, shift):
+    return nir.Linear(weight=np.ascontiguousarray((weights << shift).T, np.float32))
+
+
+def _membrane(dash, threshold, bias):
+    gain = np.exp2(dash)
+    return {
+        "r": gain,
+        "v_leak": gain * bias,
+        "v_threshold": threshold.astype(float),
+        "v_reset": np.zeros(len(dash)),
+    }
+
+
+def _cuba(nir, dash_syn, dash_mem, threshold, bias, dt):
+    return nir.CubaLIF(
+        tau_syn=np.exp2(dash_syn) * dt,
+        tau_mem=np.exp2(dash_mem) * dt,
+        w_in=np.exp2(dash_syn) - 1,
+        **_membrane(dash_mem, threshold, bias),
+    )
 
 
 def from_nir(graph: Any) -> ChipNetwork:
@@ -107,52 +117,32 @@ def from_nir(graph: Any) -> ChipNetwork:
     changed so that no chip network computes the same; or without the package.
     """
     nir = _package()
-    missing = [name for name in ("format", "dt", *SHIFTS) if name not in graph.metadata]
-    if missing:
-        raise InputError(
-            f"the graph is no exported chip network: metadata {', '.join(missing)} missing; "
-            "quantise a network here and export it with to_nir"
-        )
-    found, dt = graph.metadata["format"], float(graph.metadata["dt"])
-    if found != CHIP:
-        raise InputError(f"the graph has format {found!r}, only {CHIP!r} can be imported")
-    _require_time(dt)
-    shifts = {name: int(graph.metadata[name]) for name in SHIFTS}
-
-    def node(name, kind):
-        if not isinstance(graph.nodes.get(name), kind):
-            raise InputError(f"the graph has no node {name!r} of type {kind.__name__}")
-        return graph.nodes[name]
-
-    def dash(tau, name):
-        bits = np.round(np.log2(np.maximum(tau / dt, 1e-9)))
-        if not np.array_equal(np.exp2(bits) * dt, tau):
-            raise InputError(f"time constants of {name!r} must be 2^d · {dt:g} s, d whole")
-        return bits
+    dt, shifts = _read_metadata(graph)
+    readout = _node(graph, "readout", nir.CubaLIF)
+    if isinstance(graph.nodes.get("hidden"), nir.LIF):
+        hidden, ports = _node(graph, "hidden", nir.LIF), ("_0", "_1")
+        dash_mem = _dash(hidden.tau, dt, "hidden")
+        synapses = [f"current{port}" for port in ports]
+        dash_syn = [_dash(_node(graph, name, nir.LI).tau, dt, name) for name in synapses]
+    else:
+        hidden, ports = _node(graph, "hidden", nir.CubaLIF), ("",)
+        dash_mem = _dash(hidden.tau_mem, dt, "hidden")
+        dash_syn = [_dash(hidden.tau_syn, dt, "hidden")]
+    dash_mem_out = _dash(readout.tau_mem, dt, "readout")
 
     def weights(name, shift):
-        return node(name, nir.Linear).weight.T / 2.0 ** shifts[shift]
+        return _node(graph, name, nir.Linear).weight.T / 2.0 ** shifts[shift]
 
-    readout = node("readout", nir.CubaLIF)
-    if isinstance(graph.nodes.get("hidden"), nir.LIF):
-        hidden, names = node("hidden", nir.LIF), ("_0", "_1")
-        dash_mem = dash(hidden.tau, "hidden")
-        dash_syn = [dash(node(f"current{n}", nir.LI).tau, f"current{n}") for n in names]
-    else:
-        hidden, names = node("hidden", nir.CubaLIF), ("",)
-        dash_mem = dash(hidden.tau_mem, "hidden")
-        dash_syn = [dash(hidden.tau_syn, "hidden")]
-    dash_mem_out = dash(readout.tau_mem, "readout")
     network = check(
         ChipNetwork(
-            weights_in=np.stack([weights(f"weights_in{n}", "shift_in") for n in names], -1),
-            weights_rec=np.stack([weights(f"weights_rec{n}", "shift_rec") for n in names], -1),
+            weights_in=np.stack([weights(f"weights_in{p}", "shift_in") for p in ports], -1),
+            weights_rec=np.stack([weights(f"weights_rec{p}", "shift_rec") for p in ports], -1),
             weights_out=weights("weights_out", "shift_out"),
             dash_syn=np.stack(dash_syn, -1),
             dash_mem=dash_mem,
             threshold=hidden.v_threshold,
             bias=hidden.v_leak / np.exp2(dash_mem),
-            dash_syn_out=dash(readout.tau_syn, "readout"),
+            dash_syn_out=_dash(readout.tau_syn, dt, "readout"),
             dash_mem_out=dash_mem_out,
             threshold_out=readout.v_threshold,
             bias_out=readout.v_leak / np.exp2(dash_mem_out),
@@ -162,6 +152,35 @@ def from_nir(graph: Any) -> ChipNetwork:
     )
     _require_same(graph, to_nir(network, dt=dt))
     return network
+
+
+def _read_metadata(graph):
+    """Return dt in s and the shifts by name. Raises: InputError for a graph of another tool."""
+    missing = [name for name in ("format", "dt", *SHIFTS) if name not in graph.metadata]
+    if missing:
+        raise InputError(
+            f"the graph is no exported chip network: metadata {', '.join(missing)} missing; "
+            "quantise a network here and export it with to_nir"
+        )
+    written, dt = graph.metadata["format"], float(graph.metadata["dt"])
+    if written != CHIP:
+        raise InputError(f"the graph has format {written!r}, only {CHIP!r} can be imported")
+    _require_time(dt)
+    return dt, {name: int(graph.metadata[name]) for name in SHIFTS}
+
+
+def _node(graph, name, kind):
+    if not isinstance(graph.nodes.get(name), kind):
+        raise InputError(f"the graph has no node {name!r} of type {kind.__name__}")
+    return graph.nodes[name]
+
+
+def _dash(tau, dt, name):
+    """Return the decays in bits, d of tau = 2^d dt."""
+    bits = np.round(np.log2(np.maximum(tau / dt, 1e-9)))
+    if not np.array_equal(np.exp2(bits) * dt, tau):
+        raise InputError(f"time constants of {name!r} must be 2^d · {dt:g} s, d whole")
+    return bits
 
 
 def _require_same(graph: Any, expected: Any) -> None:

@@ -1,5 +1,6 @@
 """Bad data and damaged checkpoints are named; good ones come back bit for bit."""
 
+import dataclasses
 import gzip
 
 import jax.numpy as jnp
@@ -18,6 +19,17 @@ def test_digits_are_split_without_overlap():
     assert [len(s.labels) for s in (data.train, data.validation, data.test)] == [1077, 360, 360]
     again = datasets.load("digits")
     np.testing.assert_array_equal(data.test.images, again.test.images)
+
+
+def test_a_loader_takes_the_options_that_it_names_and_its_data_are_checked(monkeypatch):
+    def load(*, split_seed, data_dir):
+        assert (split_seed, data_dir) == (3, "here")
+        digits = datasets.DATASETS["digits"](split_seed=split_seed)
+        return dataclasses.replace(digits, name="mine", classes=digits.classes[:9])
+
+    monkeypatch.setitem(datasets.DATASETS, "mine", load)
+    with pytest.raises(InputError, match="mine train labels must be within 0 and 8"):
+        datasets.load("mine", split_seed=3, data_dir="here")
 
 
 def test_bad_files_are_named(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from benchmarks.eye_sheet import draw_sheet, liveliest, write_gif
+from benchmarks.reports.eye_sheet import draw_sheet, liveliest, write_gif
 from ttfs_jax.datasets.eye.simulator import Recording
 
 

@@ -1,6 +1,7 @@
 """Modules can be imported by the names that they had before they were put into rooms."""
 
 import importlib
+import runpy
 import sys
 
 import pytest
@@ -18,6 +19,19 @@ def test_an_old_name_leads_to_what_the_new_module_holds(old, monkeypatch):
         assert new.__name__ == name
         held = {key for key in vars(new) if not key.startswith("__")}
         assert held <= vars(module).keys()
+
+
+def test_a_command_runs_by_its_old_name(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.delitem(sys.modules, "benchmarks.reports.summary", raising=False)
+    monkeypatch.setattr(sys, "argv", ["benchmarks.old", "nowhere"])
+    forward({"benchmarks.old": "benchmarks.reports.summary"})
+    with (
+        pytest.warns(DeprecationWarning, match=r"benchmarks.old is now benchmarks.reports.summary"),
+        pytest.raises(SystemExit),
+    ):
+        runpy.run_module("benchmarks.old", run_name="__main__")
+    assert capsys.readouterr().err.startswith("error: nowhere holds no finished run")
 
 
 def test_chips_and_unknown_names(monkeypatch):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import summary
+from benchmarks.reports import summary
 
 
 def network(war):

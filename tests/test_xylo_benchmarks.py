@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from benchmarks import xylo_digits, xylo_summary
+from benchmarks import xylo_digits
+from benchmarks.reports import xylo_summary
 from ttfs_jax.support.errors import InputError
 
 

@@ -23,7 +23,10 @@ class NumpyCamera:
         self.change, self.blind = np.zeros_like(self.level), np.zeros_like(self.level)
 
     def step(self, image: np.ndarray, duration: float) -> np.ndarray:
-        """Watch the light change to a new image [H, W]: ON minus OFF events [H, W]."""
+        """Watch the light change to a new image [H, W]: ON minus OFF events [H, W].
+
+        The image before turns into this one within `duration` in s.
+        """
         config, dead = self.config, np.float32(self.config.refractory)
         span = np.float32(duration)
         light = np.clip(image, np.float32(FAINTEST), np.float32(1.0))

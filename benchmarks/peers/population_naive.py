@@ -70,7 +70,10 @@ def _block(x, params, operator, channels):
 def forward(
     params: dict, spec: NetworkSpec, architecture: Architecture, images: jax.Array
 ) -> jax.Array:
-    """Compute logits by batch statistics: images [B, H, W, C] -> [B, K]."""
+    """Compute logits by batch statistics: images [B, H, W, C] -> [B, K].
+
+    `params` are those of the masked network of `spec`, of which an `architecture` uses a part.
+    """
     channels = mask(architecture.widths[0], spec.stage_widths[0])
     x = _convolve(images, params["stem"]["kernel"], stride=spec.stem_stride)
     x = _norm_relu(x, params["stem"], channels)
@@ -94,7 +97,8 @@ def forward(
 def make_train_step(spec: NetworkSpec, optimiser: optax.GradientTransformation) -> Callable:
     """Make the compiled step of a population that shares its batch.
 
-    `step(params, moments, keys, architectures, images, labels) -> (params, moments, keys, losses)`.
+    `step(params, moments, keys, architectures, images, labels) -> (params, moments, keys, losses)`,
+    for networks of `spec`; `optimiser` belongs to `moments`.
 
     Shapes: keys [P], images [B, H, W, C], labels [B] -> losses [P]; the rest has a leading [P].
     """
@@ -123,7 +127,8 @@ def seconds_per_member_step(
 ) -> float:
     """Train genotypes [P, G] together: the seconds that a step takes, shared out to its members.
 
-    The median of all repeats; compiling and the first two steps are not counted.
+    `genotypes` are of the `space`; a step sees `batch` images. The median of all `repeats` of
+    `steps` each; compiling and the first two steps are not counted.
     """
     spec, members = space.spec, len(genotypes)
     images, labels = map(jnp.asarray, random_images(spec, 2 * batch))

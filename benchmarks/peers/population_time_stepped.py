@@ -21,7 +21,8 @@ def build(
     """Build the spiking network: images [B, C, H, W] -> output currents [B, K] summed over time.
 
     `snn.Leaky` neurons (decay 0.9, reset by subtraction, fast sigmoid of slope 25 as surrogate)
-    behind every norm. The current into the stem is constant, and so computed once.
+    behind every norm of an `architecture` of `spec`, stepped `time_steps` times. The current into
+    the stem is constant, and so computed once.
 
     Raises: InputError without PyTorch or snnTorch.
     Source: Eshraghian et al. 2023, doi:10.1109/JPROC.2023.3308088; fast sigmoid of Zenke &
@@ -57,6 +58,9 @@ def seconds_per_step(
     time_steps: int = TIME_STEPS,
 ) -> list[float]:
     """Train the architectures one after another: the seconds that a step of each takes.
+
+    `architectures` are of `spec`, and stepped `time_steps` times per batch; `timing` says how they
+    are trained.
 
     Raises: InputError without PyTorch or snnTorch, and for fewer images than a batch.
     """

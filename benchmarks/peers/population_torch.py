@@ -80,7 +80,10 @@ def required(package: str) -> ModuleType:
 
 
 def native(space: Space, genotype: np.ndarray) -> NativeArchitecture:
-    """Describe the network that a genotype [G] stands for; its time bits play no part."""
+    """Describe the network that a genotype [G] of the `space` stands for.
+
+    Its time bits play no part.
+    """
     choices = space.describe(genotype)
     blocks, stages = space.spec.blocks, len(space.spec.stage_widths)
     return NativeArchitecture(
@@ -91,7 +94,7 @@ def native(space: Space, genotype: np.ndarray) -> NativeArchitecture:
 
 
 def random_images(spec: NetworkSpec, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw images [N, H, W, C] within 0 … 1 and labels [N]."""
+    """Draw images [N, H, W, C] within 0 … 1 and labels [N] for `spec`; `samples` is N."""
     draw = np.random.default_rng(0)
     images = draw.random((samples, *spec.image_shape), np.float32)
     return images, draw.integers(0, spec.classes, samples)
@@ -105,8 +108,9 @@ def build(
 ) -> Module:
     """Build the network as a `Sequential`: images [B, C, H, W] -> logits [B, K].
 
-    The layers of `Network` in its order, each linear map with a batch norm and `neurons()`
-    behind it, by default a ReLU; the first two modules are convolution and norm of the stem.
+    The layers that `Network` of `spec` has in an `architecture`, in its order, each linear map with
+    a batch norm and `neurons()` behind it, by default a ReLU; the first two modules are convolution
+    and norm of the stem.
 
     Raises: InputError without PyTorch.
     """
@@ -157,9 +161,10 @@ def build(
 
 
 def batches(spec: NetworkSpec, timing: Timing) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield augmented images [B, C, H, W] and labels [B] without end.
+    """Yield augmented images [B, C, H, W] and labels [B] of `spec` without end.
 
-    The images are padded once; one gather per batch takes, shifts and mirrors them.
+    `timing` gives number, batch size and augmentation. The images are padded once; one gather per
+    batch takes, shifts and mirrors them.
 
     Raises: InputError without PyTorch.
     """
@@ -189,7 +194,8 @@ def batches(spec: NetworkSpec, timing: Timing) -> Iterator[tuple[Tensor, Tensor]
 def make_step(network: Module, timing: Timing) -> Callable[[Tensor, Tensor], Tensor]:
     """Make one step of training: images [B, C, H, W], labels [B] -> loss [] before the step.
 
-    AdamW in PyTorch's fused form, on a cross-entropy with label smoothing.
+    AdamW in PyTorch's fused form, on a cross-entropy with label smoothing; `network` is changed in
+    place, by the rates in `timing`.
 
     Raises: InputError without PyTorch.
     """
@@ -237,7 +243,8 @@ def seconds_per_step(
 ) -> list[float]:
     """Train the architectures one after another: the seconds that a step of each takes.
 
-    A step includes its batch. `build` makes the networks.
+    A step includes its batch. `architectures` are of `spec`, `timing` says how they are trained,
+    `build` makes the networks.
 
     Raises: InputError without PyTorch, and for fewer images than a batch.
     """

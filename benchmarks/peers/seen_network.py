@@ -39,7 +39,7 @@ _spike.defvjp(_fwd, _bwd)
 def spike(potential: jax.Array) -> jax.Array:
     """Spike above the threshold 0.3; the surrogate gradient is 1 within 0.5 of it.
 
-    Shapes: [...] -> [...] of 0 and 1.
+    Shapes: potential [...] -> [...] of 0 and 1.
     Source: Zhang et al. 2023 (arXiv:2310.04043), public source code.
     """
     return _spike(potential)
@@ -52,7 +52,10 @@ class Leaky(NamedTuple):
     spikes: jax.Array
 
     def step(self, current: jax.Array) -> "Leaky":
-        """Integrate: v ← 0.2 v (1 − s) + x, then spike."""
+        """Integrate a current x, and spike: v ← 0.2 v (1 − s) + x.
+
+        Shapes: `current` as the potential.
+        """
         potential = DECAY * self.potential * (1.0 - self.spikes) + current
         return Leaky(potential, spike(potential))
 
@@ -65,14 +68,21 @@ class Activity(NamedTuple):
 
 
 def plane_sizes(size: int) -> tuple[int, int, int]:
-    """Return the edges of the three feature planes: strides 2, 2 and 4."""
+    """Return the edges of the three feature planes: strides 2, 2 and 4.
+
+    `size` is the edge of the frames.
+    """
     first = (size - 1) // 2 + 1
     second = (first - 1) // 2 + 1
     return first, second, (second - 1) // 4 + 1
 
 
 def multiply_adds(size: int, frames: int, *, channels: int = 3) -> dict[str, int]:
-    """Count multiply-adds of one eye clip, layer by layer, if every input were dense."""
+    """Count multiply-adds of one eye clip, layer by layer, if every input were dense.
+
+    Frames have an edge of `size` pixels and several `channels`; `frames` of them go through the
+    spiking branch.
+    """
     first, second, third = plane_sizes(size)
     passes = 1 + frames
     return {
@@ -112,7 +122,7 @@ class Convolution(nn.Module):
         return self._convolve(x, self.kernel) + self.bias[None, None, None]
 
     def copy(self, x: jax.Array) -> jax.Array:
-        """Convolve with the copied kernel."""
+        """Convolve `x` [B, H, W, C] with the copied kernel."""
         return jax.lax.stop_gradient(self._convolve(x, jax.lax.stop_gradient(self.kernel)))
 
     def _convolve(self, x, kernel):

@@ -46,7 +46,10 @@ class SeenState:
 
 
 def make_inputs(source: Source, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Look up clips: rows [B, F] -> pair [B, H, W, 6], events [F, B, H, W, 3], normalised."""
+    """Look up clips: rows [B, F] -> pair [B, H, W, 6], events [F, B, H, W, 3], normalised.
+
+    `rows` number the frames of `source`.
+    """
 
     def three(frames, mean, deviation):
         grey = (frames.astype(jnp.float32) / 255.0 - mean) / deviation
@@ -60,8 +63,9 @@ def make_inputs(source: Source, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
 def make_recipe(model: Seen, *, sequences: int, config: EyeConfig):
     """Make init and epoch of the published recipe; an epoch uses up the state it is given.
 
-    SGD with momentum 0.9, decay 10⁻³ of all parameters, learning rate 0.015 times 0.94
-    per epoch, batches of 32, plain cross-entropy, one random clip per sequence and epoch.
+    `model` sees one random clip, as `config` has it, of each of the `sequences` per epoch. SGD with
+    momentum 0.9, decay 10⁻³ of all parameters, learning rate 0.015 times 0.94 per epoch, batches of
+    32, plain cross-entropy.
     Source: Zhang et al. 2023 (arXiv:2310.04043), public source code.
     """
     steps = sequences // BATCH_SIZE
@@ -118,7 +122,10 @@ def make_recipe(model: Seen, *, sequences: int, config: EyeConfig):
 
 
 def to_source(whole: Recordings, light: np.ndarray, training: np.ndarray) -> Source:
-    """Put everything on the device; scales are measured on the training sequences [S]."""
+    """Put everything on the device; scales are measured on the `training` sequences [S].
+
+    `whole` holds the events, `light` [N, H, W] the intensity of the same frames.
+    """
     events = np.where(whole.events == 0, GREY, 255 * (whole.events > 0)).astype(np.uint8)
     own = np.repeat(np.isin(np.arange(len(whole.labels)), training), whole.lengths)
     scale = [(x[own].mean() / 255, x[own].std() / 255) for x in (events, light)]
@@ -136,6 +143,9 @@ def train(
     out: Path, source: Source, config: EyeConfig, *, classes: int, epochs: int, seed: int
 ) -> tuple[Seen, Any]:
     """Train to the end, going on from a checkpoint if there is one: model and variables.
+
+    The checkpoint is in the folder `out`. Clips of `source`, as `config` has them, are told apart
+    into `classes`; `epochs` passes, weights and clips drawn by `seed`.
 
     Raises: InputError for fewer sequences than a batch, or a checkpoint of another training.
     """

@@ -69,8 +69,9 @@ class Model:
 def searched(solver, peak: float, **options) -> Model:
     """Make the model of a neuron that can spike while its inputs still arrive.
 
-    With its threshold at the `peak` of the potential of a unit weight, a weight of 1 means the
-    same for all of them: an input that is just not enough alone.
+    `solver` finds its spikes, given the `options`. With its threshold at the `peak` of the
+    potential of a unit weight, a weight of 1 means the same for all of them: an input that is just
+    not enough alone.
     """
 
     def solve(times, layer):
@@ -185,7 +186,10 @@ class State:
 def initialise(
     model: Model, recipe: Recipe, key: jax.Array, sizes: tuple[int, int, int]
 ) -> Network:
-    """Draw normal weights; biases are 0."""
+    """Draw normal weights by `key`; biases are 0.
+
+    `model` and `recipe` say how large, `sizes` are those of inputs, hidden layer and classes.
+    """
 
     def layer(key, inputs, outputs):
         noise = jax.random.normal(key, (inputs, outputs))
@@ -197,7 +201,10 @@ def initialise(
 
 
 def run(model: Model, network: Network, times: jax.Array, recipe: Recipe) -> Reading:
-    """Run a network on inputs [B, I]."""
+    """Run a `network` of a `model` on inputs: times [B, I] -> `Reading`.
+
+    `recipe` says how first spikes are read as logits.
+    """
 
     def one(times):
         hidden = model.solve(times, network.hidden)
@@ -212,7 +219,12 @@ def run(model: Model, network: Network, times: jax.Array, recipe: Recipe) -> Rea
 
 
 def loss(network: Network, model: Model, times, labels, recipe: Recipe) -> jax.Array:
-    """Return the cross-entropy, and the term against silence in every layer that spikes."""
+    """Return the cross-entropy, and the term against silence in every layer that spikes: [].
+
+    `network` is one of `model`, and `recipe` says how it is read and trained.
+
+    Shapes: times [B, I], labels [B].
+    """
     found = run(model, network, times, recipe)
     lost = partial(silence_penalty, margin=recipe.margin)
     silent = lost(times, network.hidden.weights, found.hidden)
@@ -225,6 +237,7 @@ def make_train(model: Model, recipe: Recipe, *, samples: int):
     """Make init and epoch of one member: Adam, cosine decay to 0, gradients clipped by norm.
 
     `init(network) -> state`; `epoch(state, times [N, I], labels [N], key) -> (state, mean loss)`.
+    The networks are of `model`, trained by `recipe` on as many `samples` as N.
     Source: Kingma & Ba 2015 (arXiv:1412.6980).
     """
     steps = recipe.epochs * (samples // recipe.batch_size)

@@ -27,7 +27,10 @@ def _sort(times, weights):
 
 
 def non_leaky(times, weights):
-    """Mostafa 2017 with τ = θ = 1."""
+    """Solve as Mostafa 2017 with τ = θ = 1.
+
+    Shapes: times [I], weights [I, O] -> [O].
+    """
     times, weights = _sort(times, weights)
     total = jnp.cumsum(weights, 0)
     grown = jnp.cumsum(weights * jnp.exp(times)[:, None], 0)
@@ -49,7 +52,10 @@ def _lambert(x):
 
 
 def lif_equal(times, weights):
-    """Göltz et al. 2021, τ_mem = τ_syn = 1, θ = 1."""
+    """Solve as Göltz et al. 2021, τ_mem = τ_syn = 1, θ = 1.
+
+    Shapes: times [I], weights [I, O] -> [O].
+    """
     times, weights = _sort(times, weights)
     grown = jnp.exp(times)[:, None] * weights
     a, b = jnp.cumsum(grown, 0), jnp.cumsum(times[:, None] * grown, 0)
@@ -60,7 +66,10 @@ def lif_equal(times, weights):
 
 
 def lif_double(times, weights):
-    """Göltz et al. 2021, τ_mem = 2 τ_syn = 2, θ = 1."""
+    """Solve as Göltz et al. 2021, τ_mem = 2 τ_syn = 2, θ = 1.
+
+    Shapes: times [I], weights [I, O] -> [O].
+    """
     times, weights = _sort(times, weights)
     a = jnp.cumsum(jnp.exp(times)[:, None] * weights, 0)
     b = jnp.cumsum(jnp.exp(0.5 * times)[:, None] * weights, 0)
@@ -71,7 +80,12 @@ def lif_double(times, weights):
 
 
 def lif(times, weights, *, tau_mem=3.0, tau_syn=1.0):
-    """Any ratio of time constants: Newton's method from the last input of each causal set."""
+    """Solve for any ratio of the time constants `tau_mem` and `tau_syn`, with θ = 1.
+
+    Newton's method from the last input of each causal set.
+
+    Shapes: times [I], weights [I, O] -> [O].
+    """
     times, weights = _sort(times, weights)
     scale = tau_syn / (tau_mem - tau_syn)
     slow = jnp.cumsum(jnp.exp(times / tau_mem)[:, None] * weights, 0)
@@ -94,7 +108,10 @@ def lif(times, weights, *, tau_mem=3.0, tau_syn=1.0):
 
 
 def linear_psp(times, weights):
-    """Zhang et al. 2021, θ = 1."""
+    """Solve as Zhang et al. 2021, θ = 1.
+
+    Shapes: times [I], weights [I, O] -> [O].
+    """
     times, weights = _sort(times, weights)
     total = jnp.cumsum(weights, 0)
     moment = jnp.cumsum(times[:, None] * weights, 0)
@@ -103,14 +120,20 @@ def linear_psp(times, weights):
 
 
 def constant_slope(times, weights, *, window=2.0):
-    """Stanojevic et al. 2024 without bias: there is no causal set to search."""
+    """Solve as Stanojevic et al. 2024 without bias: there is no causal set to search.
+
+    Shapes: times [I], weights [I, O], window [] -> [O].
+    """
     charge = jnp.where(times < window, window - times, 0.0)
     time = window - charge @ weights
     return jnp.where(time < window, jnp.maximum(time, 0.0), NEVER)
 
 
 def linear_threshold(times, weights, *, window=2.0):
-    """Wei et al. 2023, θ = 1: there is no causal set to search."""
+    """Solve as Wei et al. 2023, θ = 1: there is no causal set to search.
+
+    Shapes: times [I], weights [I, O], window [] -> [O].
+    """
     spiking = times < window
     closing = spiking.astype(weights.dtype) @ weights + 1.0 / window
     missing = 1.0 - jnp.where(spiking, window - times, 0.0) @ weights
@@ -120,7 +143,10 @@ def linear_threshold(times, weights, *, window=2.0):
 
 
 def exponential_threshold(times, weights, *, window=5.0):
-    """Park et al. 2020, τ = θ = 1: there is no causal set to search."""
+    """Solve as Park et al. 2020, τ = θ = 1: there is no causal set to search.
+
+    Shapes: times [I], weights [I, O], window [] -> [O].
+    """
     drive = jnp.exp(-times) @ weights
     valid = drive > jnp.exp(-window)
     return jnp.where(valid, -jnp.log(jnp.where(valid, jnp.minimum(drive, 1.0), 1.0)), NEVER)

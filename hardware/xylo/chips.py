@@ -54,7 +54,9 @@ class Xylo:
 
     def cycles(self, network: ChipNetwork, active: Activity) -> float:
         """Count the mean clock cycles of one step; see `cycles.cycles_per_step`."""
-        return float(cycles_per_step(network, active, full_matrices=self.name == "xylo-a2"))
+        return float(
+            cycles_per_step(network, active, full_matrices=family(self.name).full_matrices)
+        )
 
     def estimate(self, workload: Workload) -> Estimate:
         """Estimate from a `Mapped` network, its activity and steps; see `energy.estimate`.
@@ -76,7 +78,7 @@ class Xylo:
             reasons=violations(mapped.network, chip),
         )
         notes = (SILICON,) if found.fits else (SILICON, "energy as if a larger chip held it")
-        if self.name == "xylo-a3":
+        if chip.measured:
             return replace(found, notes=notes)
         return replace(
             found,

@@ -196,10 +196,14 @@ def run(
     rest = at_rest(neurons, samples)
     begin = (rest, rest.current, rest.spikes[:hidden])
     (_, largest, most), recorded = jax.lax.scan(step, begin, events)
-    (current, current_out), (potentials, potentials_out), (spikes, spikes_out) = recorded
     # Bounds every sum on its way, |I| + Σ_j |w_j| n_j, by the largest of each term in the run.
     arriving = jnp.concatenate([events.max(0), most])
     reach = largest + jnp.tensordot(jnp.abs(weights), arriving, 1)
+    return _to_trace(recorded, reach.max((0, 1)) > STATE_MAX)
+
+
+def _to_trace(recorded, suspect):
+    (current, current_out), (potentials, potentials_out), (spikes, spikes_out) = recorded
     return Trace(
         current=jnp.swapaxes(current, 1, 2),
         potential=potentials[:, 0],
@@ -207,7 +211,7 @@ def run(
         current_out=current_out[:, 0],
         potential_out=potentials_out[:, 0],
         spikes_out=spikes_out[:, 0],
-        suspect=reach.max((0, 1)) > STATE_MAX,
+        suspect=suspect,
     )
 
 

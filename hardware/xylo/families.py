@@ -35,11 +35,19 @@ class Family:
     """Connections among hidden neurons; both synapses of a pair share one entry."""
     inputs: int = 16
     """Input channels."""
+    full_matrices: bool = False
+    """Cycles count inputs and outputs as connected with every hidden neuron."""
+    measured: bool = False
+    """The constants of energy were measured on this chip."""
 
 
 FAMILIES = {
-    "xylo-a2": Family("Xylo-Audio 2", "syns61201", 1000, 8, 1000, 1000, 2, 64, 32_000),
-    "xylo-a3": Family("Xylo-Audio 3", "syns65302", 992, 32, 128, 128, 2, 1024, 31_744),
+    "xylo-a2": Family(
+        "Xylo-Audio 2", "syns61201", 1000, 8, 1000, 1000, 2, 64, 32_000, full_matrices=True
+    ),
+    "xylo-a3": Family(
+        "Xylo-Audio 3", "syns65302", 992, 32, 128, 128, 2, 1024, 31_744, measured=True
+    ),
     "xylo-imu": Family("Xylo-IMU", "syns63300", 496, 16, 128, 128, 1, 512, 31_744),
 }
 

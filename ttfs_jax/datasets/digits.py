@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split
-from ttfs_jax.datasets.ranges import check_seed
+from ttfs_jax.support.ranges import check_seed
 
 
 def load(*, split_seed: int = 0) -> Dataset:

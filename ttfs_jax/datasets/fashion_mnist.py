@@ -7,8 +7,8 @@ from sklearn.model_selection import train_test_split
 
 from ttfs_jax.datasets import idx
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split, check_split
-from ttfs_jax.datasets.ranges import check_seed
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check_seed
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 CLASSES = (

@@ -17,14 +17,15 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye.frames import to_levels
 from ttfs_jax.datasets.eye.motion import EMOTIONS
 from ttfs_jax.datasets.eye.plan import SUBJECTS, Take, make_plan
 from ttfs_jax.datasets.eye.simulated import record
-from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_whole
 from ttfs_jax.support import compilation_cache
 from ttfs_jax.support.command import one_line_errors
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check_whole
 
 JPEG_QUALITY = 95
 ANNOTATION = "emotion.json"

@@ -20,6 +20,9 @@ from ttfs_jax.support.errors import InputError
 
 UNROLL = 2  # inputs per turn of the loop: more is hardly faster, or slower, and costs compile time
 ROUNDING = 4  # errors of a potential at the end of a gap, in units of the precision
+NOT_YET = 0  # inputs up to the crossing of a neuron that has not crossed
+NO_INPUT = -NO_SPIKE  # time of the last input that took part, if none did
+SURE_CURRENT = 1e3  # in thresholds: a neuron at rest with it crosses at once, whatever its dynamics
 
 
 class State(NamedTuple):
@@ -33,7 +36,7 @@ class Crossing(NamedTuple):
     """Where each neuron reaches its threshold first."""
 
     time: jax.Array  # [O] `NO_SPIKE` if it never does
-    last: jax.Array  # [O] time of the last input that took part, −inf if it never does
+    last: jax.Array  # [O] time of the last input that took part, `NO_INPUT` if it never does
     wait: jax.Array  # [O] time from there to the crossing, to all digits; 0 if it never does
     slope: jax.Array  # [O] dV/dt at the crossing, in thresholds per unit of time
     natural: jax.Array  # [O] the slope that is one threshold in the neuron's own unit of time
@@ -74,32 +77,51 @@ class Neuron(Protocol):
         ...
 
 
+class _Arrivals(NamedTuple):
+    """Inputs in order of time, filled up with silent ones so that every turn is a full one."""
+
+    order: jax.Array  # int [J] number of the input
+    time: jax.Array  # [J] `NO_SPIKE` from the first silent one on
+    finite: jax.Array  # bool [J]
+    gap: jax.Array  # [J] to the next one: infinite behind the last spike, 0 for silent inputs
+
+
 class _Progress(NamedTuple):
     state: State  # after the gap
     before: State  # at the start of the gap with the crossing
-    causal: jax.Array  # int [O] inputs up to the crossing, 0 before it is found
+    causal: jax.Array  # int [O] inputs up to the crossing, `NOT_YET` before it is found
 
 
 @partial(jax.jit, static_argnums=0)  # an eager call would compile its loop again every time
 def first_crossing(neuron: Neuron, times, weights, threshold) -> Crossing:
     """Find the first crossing of every neuron: times [I], weights [I, O], threshold [O]."""
-    inputs, outputs = weights.shape
-    turns = -(-inputs // UNROLL)
+    arrivals = _sort(times)
+    progress = _search(neuron, arrivals, weights, threshold)
+    return _solve_gap(neuron, arrivals, progress, threshold)
+
+
+def _sort(times) -> _Arrivals:
     order = jnp.argsort(times)
     ranked = times[order]
-    # Beyond the last spike: silent inputs at infinity, so that every turn is a full one.
-    padding = turns * UNROLL - inputs
+    padding = -len(times) % UNROLL
     order = jnp.pad(order, (0, padding))
     ranked = jnp.pad(ranked, (0, padding), constant_values=NO_SPIKE)
     finite = ranked < NO_SPIKE
     following = jnp.append(jnp.where(finite, ranked, NO_SPIKE)[1:], NO_SPIKE)
     gaps = jnp.where(finite, following - jnp.where(finite, ranked, 0.0), 0.0)
+    return _Arrivals(order, ranked, finite, gaps)
+
+
+def _search(neuron, arrivals, weights, threshold) -> _Progress:
+    """Carry all neurons from input to input until each has crossed or no input is left."""
+    order, ranked, finite, gaps = arrivals
+    turns, outputs = len(ranked) // UNROLL, weights.shape[1]
     decays = neuron.decay(gaps)
 
     def some_left(carry):
         turn, progress = carry
         more = (turn < turns) & (ranked[jnp.minimum(turn * UNROLL, len(ranked) - 1)] < NO_SPIKE)
-        return more & (progress.causal == 0).any()
+        return more & (progress.causal == NOT_YET).any()
 
     def advance(carry):
         turn, (state, before, causal) = carry
@@ -109,7 +131,7 @@ def first_crossing(neuron: Neuron, times, weights, threshold) -> Crossing:
             start = State(state.potential, state.current + weight)
             state = neuron.advance(start, tuple(factor[k] for factor in decays))
             reached = (state.potential >= close) | neuron.peaks_over(start, state, threshold)
-            now = reached & (causal == 0) & finite[k]
+            now = reached & (causal == NOT_YET) & finite[k]
             before = jax.tree.map(partial(jnp.where, now), start, before)
             causal = jnp.where(now, k + 1, causal)
         return turn + 1, _Progress(state, before, causal)
@@ -117,29 +139,34 @@ def first_crossing(neuron: Neuron, times, weights, threshold) -> Crossing:
     zero = jnp.zeros(outputs, weights.dtype)
     # Up to rounding, so that an input at the very time of a spike finds it fired already.
     close = threshold * (1.0 - ROUNDING * jnp.finfo(threshold.dtype).eps)
-    progress = _Progress(State(zero, zero), State(zero, zero), jnp.zeros(outputs, jnp.int32))
-    _, progress = jax.lax.while_loop(some_left, advance, (0, progress))
-    state, before, causal = progress
+    causal = jnp.full(outputs, NOT_YET, jnp.int32)
+    progress = _Progress(State(zero, zero), State(zero, zero), causal)
+    return jax.lax.while_loop(some_left, advance, (0, progress))[1]
 
-    fires = causal > 0
+
+def _solve_gap(neuron, arrivals, progress, threshold) -> Crossing:
+    """Solve for the crossing within the gap that holds it."""
+    state, before, causal = progress
+    fires = causal > NOT_YET
     place = jnp.maximum(causal - 1, 0)
-    last, gap = ranked[place], jnp.where(fires, gaps[place], NO_SPIKE)
+    last = arrivals.time[place]
+    gap = jnp.where(fires, arrivals.gap[place], NO_SPIKE)
     # A neuron that never fires is solved from a state that does, to keep its branch finite.
     before = State(
         jnp.where(fires, before.potential / threshold, 0.0),
-        jnp.where(fires, before.current / threshold, 1e3),
+        jnp.where(fires, before.current / threshold, SURE_CURRENT),
     )
     wait = neuron.wait(before, gap)
     slope = neuron.slope(before, wait)
     fires &= wait < NO_SPIKE  # a threshold that is reached in the limit only
     time = jnp.where(fires, last + wait, NO_SPIKE)
-    elapsed = jnp.where(fires, (last - ranked[0]) + wait, 1.0)
+    elapsed = jnp.where(fires, (last - arrivals.time[0]) + wait, 1.0)
     # A NaN must not pass for silence, nor a time that no neuron can have.
-    broken = ~(times > -NO_SPIKE).all() | (jnp.isnan(state.potential) & ~fires)
+    broken = ~(arrivals.time > NO_INPUT).all() | (jnp.isnan(state.potential) & ~fires)
     broken |= jnp.isnan(threshold)
     return Crossing(
         time=jnp.where(broken, jnp.nan, time),
-        last=jnp.where(fires, last, -NO_SPIKE),
+        last=jnp.where(fires, last, NO_INPUT),
         wait=jnp.where(fires, wait, 0.0),
         slope=jnp.where(fires, slope, 1.0),
         natural=1.0 / jnp.broadcast_to(neuron.unit(elapsed), elapsed.shape),
@@ -153,18 +180,18 @@ def _solve(neuron, min_slope, times, weights, threshold):
 
 def solve_fwd(neuron, min_slope, times, weights, threshold):
     """Keep what a backward rule needs: the arguments and the crossings."""
-    found = first_crossing(neuron, times, weights, threshold)
-    return found.time, (times, weights, threshold, found)
+    crossing = first_crossing(neuron, times, weights, threshold)
+    return crossing.time, (times, weights, threshold, crossing)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _solve_bwd(neuron, min_slope, residuals, cotangent):
-    times, weights, threshold, found = residuals
-    push = spread(found, cotangent, threshold, min_slope)
-    causal = times[:, None] <= found.last[None]
+    times, weights, threshold, crossing = residuals
+    push = spread(crossing, cotangent, threshold, min_slope)
+    causal = times[:, None] <= crossing.last[None]
     # Not from the spike time, which is rounded: next to the last input no digit would be left.
-    since = found.last[None] - jnp.where(causal, times[:, None], 0.0)
-    age = jnp.where(causal, since + found.wait[None], 0.0)
+    since = crossing.last[None] - jnp.where(causal, times[:, None], 0.0)
+    age = jnp.where(causal, since + crossing.wait[None], 0.0)
     potential, slope = neuron.kernel(age)
     moved = jnp.where(causal, weights * slope, 0.0) @ push
     return moved, jnp.where(causal, -potential * push[None], 0.0), push
@@ -173,16 +200,16 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
 _solve.defvjp(solve_fwd, _solve_bwd)
 
 
-def spread(found: Crossing, cotangent, threshold, min_slope: float) -> jax.Array:
+def spread(crossing: Crossing, cotangent, threshold, min_slope: float) -> jax.Array:
     """Return the cotangent over dV/dt, 0 for silent neurons: ∂t/∂θ times the cotangent, [O].
 
     A slope below √ε θ per the neuron's unit of time cannot be told from a touch in this
     precision, and counts as that much; `min_slope`, in θ per unit of time, bounds the gradient
     further.
     """
-    resolved = jnp.sqrt(jnp.finfo(found.slope.dtype).eps) * found.natural
-    slope = jnp.maximum(found.slope, jnp.maximum(resolved, min_slope))
-    return jnp.where(found.last > -NO_SPIKE, cotangent, 0.0) / slope / threshold
+    resolved = jnp.sqrt(jnp.finfo(crossing.slope.dtype).eps) * crossing.natural
+    slope = jnp.maximum(crossing.slope, jnp.maximum(resolved, min_slope))
+    return jnp.where(crossing.last > NO_INPUT, cotangent, 0.0) / slope / threshold
 
 
 def solve(

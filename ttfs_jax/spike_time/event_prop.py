@@ -24,8 +24,8 @@ def _solve(neuron, min_slope, times, weights, threshold):
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _solve_bwd(neuron, min_slope, residuals, cotangent):
-    times, weights, threshold, found = residuals
-    push = spread(found, cotangent, threshold, min_slope)
+    times, weights, threshold, crossing = residuals
+    push = spread(crossing, cotangent, threshold, min_slope)
 
     def backwards(adjoint, gap):
         """Run λ_I' = λ_I / τ_longest − λ / τ_mem and λ' = λ / τ_shortest back over a gap."""
@@ -34,7 +34,7 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
         return fast_part * fast, of_current * slow + fast_part * added
 
     # The jump at the spike is −1 / V'; from there back to the last input that took part.
-    first = backwards((-push, jnp.zeros_like(push)), found.wait)
+    first = backwards((-push, jnp.zeros_like(push)), crossing.wait)
     order = jnp.argsort(-times)  # latest input first, silent ones before
     ranked = times[order]
     before = jnp.append(ranked[:1], ranked[:-1])
@@ -44,7 +44,7 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
     def step(adjoint, inputs):
         time, gap, row = inputs
         moved = backwards(adjoint, gap)
-        begins = time == found.last
+        begins = time == crossing.last
         adjoint = tuple(jnp.where(begins, new, old) for new, old in zip(first, moved, strict=True))
         fast_part, of_current = adjoint
         drift = of_current / neuron.longest - fast_part / neuron.tau_mem

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import CodeType, ModuleType
 
 
 class _Forwarder(MetaPathFinder, Loader):
@@ -16,9 +16,11 @@ class _Forwarder(MetaPathFinder, Loader):
     def find_spec(self, fullname, path=None, target=None):
         return ModuleSpec(fullname, self) if fullname in self.names else None
 
+    def _message(self, fullname: str) -> str:
+        return f"{fullname} is now {' and '.join(self.names[fullname].split())}"
+
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        names = self.names[spec.name].split()
-        message = f"{spec.name} is now {' and '.join(names)}"
+        names, message = self.names[spec.name].split(), self._message(spec.name)
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         module = ModuleType(spec.name, message)
         for name in names:
@@ -29,12 +31,22 @@ class _Forwarder(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Do nothing: the module was filled when it was made."""
 
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of `python -m fullname`, which runs the new module."""
+        # Warns from __main__, so that it is shown.
+        lines = (
+            "import runpy, warnings",
+            f"warnings.warn({self._message(fullname)!r}, DeprecationWarning)",
+            f"runpy.run_module({self.names[fullname]!r}, run_name='__main__', alter_sys=True)",
+        )
+        return compile("\n".join(lines), f"<{fullname}>", "exec")
+
 
 def forward(names: Mapping[str, str]) -> None:
     """Let old names of modules be imported: a table from old to new dotted names.
 
-    An import by an old name gives what the new module holds, or the new ones, with spaces between
-    them, and a DeprecationWarning.
+    `names` may lead to several new ones, with spaces between them. An import by an old name gives
+    what they hold, and `python -m` runs the command in the new one, both with a DeprecationWarning.
     """
     sys.meta_path.append(_Forwarder(names))
 
@@ -64,6 +76,8 @@ MOVED = {
     "ttfs_jax.dense_training": "ttfs_jax.training.dense",
     "ttfs_jax.bucket_training": "ttfs_jax.training.buckets",
     "ttfs_jax.buckets": "ttfs_jax.training.shapes",
+    "ttfs_jax.datasets.ranges": "ttfs_jax.support.ranges ttfs_jax.datasets.eye.clips"
+    " ttfs_jax.datasets.events.columns",
     "ttfs_jax.datasets.clips": "ttfs_jax.datasets.eye.clips",
     "ttfs_jax.datasets.eye_face": "ttfs_jax.datasets.eye.face",
     "ttfs_jax.datasets.eye_motion": "ttfs_jax.datasets.eye.motion",

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -96,7 +97,8 @@ def optional(allowed: Range) -> Range:
     return replace(allowed, optional=True)
 
 
-SEED = whole(0, 2**32 - 1)
+LARGEST_SEED = 2**32 - 1
+SEED = whole(0, LARGEST_SEED)
 
 _deferred: ContextVar[bool] = ContextVar("deferred", default=False)
 
@@ -153,3 +155,21 @@ def require(config: Any, *, within: str = "") -> None:
     except RangeError as error:
         name = option(within + error.field)
         raise InputError(f"{name} {error.value} must be {error.wanted}") from error
+
+
+def check_whole(name: str, value: int, low: int, high: int) -> None:
+    """Check one whole number outside a config, such as an argument that a person gives.
+
+    Raises: InputError that names it by `name` unless `low` ≤ `value` ≤ `high`.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or not low <= number <= high:
+        raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+
+def check_seed(name: str, seed: int) -> None:
+    """Raise InputError that names a `seed` by `name` if it is no whole number up to 2³² − 1."""
+    check_whole(name, seed, 0, LARGEST_SEED)

@@ -22,13 +22,13 @@ import numpy as np
 
 from hardware.xylo.core import Trace
 from hardware.xylo.families import family, require
-from hardware.xylo.mappings.exact_neurons import Slopes, coarse_and_fine, fit, holding, split
+from hardware.xylo.mappings.circuit import Circuit, number_neurons
+from hardware.xylo.mappings.exact_neurons import Slopes, fit, holding, split
 from hardware.xylo.network import ChipNetwork
 from ttfs_jax.network.dense import Dense
 from ttfs_jax.support.errors import InputError
 
 START = 2  # steps before the first input, in which timer and relay start
-SELF_WEIGHT = -128  # of one-shot neurons, the strongest there is
 
 
 class Exact(NamedTuple):
@@ -99,37 +99,6 @@ def _check(layers, window_lengths, logit_range, steps, synapses):
         raise InputError(f"logit_range must be (low, high) with low < high, not {logit_range}")
 
 
-class _Ids(NamedTuple):
-    twins: tuple[np.ndarray, ...]
-    complements: tuple[np.ndarray, ...]
-    timers: np.ndarray
-    count: int
-
-
-def _lay_out(sizes: Sequence[int], pulses: int) -> _Ids:
-    """Number the neurons: first layer first, where inputs reach, and the logits' last."""
-    ends = np.cumsum([*np.repeat(sizes[:-1], 2), 3 * pulses, sizes[-1]])
-    *hidden, timers, logits = np.split(np.arange(ends[-1]), ends[:-1])
-    return _Ids((*hidden[::2], logits), tuple(hidden[1::2]), timers.reshape(pulses, 3), ends[-1])
-
-
-def _one_shots(fields, ids, acting):
-    """Set up the timers of pulses that act at the given steps, and their relays.
-
-    A timer's potential is t + 2 at step t: bias 2 less a leak of 1. The relay's current halves
-    before use, 124 → 62, and its potential has no memory: 62 // 2 spikes once.
-    """
-    timer, relay, starter = ids.timers.T
-    for ticking, step in ((timer, acting - 1), (starter, acting - 2)):
-        fields["bias"][ticking] = 2
-        fields["threshold"][ticking] = step + 2
-    fields["threshold"][relay] = 2
-    fields["dash_syn"][relay], fields["dash_mem"][relay] = 1, 0
-    fields["weights_rec"][starter, relay, 0] = 124
-    once = np.concatenate([timer, relay, starter, *ids.complements])
-    fields["weights_rec"][once, once, -1] = SELF_WEIGHT
-
-
 def convert(
     layers: Sequence[Dense],
     window_lengths: Sequence[float],
@@ -161,57 +130,8 @@ def convert(
     starts = START + steps * np.arange(depth + 1)
     # The pulses: the start of each layer and of the last firing window, the ends of hidden layers.
     acting = np.concatenate([starts, starts[1:-1] + steps - 1])
-    ids = _lay_out(sizes, len(acting))
-    fields = {
-        "weights_in": np.zeros((len(slopes[0].weights), ids.count, synapses), np.int64),
-        "weights_rec": np.zeros((ids.count, ids.count, synapses), np.int64),
-        "weights_out": np.zeros((ids.count, sizes[-1]), np.int64),
-        "dash_syn": np.full((ids.count, synapses), 15),
-        "dash_mem": np.full(ids.count, 15),
-        "threshold": np.ones(ids.count, np.int64),
-        "bias": np.zeros(ids.count, np.int64),
-    }
-    recurrent = fields["weights_rec"]
-
-    def pulse(number, targets, current):
-        """Start a current [N, S] in the targets."""
-        timer, relay, _ = ids.timers[number]
-        recurrent[relay, targets], recurrent[timer, targets] = coarse_and_fine(current)
-
-    _one_shots(fields, ids, acting)
-    against = np.array([1, -1][:synapses]) * holding(steps, synapses)
-    for number, (layer, twins) in enumerate(zip(slopes, ids.twins, strict=True)):
-        weights = split(layer.weights, synapses)
-        if number == 0:
-            fields["weights_in"][:, twins] = weights
-        else:
-            for sources in (ids.twins[number - 1], ids.complements[number - 1]):
-                recurrent[np.ix_(sources, twins)] = weights
-        # The leak of a positive potential is made up for.
-        fields["threshold"][twins], fields["bias"][twins] = layer.threshold, 1
-        pulse(number, twins, split(layer.lift, synapses) + against)
-        pulse(number + 1, twins, split(layer.ramp, synapses))
-    for number, complements in enumerate(ids.complements):
-        twins, layer = ids.twins[number], slopes[number]
-        # A little more than the slope, so that the potential falls from now on.
-        end = depth + 1 + number
-        pulse(end, twins, split(-(layer.slope + 2 * steps), synapses))
-        recurrent[ids.timers[end, 1], complements, 0] = 2
-        recurrent[twins, complements, -1] = SELF_WEIGHT
-        fields["threshold"][complements] = 40
-    fields["weights_out"][ids.twins[-1], np.arange(sizes[-1])] = 127
-    few = np.ones(sizes[-1], np.int64)
-    network = ChipNetwork(
-        **fields,
-        # An output follows its neuron once: the current 127 becomes 64, 32, 16 …
-        dash_syn_out=few,
-        dash_mem_out=0 * few,
-        threshold_out=64 * few,
-        bias_out=0 * few,
-        shift_in=np.int32(0),
-        shift_rec=np.int32(0),
-        shift_out=np.int32(0),
-    )
+    ids = number_neurons(sizes, len(acting))
+    network = _build(slopes, ids, acting, steps=steps, synapses=synapses)
     return Exact(
         network=require(network, family(chip)),
         steps=steps,
@@ -222,6 +142,28 @@ def convert(
         timers=ids.timers,
         slopes=slopes,
     )
+
+
+def _build(slopes, ids, acting, *, steps, synapses):
+    """Build the circuit of layers whose pulses, in the order of `convert`, act at given steps."""
+    circuit = Circuit(ids, inputs=len(slopes[0].weights), synapses=synapses)
+    circuit.set_timers(acting)
+    against = np.array([1, -1][:synapses]) * holding(steps, synapses)
+    for number, (layer, twins) in enumerate(zip(slopes, ids.twins, strict=True)):
+        if number == 0:
+            circuit.connect_inputs(layer.weights)
+        else:
+            circuit.connect_layer(number, layer.weights)
+        circuit.set_twins(number, layer.threshold)
+        circuit.pulse(number, twins, split(layer.lift, synapses) + against)
+        circuit.pulse(number + 1, twins, split(layer.ramp, synapses))
+    for number, layer in enumerate(slopes[:-1]):
+        end = len(slopes) + 1 + number
+        # A little more than the slope, so that the potential falls from now on.
+        falling = -(layer.slope + 2 * steps)
+        circuit.pulse(end, ids.twins[number], split(falling, synapses))
+        circuit.set_complements(number, end)
+    return circuit.to_network()
 
 
 def encode(inputs: np.ndarray, *, steps: int, total_steps: int) -> np.ndarray:

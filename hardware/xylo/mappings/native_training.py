@@ -69,12 +69,12 @@ def make_train(
 ) -> Callable[..., Trained]:
     """Make `train(key, widths, dynamics, inputs, labels) -> Trained`, pure and unbatched.
 
-    `sizes` are the largest: inputs, hidden layers, classes. `widths` [hidden layers] says how many
-    neurons of each are in use; the others have no inputs and never spike. inputs [N, I] in
-    [0, 1], labels [N]. The loss is the cross-entropy of the outputs' potentials after the last
-    step, plus the penalty on second spikes. Gradients pass the rounding straight through, spikes
-    by a surrogate, and the reset, V − n θ, like any other operation: cutting it off there made no
-    difference that four digits' runs could tell.
+    `sizes` are the largest: inputs, hidden layers, classes; `config` is the recipe; a sample is run
+    for `steps`. `widths` [hidden layers] says how many neurons of each are in use; the others have
+    no inputs and never spike. inputs [N, I] in [0, 1], labels [N]. The loss is the cross-entropy of
+    the outputs' potentials after the last step, plus the penalty on second spikes. Gradients pass
+    the rounding straight through, spikes by a surrogate, and the reset, V − n θ, like any other
+    operation: cutting it off there made no difference that four digits' runs could tell.
 
     Raises: ValueError when the data do not fill one batch.
     Source: surrogate gradients, Neftci et al. 2019 (arXiv:1901.09948).
@@ -82,50 +82,54 @@ def make_train(
 
     def train(key, widths, dynamics, inputs, labels):
         masks = in_use(sizes, widths)
-        used = [sizes[0], *widths]
-
-        def physical(params):
-            return tuple(
-                Layer(jnp.where(mask[None], WEIGHT_UNIT * kernel, 0.0), jnp.exp(threshold))
-                for (kernel, threshold), mask in zip(params, masks, strict=True)
-            )
 
         def loss(params, batch, targets, noise):
-            layers = physical(params)
+            layers = _physical(params, masks)
             batch = shift_inputs(noise, batch, spread=config.jitter)
             outcome = run_batch(layers, dynamics, batch, steps=steps)
-            values = jax.vmap(lambda one: logits(one, dynamics))(outcome)
-            error = cross_entropy(values, targets, smoothing=config.label_smoothing)
-            if config.first_spike:
-                unit = LOGIT_UNIT * power(dynamics.dash_mem)
-                above = outcome.potential.max(1) / unit - THRESHOLD
-                right = jax.nn.one_hot(targets, sizes[-1])
-                reach = optax.sigmoid_binary_cross_entropy(above, right).sum(1).mean()
-                error = error + config.first_spike * reach
-            more = sum(
-                jax.nn.relu(spikes.sum(1) - 1.0).sum(1).mean() / width
-                for spikes, width in zip(outcome.spikes, widths, strict=True)
-            )
-            return error + config.second_spike_penalty * more
+            return _loss(outcome, dynamics, targets, widths, config)
 
         key_init, key_train = jax.random.split(key)
-        drawn = init(key_init, sizes, dynamics)
-        # Fewer neurons in use than drawn for: larger weights.
-        params = [
-            (layer.kernel / WEIGHT_UNIT * (size / use) ** 0.5, jnp.log(layer.threshold))
-            for layer, size, use in zip(drawn, sizes[:-1], used, strict=True)
-        ]
-        params, values = fit(
-            loss,
-            params,
-            key_train,
-            inputs,
-            labels,
-            config=config,
-        )
-        return Trained(physical(params), values)
+        params = _draw(key_init, sizes, widths, dynamics)
+        params, values = fit(loss, params, key_train, inputs, labels, config=config)
+        return Trained(_physical(params, masks), values)
 
     return train
+
+
+def _draw(key, sizes, widths, dynamics):
+    """Draw what the optimiser sees: kernels in units of 32, logarithms of thresholds."""
+    drawn = init(key, sizes, dynamics)
+    # Fewer neurons in use than drawn for: larger weights.
+    return [
+        (layer.kernel / WEIGHT_UNIT * (size / use) ** 0.5, jnp.log(layer.threshold))
+        for layer, size, use in zip(drawn, sizes[:-1], [sizes[0], *widths], strict=True)
+    ]
+
+
+def _physical(params, masks):
+    """Turn what the optimiser sees into layers of the neurons in use."""
+    return tuple(
+        Layer(jnp.where(mask[None], WEIGHT_UNIT * kernel, 0.0), jnp.exp(threshold))
+        for (kernel, threshold), mask in zip(params, masks, strict=True)
+    )
+
+
+def _loss(outcome, dynamics, targets, widths, config):
+    """Return the loss of a batch: outcome, each leaf [B, ...], targets [B] -> []."""
+    values = jax.vmap(lambda one: logits(one, dynamics))(outcome)
+    error = cross_entropy(values, targets, smoothing=config.label_smoothing)
+    if config.first_spike:
+        unit = LOGIT_UNIT * power(dynamics.dash_mem)
+        above = outcome.potential.max(1) / unit - THRESHOLD
+        right = jax.nn.one_hot(targets, values.shape[-1])
+        reach = optax.sigmoid_binary_cross_entropy(above, right).sum(1).mean()
+        error = error + config.first_spike * reach
+    more = sum(
+        jax.nn.relu(spikes.sum(1) - 1.0).sum(1).mean() / width
+        for spikes, width in zip(outcome.spikes, widths, strict=True)
+    )
+    return error + config.second_spike_penalty * more
 
 
 def choose_threshold(potential: jax.Array, labels: jax.Array, *, candidates: int = 32) -> jax.Array:

@@ -16,7 +16,7 @@ ALIASES = {
 }
 KEY_OF = {alias: key for key, names in ALIASES.items() for alias in names}
 UNSIGNED_MINUS_ONE = (255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1)  # −1 in u1, u2, u4, u8
-LARGEST_EDGE = 4096  # pixels; sold event sensors reach 1280
+LARGEST_EDGE = 4096  # pixels of a frame or sensor; sold event sensors reach 1280
 MOSTLY = 0.9  # share of a column's values that must look like what it is taken for
 
 # All orders with x before y; the first three are in use.

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.datasets.ranges import check_whole, random_key
 from ttfs_jax.support.errors import InputError, unknown
+from ttfs_jax.support.ranges import check_whole
 
 Code = Literal["count", "first-event"]
 MOST = 10_000  # draws, frames, stride: more than any recording has use for
@@ -33,6 +33,15 @@ def draw_clip(key: jax.Array, length: jax.Array, *, frames: int, stride: int) ->
     kept = (length - begin + stride - 1) // stride
     crop = jax.random.randint(key_crop, (), 0, jnp.maximum(kept - frames, 0) + 1)
     return begin + stride * ((crop + jnp.arange(frames)) % kept)
+
+
+def random_key(seed: int) -> jax.Array:
+    """Make a key of JAX from a seed of any size ≥ 0; different seeds below 2⁶⁴ give different keys.
+
+    Below 2³² it is `jax.random.key(seed)`, which leaves out all higher bits.
+    """
+    key = jax.random.key(seed % 2**32)
+    return jax.random.fold_in(key, seed >> 32) if seed >> 32 else key
 
 
 def draw_clips(lengths: np.ndarray, *, draws: int, frames: int, stride: int, seed: int):

@@ -6,11 +6,12 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split
+from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye.clips import MOST, Code, draw_clips, show, split_by_person
 from ttfs_jax.datasets.eye.plan import FEWEST_SUBJECTS, MOST_SUBJECTS
 from ttfs_jax.datasets.eye.recordings import Recordings
-from ttfs_jax.datasets.ranges import LARGEST_EDGE, LARGEST_SEED, check_seed, check_whole
 from ttfs_jax.support.errors import InputError, unknown
+from ttfs_jax.support.ranges import LARGEST_SEED, check_seed, check_whole
 
 Protocol = Literal["subject-disjoint", "official"]
 VALIDATION_PARTS = 6  # one sixth of the people who are not tested validates (chosen)

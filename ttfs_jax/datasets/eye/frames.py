@@ -13,12 +13,13 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye.see import Index
-from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_whole
 from ttfs_jax.support.array_file import map_array, reserved_array
 from ttfs_jax.support.cache_entry import load_or_make
 from ttfs_jax.support.cache_folder import cache_folders
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check_whole
 
 # Grey is no event; white and black are the polarities. JPEG blurs the levels, hence a threshold
 # halfway between grey and either end. Which polarity is white is not published: ON is chosen.

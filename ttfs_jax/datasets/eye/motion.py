@@ -1,6 +1,7 @@
 """How an eye moves in time: emotions through facial action units, gaze, blinks, headset slip."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -144,51 +145,68 @@ def _wander(key, times, size, seconds=1.5):
     return (sizes[None] * jnp.sin(times[:, None] * speeds[None] + phases[None])).sum(1)
 
 
-def move(
-    key: jax.Array, style: Style, emotion: jax.Array, light: jax.Array, config: MotionConfig, steps
-) -> Pose:
-    """Let a person show an emotion: the pose at every step, each field [T].
+class _Expression(NamedTuple):
+    course: jax.Array  # [T] of the whole face, in [0, 1]
+    unit: dict[int, jax.Array]  # activity of every unit, each [T]
 
-    emotion [] indexes `EMOTIONS`, light [] indexes `face.LIGHTS`; `steps` (static) at
-    `config.rate` a second. Neutral has gaze, blinks, slip and habits like every other emotion.
-    """
-    (
-        key_take,
-        key_show,
-        key_delay,
-        key_tremor,
-        key_x,
-        key_y,
-        key_blink,
-        key_slip,
-        key_micro,
-        key_pupil,
-    ) = jax.random.split(key, 10)
-    times = jnp.arange(steps) / config.rate
-    wanted = jnp.asarray(prototype_table())[emotion]
-    take = 1.0 + config.take_spread * jax.random.normal(key_take, wanted.shape)
-    strength = wanted * style.strength * jnp.clip(take, 0.0, 2.0)
+
+def _express(keys, times, style, emotion, config) -> _Expression:
+    """Let the units of an emotion come and go; keys for take, showings, delays and tremor."""
+    key_take, key_show, key_delay, key_tremor = keys
+    prototype = jnp.asarray(prototype_table())[emotion]
+    take = 1.0 + config.take_spread * jax.random.normal(key_take, prototype.shape)
+    strength = prototype * style.strength * jnp.clip(take, 0.0, 2.0)
     # One face: the units start together, each a little early or late.
     tempo = jnp.array([TEMPO.get(name, 1.0) for name in EMOTIONS])[emotion]
     together = _showings(key_show, times, config, tempo)
-    delays = 0.03 * jax.random.normal(key_delay, wanted.shape)
+    delays = 0.03 * jax.random.normal(key_delay, prototype.shape)
     course = jax.vmap(lambda d: jnp.interp(times - d, times, together))(delays).T
     tremor = jax.vmap(lambda k: _wander(k, times, config.tremor, 0.1), out_axes=1)(
         jax.random.split(key_tremor, len(UNITS))
     )
     units = style.habit[None] + strength[None] * course * (1.0 + tremor)  # [T, U]
-    unit = {number: units[:, n] for n, number in enumerate(UNITS)}
+    return _Expression(together, {number: units[:, n] for n, number in enumerate(UNITS)})
+
+
+def _look(keys, times, emotion, course, config):
+    """Return gaze x and y, each [T]: fixations, drift, and down when sad; keys for x, y, drift."""
+    key_x, key_y, key_drift = keys
     down = jnp.array([LOOK_DOWN.get(name, 0.0) for name in EMOTIONS])[emotion]
-    micro = jax.vmap(lambda k: _wander(k, times, config.drift, 0.12))(jax.random.split(key_micro))
+    micro = jax.vmap(lambda k: _wander(k, times, config.drift, 0.12))(jax.random.split(key_drift))
     gaze_x = _jumps(key_x, times, config.fixation, config.saccade, config.gaze_spread) + micro[0]
     gaze_y = _jumps(key_y, times, config.fixation, config.saccade, 0.5 * config.gaze_spread)
-    gaze_y = gaze_y + micro[1] + 0.09 * down * together
+    return gaze_x, gaze_y + micro[1] + 0.09 * down * course
+
+
+def _slip(key, times, config):
+    """Return how the headset sits: x, y, roll [3, T]."""
+    key_seat, *keys_slip = jax.random.split(key, 4)
+    seat = config.seat * jax.random.normal(key_seat, (3, 1))
+    return seat + jax.vmap(lambda k: _wander(k, times, config.slip, 4.0))(jnp.stack(keys_slip))
+
+
+def move(
+    key: jax.Array,
+    style: Style,
+    emotion: jax.Array,
+    light: jax.Array,
+    config: MotionConfig,
+    steps: int,
+) -> Pose:
+    """Let a person show an emotion: the pose at every step, each field [T].
+
+    `key` draws the take, `style` is the person's, `emotion` [] indexes `EMOTIONS`, `light` []
+    indexes `face.LIGHTS`; `steps` (static) at `config.rate` per second. Neutral has gaze, blinks,
+    slip and habits like every other emotion.
+    """
+    *keys, key_x, key_y, key_blink, key_slip, key_drift, key_pupil = jax.random.split(key, 10)
+    times = jnp.arange(steps) / config.rate
+    course, unit = _express(keys, times, style, emotion, config)
+    gaze_x, gaze_y = _look((key_x, key_y, key_drift), times, emotion, course, config)
     blink = _blinks(key_blink, times, style.blink_rate, config.blink)
     # The upper lid follows the gaze down.
     lid = 1.0 + 0.55 * unit[5] - 0.3 * unit[7] - 0.45 * unit[43] - 0.15 * unit[6] - 1.2 * gaze_y
-    key_seat, *keys_slip = jax.random.split(key_slip, 4)
-    seat = config.seat * jax.random.normal(key_seat, (3, 1))
-    slip = seat + jax.vmap(lambda k: _wander(k, times, config.slip, 4.0))(jnp.stack(keys_slip))
+    slip = _slip(key_slip, times, config)
     # A pupil is smaller in bright light; order of `face.LIGHTS`.
     response = jnp.array([1.0, 0.7, 1.5, 0.9])[light]
     return Pose(

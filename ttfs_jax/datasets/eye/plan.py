@@ -6,7 +6,7 @@ import numpy as np
 
 from ttfs_jax.datasets.eye.face import LIGHTS
 from ttfs_jax.datasets.eye.motion import EMOTIONS
-from ttfs_jax.datasets.ranges import check_seed, check_whole
+from ttfs_jax.support.ranges import check_seed, check_whole
 
 # Counts of SEE, Zhang et al. 2023 (arXiv:2310.04043): people, sequences, test sequences; the
 # people of each light and the sequences of each emotion and subset as far as they are public.

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax.datasets.events import camera
+from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye import face, motion, simulator
 from ttfs_jax.datasets.eye import plan as eye_plan
 from ttfs_jax.datasets.eye.face import LIGHTS
@@ -22,10 +23,10 @@ from ttfs_jax.datasets.eye.motion import EMOTIONS
 from ttfs_jax.datasets.eye.plan import LONGEST, SUBJECTS, Take, make_plan
 from ttfs_jax.datasets.eye.recordings import Progress, Recordings
 from ttfs_jax.datasets.eye.simulator import CAMERA, MOTION, Recording, simulate
-from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_seed, check_whole
 from ttfs_jax.support.array_file import map_array, reserved_array
 from ttfs_jax.support.cache_entry import load_or_make
 from ttfs_jax.support.cache_folder import cache_folders
+from ttfs_jax.support.ranges import check_seed, check_whole
 
 SOURCES = (camera, face, motion, eye_plan, simulator)
 # All that JAX's random numbers depend on besides its version.

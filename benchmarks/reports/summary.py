@@ -1,4 +1,7 @@
-"""Put finished runs side by side, with mean and spread: `python -m benchmarks.summary RUN ...`."""
+"""Put finished runs side by side: `python -m benchmarks.reports.summary RUN ...`.
+
+Every figure of the test data by run, then mean and standard deviation.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +29,8 @@ class Arguments:
 def row(metrics: dict) -> dict[str, float]:
     """Take the figures of one run: best on validation of evolution, and of random search.
 
-    `before_*` are figures of the network before fine-tuning, all others of the one shipped.
+    `metrics` are the run's. `before_*` are figures of the network before fine-tuning, all others of
+    the one shipped.
     """
     best, control = metrics["best"][0], metrics["random_search"][0]
     figures = {
@@ -53,7 +57,10 @@ def row(metrics: dict) -> dict[str, float]:
 
 
 def summarise(rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
-    """Return (mean, standard deviation with n − 1) of every figure; 0 spread for one run."""
+    """Return (mean, standard deviation with n − 1) of every figure; 0 spread for one run.
+
+    `rows` are those of `row`, one per run.
+    """
     spread = int(len(rows) > 1)
     return {
         name: (
@@ -66,7 +73,10 @@ def summarise(rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
 
 
 def compare(arguments: Arguments) -> dict:
-    """Read the runs and sum them up: JSON values. Raises: InputError for no runs."""
+    """Read the runs that the `arguments` name and sum them up: JSON values.
+
+    Raises: InputError for no runs.
+    """
     if not arguments.runs:
         raise InputError("name at least one finished run")
     metrics = [read_metrics(folder) for folder in arguments.runs]
@@ -80,7 +90,7 @@ def compare(arguments: Arguments) -> dict:
 
 
 def show(result: dict) -> Table:
-    """Lay out one column per run, then mean ± standard deviation."""
+    """Lay out one column per run of the `result`, then mean ± standard deviation."""
     rows = result["runs"]
     table = Table("figure (test)", *(f"seed {r['seed']}" for r in rows), "mean ± sd")
     table.title = ", ".join(result["datasets"])
@@ -92,8 +102,8 @@ def show(result: dict) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
-    run_command("benchmarks.summary", Arguments, compare, show, arguments)
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
+    run_command("benchmarks.reports.summary", Arguments, compare, show, arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pictures of the simulated eye for the docs: `python -m benchmarks.eye_sheet`.
+"""Pictures of the simulated eye for the docs: `python -m benchmarks.reports.eye_sheet`.
 
 A contact sheet (each light, each emotion; intensity above, events below) and a GIF per emotion.
 """
@@ -11,15 +11,16 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from rich.markup import escape
 
+from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye.face import LIGHTS
 from ttfs_jax.datasets.eye.frames import to_levels
 from ttfs_jax.datasets.eye.motion import EMOTIONS
 from ttfs_jax.datasets.eye.plan import LONGEST, Take
 from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.datasets.eye.simulator import FRAMES_PER_SECOND, Recording
-from ttfs_jax.datasets.ranges import LARGEST_EDGE, check_seed, check_whole
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check_seed, check_whole
 
 CAPTION = "simulated eye data"
 
@@ -41,17 +42,23 @@ class Arguments:
 
 
 def take(subject: int, emotion: str, light: str, length: int) -> Take:
-    """Describe a take outside any plan."""
+    """Describe a take outside any plan.
+
+    Person `subject` shows an `emotion` in a `light` for a `length` in frames.
+    """
     return Take(f"sheet_{emotion}_{light}", subject, emotion, light, length, True)
 
 
 def liveliest(recording: Recording) -> int:
-    """Choose the frame with the most events."""
+    """Choose the frame of a `recording` with the most events."""
     return int(np.count_nonzero(recording.events, axis=(1, 2)).argmax())
 
 
 def draw_sheet(columns: dict[str, Recording]) -> Figure:
-    """Draw the liveliest frame of each recording: intensity above, events below."""
+    """Draw the liveliest frame of each recording: intensity above, events below.
+
+    `columns` are recordings by their titles.
+    """
     figure = Figure(figsize=(1.3 * len(columns), 3.1), layout="constrained")
     figure.suptitle(CAPTION, fontsize=10)
     axes = figure.subplots(2, len(columns))
@@ -65,9 +72,10 @@ def draw_sheet(columns: dict[str, Recording]) -> Figure:
 
 
 def write_gif(path: Path, recording: Recording, *, scale: int = 2) -> None:
-    """Write intensity and events side by side at 30 frames per second, with the caption.
+    """Write intensity and events of a `recording` side by side at 30 frames per second.
 
-    `scale` is the edge of a pixel in the picture.
+    The caption is in every picture; `path` ends in .gif, `scale` is the edge of a pixel in the
+    picture.
     """
     pictures = []
     for light, events in zip(recording.light, to_levels(recording.events), strict=True):
@@ -80,7 +88,10 @@ def write_gif(path: Path, recording: Recording, *, scale: int = 2) -> None:
 
 
 def draw(arguments: Arguments) -> dict:
-    """Draw everything: where to and how many, JSON values."""
+    """Draw what the `arguments` ask for: where to and how many, JSON values.
+
+    Raises: InputError for options out of their range, or a folder that cannot be written.
+    """
     check_whole("--frames", arguments.frames, 1, LONGEST)
     check_whole("--size", arguments.size, 1, LARGEST_EDGE)
     check_seed("--seed", arguments.seed)
@@ -107,13 +118,13 @@ def draw(arguments: Arguments) -> dict:
 
 
 def show(result: dict) -> str:
-    """Tell what was drawn."""
+    """Tell what was drawn, from the `result` of `draw`."""
     return escape(f"eye_sheet.png and {result['gifs']} GIFs of {CAPTION} in {result['out']}")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Draw everything and tell where."""
-    run_command("benchmarks.eye_sheet", Arguments, draw, show, arguments)
+    """Draw everything and tell where; `arguments` replace those of the command line."""
+    run_command("benchmarks.reports.eye_sheet", Arguments, draw, show, arguments)
 
 
 if __name__ == "__main__":

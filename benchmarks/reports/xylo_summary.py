@@ -1,4 +1,7 @@
-"""Put several runs of `--space xylo` into one table: `python -m benchmarks.xylo_summary DIR …`."""
+"""Put several runs of `--space xylo` into tables.
+
+`python -m benchmarks.reports.xylo_summary DIR …`
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,12 +67,18 @@ def describe(network: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(result: dict[str, Any]) -> Group:
-    """Lay out the networks on test data, and the comparison with the baseline below."""
+    """Lay out the networks on test data, and the comparison with the baseline below.
+
+    `result` is that of `summarise`.
+    """
     return Group(show_networks(result["runs"]), show_comparison(result["runs"]))
 
 
 def show_networks(rows: list[dict[str, Any]]) -> Table:
-    """Lay out hypervolumes, the best network and the baseline of each run."""
+    """Lay out hypervolumes, the best network and the baseline of each run.
+
+    `rows` are those of `read`, one per run.
+    """
     table = Table(title="--space xylo: hypervolume on validation data, best network on test")
     for name in ("seed", "", "volume", "WAR", "µJ (low to high)", "ms", "differs", "min"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -114,7 +123,10 @@ def show_networks(rows: list[dict[str, Any]]) -> Table:
 
 
 def show_comparison(rows: list[dict[str, Any]]) -> Table:
-    """Lay out how both searches compare with the baseline, all trained equally short."""
+    """Lay out how both searches compare with the baseline, all trained equally short.
+
+    `rows` are those of `read`, one per run.
+    """
     table = Table(title="Compared with the baseline, validation data, short training")
     for name in ("seed", "", "dominates", "WAR", "UAR", "µJ at its WAR", "at its UAR"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -156,7 +168,10 @@ def show_comparison(rows: list[dict[str, Any]]) -> Table:
 
 
 def summarise(arguments: Arguments) -> dict[str, Any]:
-    """Summarise all runs: JSON values. Raises: InputError for no runs."""
+    """Summarise all runs that the `arguments` name: JSON values.
+
+    Raises: InputError for no runs.
+    """
     if not arguments.runs:
         raise InputError("name at least one finished run of --space xylo")
     rows = [read(run) for run in arguments.runs]
@@ -164,8 +179,8 @@ def summarise(arguments: Arguments) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line."""
-    run_command("benchmarks.xylo_summary", Arguments, summarise, show, arguments)
+    """Print a table or a JSON line; `arguments` replace those of the command line."""
+    run_command("benchmarks.reports.xylo_summary", Arguments, summarise, show, arguments)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Reports of finished runs, and the figures of the docs."""
