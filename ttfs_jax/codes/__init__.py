@@ -1,6 +1,7 @@
 """Neural codes by name. A new one is one file with a `Code`, and one line here."""
 
 from ttfs_jax.codes.code import Code, Signal
+from ttfs_jax.codes.rate import Rate
 from ttfs_jax.codes.relu import Relu
 from ttfs_jax.codes.ttfs import Ttfs
 from ttfs_jax.support.errors import unknown
@@ -10,6 +11,7 @@ CODES: dict[str, Code] = {
     for one in (
         Relu(),
         Ttfs(),
+        Rate(),
     )
 }
 
