@@ -25,7 +25,7 @@ from search.run_directory import RunDirectory
 from search.space import Space, make_space
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, EyeConfig, Split
-from ttfs_jax.evaluation.measure import Measured
+from ttfs_jax.tasks import Measured
 from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.training.recipe import TrainConfig

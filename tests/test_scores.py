@@ -18,11 +18,6 @@ from search.space import make_space
 from ttfs_jax.codes import window as windows
 from ttfs_jax.codes.encoding import encode, first_spike_readout
 from ttfs_jax.evaluation.measure import clipped_share, evaluate
-from ttfs_jax.evaluation.metrics import (
-    confusion,
-    unweighted_average_recall,
-    weighted_average_recall,
-)
 from ttfs_jax.network.architecture import (
     CONV5,
     RESIDUAL,
@@ -36,7 +31,12 @@ from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.network.stages import largest
 from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE
-from ttfs_jax.training.losses import cross_entropy, first_spike_cross_entropy
+from ttfs_jax.tasks.losses import cross_entropy, first_spike_cross_entropy
+from ttfs_jax.tasks.recall import (
+    confusion,
+    unweighted_average_recall,
+    weighted_average_recall,
+)
 
 LABELS = np.array([0, 0, 0, 0, 2, 2, 3])
 PREDICTIONS = np.array([0, 0, 0, 1, 2, 0, 1])

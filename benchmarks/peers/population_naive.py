@@ -20,7 +20,7 @@ from search.space import Space
 from ttfs_jax.network.architecture import Architecture, NetworkSpec, mask
 from ttfs_jax.network.layers import NORM_EPSILON
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.training.losses import cross_entropy
+from ttfs_jax.tasks.losses import cross_entropy
 from ttfs_jax.training.recipe import augment
 
 
