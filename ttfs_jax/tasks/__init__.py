@@ -2,10 +2,12 @@
 
 from ttfs_jax.support.errors import unknown
 from ttfs_jax.tasks.classification import Classification, Measured
+from ttfs_jax.tasks.regression import Regression
 from ttfs_jax.tasks.task import Activity, Task
 
 _ALL: tuple[Task, ...] = (
     Classification(),
+    Regression(),
 )
 TASKS = {one.name: one for one in _ALL}
 
