@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ranking_study import shortened
-from search import algorithms, stages
+from search import stages
 from search.config import Config, RetrainConfig, SupernetConfig
-from search.exploration import Search
-from search.progress import Reporter
-from search.retrain import Retraining
-from search.run_directory import RunDirectory
-from search.space import make_space
+from search.loop import algorithms
+from search.loop.exploration import Search
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
+from search.retraining.population import Retraining
+from search.spaces.convolutional import make_space
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Augmentation, Dataset
 from ttfs_jax.network.masked import Network

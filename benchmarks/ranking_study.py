@@ -14,14 +14,15 @@ import numpy as np
 from rich.console import Console
 
 from hardware.counts import count
-from search import algorithms, stages
+from search import stages
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig
-from search.exploration import Search
-from search.fitness import Scores, make_evaluator
-from search.progress import Reporter
-from search.retrain import Retraining
-from search.run_directory import RunDirectory
-from search.space import Space, make_space
+from search.loop import algorithms
+from search.loop.exploration import Search
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
+from search.retraining.population import Retraining
+from search.spaces.convolutional import Space, make_space
+from search.strategies.inherited.scores import Scores, make_evaluator
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, EyeConfig, Split
 from ttfs_jax.evaluation.measure import Measured

@@ -10,9 +10,9 @@ from rich.console import Group
 from rich.table import Table
 
 from hardware.target import DISCLAIMER
-from search.run_directory import read_metrics
-from search.xylo_baseline import RECALLS
-from search.xylo_report import best
+from search.loop.run_directory import read_metrics
+from search.reports.chip import best
+from search.retraining.baseline import RECALLS
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
 

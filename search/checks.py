@@ -7,8 +7,8 @@ from typing import Any
 from hardware.xylo.families import family
 from hardware.xylo.rockpool.referee import simulator
 from search.config import Config
-from search.space import Genes
-from search.xylo_fitness import objective_names
+from search.loop.genes import Genes
+from search.strategies.xylo.scores import objective_names
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.devices import multiply_in
 from ttfs_jax.support.errors import InputError

@@ -10,7 +10,7 @@ import tyro
 from hardware.targets import TARGETS, target
 from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.mappings.native_training import NativeTrainConfig
-from search.halving import HalvingConfig
+from search.loop.run_directory import RunDirectory
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
@@ -19,6 +19,19 @@ from ttfs_jax.training.recipe import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
 SPIKING = ("quantised", "grow_windows")  # options of training in spike times
+
+
+@dataclass(frozen=True)
+class HalvingConfig:
+    """When members of a population stop early."""
+
+    factor: int = 1
+    """One in so many members goes on at every rung; 1 = all train to the end."""
+    first: int = 1
+    """Epochs before the first rung; every later rung is `factor` times as far."""
+
+    def __post_init__(self):
+        check(self, factor=whole(1), first=whole(1))
 
 
 def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
@@ -199,18 +212,18 @@ class Config:
         target(self.target)  # raises for an unknown one
 
 
-def to_dict(config: Any) -> dict:
-    """Turn a config into plain JSON values."""
-    return {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in dataclasses.asdict(config).items()
-    }
-
-
 def from_dict(values: dict) -> Config:
     """Turn saved JSON values back into a config. Raises TypeError for unknown keys."""
     config = _build(Config, values)
     return dataclasses.replace(config, data_dir=Path(config.data_dir) if config.data_dir else None)
+
+
+def read_config(run: Path) -> Config:
+    """Read the config of an existing run.
+
+    Raises: InputError if the folder holds no run, or a config this version cannot read.
+    """
+    return RunDirectory.read_config(run, from_dict)
 
 
 def _build(kind: Any, values: dict) -> Any:

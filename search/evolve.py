@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from search import algorithms, report, stages, xylo_report, xylo_stages
+from search import stages, xylo_stages
 from search.checks import (
     XYLO,
     check_chip,
@@ -21,14 +21,17 @@ from search.checks import (
     refuse_changes,
     refuse_idle_options,
 )
-from search.config import PRESETS, Config
-from search.exploration import Search
+from search.config import PRESETS, Config, read_config
+from search.loop import algorithms
+from search.loop.exploration import Search
+from search.loop.genes import Genes
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory, read_metrics
 from search.presets import preset
-from search.progress import Reporter
-from search.run_directory import RunDirectory, read_metrics
-from search.space import SPACES, Genes, make_space
-from search.xylo_fitness import objective_names
-from search.xylo_space import xylo_space
+from search.reports import chip, networks
+from search.spaces.convolutional import SPACES, make_space
+from search.spaces.xylo import xylo_space
+from search.strategies.xylo.scores import objective_names
 from ttfs_jax import datasets
 from ttfs_jax.population import distributed
 from ttfs_jax.support import compilation_cache
@@ -153,12 +156,12 @@ def run(
             metrics = (xylo_stages if on_chip else stages).run(search)
     try:
         if directory.writes and on_chip:
-            xylo_report.write(directory.path, data)
+            chip.write(directory.path, data)
         elif directory.writes:
-            report.write_raster(directory.path, data.test.images, data.name)
-            report.write(directory.path)
+            networks.write_raster(directory.path, data.test.images, data.name)
+            networks.write(directory.path)
     finally:
-        screen.print(xylo_report.table(metrics) if on_chip else table(metrics))
+        screen.print(chip.table(metrics) if on_chip else table(metrics))
     return metrics
 
 
@@ -194,7 +197,7 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
     for name in ("preset", "data", "resume", "space"):
         early.add_argument(f"--{name}", nargs="?")
     known, _ = early.parse_known_args(arguments)
-    saved = RunDirectory.read_config(Path(known.resume)) if known.resume else None
+    saved = read_config(Path(known.resume)) if known.resume else None
     for option, value, choices in (
         ("preset", known.preset, PRESETS),
         ("data", known.data, datasets.NAMES),

@@ -6,15 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search import evolution, measurement
-from search.config import to_dict
-from search.exploration import Search, explore
-from search.fitness import make_evaluator
-from search.halving import rungs
-from search.retrain import Retraining
-from search.run_directory import environment
-from search.space import Space
-from search.supernet import make_supernet, place
+from search.config import Config
+from search.loop.archive import Archive
+from search.loop.exploration import Search, explore
+from search.loop.run_directory import environment, to_dict
+from search.retraining import measurement
+from search.retraining.halving import rungs
+from search.retraining.population import Retraining
+from search.spaces.convolutional import Space
+from search.strategies.inherited.scores import FIELDS, make_evaluator
+from search.strategies.inherited.supernet import make_supernet, place
 from ttfs_jax.model import Model
 from ttfs_jax.network import conversion
 from ttfs_jax.network.masked import Network, Variables, initialise
@@ -26,7 +27,7 @@ SUPERNET, EVOLUTION, RANDOM, RETRAIN = range(4)
 FOLDERS = {"evolution": "best", "random": "random_search"}
 
 
-def train_supernet(search: Search[Space], network: Network) -> Variables:
+def train_supernet(search: Search[Config, Space], network: Network) -> Variables:
     """Stage 1: train the shared weights; a checkpoint is kept after every pass."""
     config = search.config.supernet
     images, labels = (
@@ -54,8 +55,8 @@ def train_supernet(search: Search[Space], network: Network) -> Variables:
 
 
 def search_architectures(
-    search: Search[Space], network: Network, variables: Variables
-) -> tuple[evolution.Archive, evolution.Archive]:
+    search: Search[Config, Space], network: Network, variables: Variables
+) -> tuple[Archive, Archive]:
     """Stage 2: evolution, then random search with the same budget, on validation data."""
     config, data = search.config.evolution, search.data
     limit = config.validation_images
@@ -71,12 +72,15 @@ def search_architectures(
         search,
         lambda genotypes: score(variables, genotypes),
         purposes={"evolution": EVOLUTION, "random": RANDOM},
+        fields=FIELDS,
+        population=search.config.evolution.population,
+        generations=search.config.evolution.generations,
     )
     return archives["evolution"], archives["random"]
 
 
 def retrain(
-    search: Search[Space], genotypes: dict[str, np.ndarray], supernet: Variables
+    search: Search[Config, Space], genotypes: dict[str, np.ndarray], supernet: Variables
 ) -> dict[str, Any]:
     """Stage 3: train, convert, prove, fine-tune and measure; returns the rows of metrics.json.
 
@@ -156,7 +160,7 @@ def retrain(
 
 
 def _model(
-    search: Search[Space], members: Retraining, index: int, variables: Variables, row: dict
+    search: Search[Config, Space], members: Retraining, index: int, variables: Variables, row: dict
 ) -> Model:
     """Put a trained member together with what is known of it."""
     data = search.data
@@ -170,7 +174,7 @@ def _model(
     return Model(members.network.spec, pick(members.architectures, index), variables, meta)
 
 
-def run(search: Search[Space]) -> dict[str, Any]:
+def run(search: Search[Config, Space]) -> dict[str, Any]:
     """Go through the stages of the run that are left, and write metrics.json."""
     network = Network(search.space.spec)
     with search.directory.stage("supernet"):

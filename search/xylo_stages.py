@@ -7,24 +7,31 @@ from typing import Any
 import numpy as np
 
 from hardware.xylo import specification
-from search import pareto, xylo_baseline
-from search.config import to_dict
-from search.evolution import Archive
-from search.exploration import Search, explore
-from search.run_directory import environment
-from search.xylo_evaluation import Evaluator, Populations
-from search.xylo_exact import ExactPopulation
-from search.xylo_fitness import FIELDS, costs, objective_names, score, volume_costs
-from search.xylo_measure import OnChip, measure
-from search.xylo_population import Inputs, NativePopulation, Network, full_scales, make_inputs
-from search.xylo_space import XyloSpace
+from search.config import Config
+from search.loop import pareto
+from search.loop.archive import Archive
+from search.loop.exploration import Search, explore
+from search.loop.run_directory import environment, to_dict
+from search.retraining import baseline as xylo_baseline
+from search.spaces.xylo import XyloSpace
+from search.strategies.xylo.evaluation import Evaluator, Populations
+from search.strategies.xylo.exact import ExactPopulation
+from search.strategies.xylo.measure import OnChip, measure
+from search.strategies.xylo.population import (
+    Inputs,
+    NativePopulation,
+    Network,
+    full_scales,
+    make_inputs,
+)
+from search.strategies.xylo.scores import FIELDS, costs, objective_names, score, volume_costs
 from ttfs_jax.support.errors import InputError
 
 # Each purpose has its own stream of randomness; those of `stages` are below 10.
 EVOLUTION, RANDOM, TRAIN, RETRAIN = range(10, 14)
 
 
-def search_networks(search: Search[XyloSpace], evaluate: Evaluator) -> dict[str, Archive]:
+def search_networks(search: Search[Config, XyloSpace], evaluate: Evaluator) -> dict[str, Archive]:
     """Search by NSGA-II, then at random with the same budget, on validation data."""
     objectives = objective_names(search.config.objectives)
 
@@ -43,6 +50,8 @@ def search_networks(search: Search[XyloSpace], evaluate: Evaluator) -> dict[str,
         evaluate,
         purposes={"evolution": EVOLUTION, "random": RANDOM},
         fields=FIELDS,
+        population=search.config.evolution.population,
+        generations=search.config.evolution.generations,
         judge=judge,
         describe=describe,
     )
@@ -80,7 +89,7 @@ def volumes(objectives: list[str], groups: dict[str, dict[str, np.ndarray]]) -> 
     }
 
 
-def on_test(search: Search[XyloSpace], network: Network, test: Inputs) -> dict[str, Any]:
+def on_test(search: Search[Config, XyloSpace], network: Network, test: Inputs) -> dict[str, Any]:
     """Measure a network on test data, in the core and in XyloSim: JSON values."""
     config = search.config
     did = measure(network, test, classes=len(search.data.classes))
@@ -102,7 +111,7 @@ def referee_differs(network: Network, did: OnChip) -> int:
 
 
 def keep(
-    search: Search[XyloSpace], place: str, network: Network, full: np.ndarray, row: dict
+    search: Search[Config, XyloSpace], place: str, network: Network, full: np.ndarray, row: dict
 ) -> None:
     """Write a network: specification of the chip, layers, and what a user needs to feed it."""
     directory = search.directory
@@ -129,7 +138,7 @@ def keep(
 
 
 def retrain(
-    search: Search[XyloSpace],
+    search: Search[Config, XyloSpace],
     evaluate: Evaluator,
     chosen: np.ndarray,
     inputs: dict[str, Inputs],
@@ -170,7 +179,7 @@ def retrain(
     }
 
 
-def run(search: Search[XyloSpace]) -> dict[str, Any]:
+def run(search: Search[Config, XyloSpace]) -> dict[str, Any]:
     """Go through the stages of the run that are left, and write metrics.json."""
     space = search.space
     config, objectives = search.config.xylo, objective_names(search.config.objectives)

@@ -12,7 +12,7 @@ from pathlib import Path
 from small_spaces import tiny_space
 
 from search import evolve
-from search.space import SPACES
+from search.spaces.convolutional import SPACES
 
 ROOT = Path(__file__).parents[1]
 SPACES["tiny"] = tiny_space

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.halving import HalvingConfig, Rung, rungs
-from search.space import SPACES, make_space
+from search.config import HalvingConfig
+from search.retraining.halving import Rung, rungs
+from search.spaces.convolutional import SPACES, make_space
 from ttfs_jax.network.architecture import CONV5, SKIP, Architecture, NetworkSpec
 from ttfs_jax.network.masked import Network
 from ttfs_jax.network.plan import multiply_adds

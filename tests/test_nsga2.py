@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from flax import struct
 
-from search import algorithms, evolution, pareto
-from search.genetic import CategoricalGA, Params
-from search.progress import Bar
-from search.run_directory import RunDirectory
-from search.space import Gene, Genes
+from search.loop import algorithms, evolution, pareto
+from search.loop.genes import Gene, Genes
+from search.loop.genetic import CategoricalGA, Params
+from search.loop.progress import Bar
+from search.loop.run_directory import RunDirectory
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
 

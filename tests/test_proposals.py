@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from small_spaces import SMALL, everything, network_of_blocks
 
-from search import algorithms, evolution
-from search.fitness import Scores
-from search.progress import Reporter
-from search.run_directory import RunDirectory
+from search.loop import algorithms, evolution
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
+from search.strategies.inherited.scores import FIELDS, Scores
 from ttfs_jax.support.errors import InputError
 
 
@@ -88,7 +88,7 @@ def test_an_archive_holds_every_network_once(name, tmp_path):
     def score(genotypes):
         evaluated.extend(map(tuple, genotypes.tolist()))
         values = genotypes.sum(1).astype(float)
-        return Scores(*[values] * len(Scores.__dataclass_fields__))
+        return Scores(*[values] * len(FIELDS))
 
     folder = tmp_path / "run"
     folder.mkdir()
@@ -102,6 +102,7 @@ def test_an_archive_holds_every_network_once(name, tmp_path):
             make(name),
             SMALL,
             score,
+            fields=FIELDS,
             generations=3,
             seed=0,
             directory=RunDirectory(folder),

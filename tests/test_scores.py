@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from hardware.counts import count
-from search.figures import running_best
-from search.report import pareto_front
-from search.space import make_space
+from search.reports.figures import running_best
+from search.reports.networks import pareto_front
+from search.spaces.convolutional import make_space
 from ttfs_jax.evaluation.measure import clipped_share, evaluate
 from ttfs_jax.evaluation.metrics import (
     confusion,

@@ -14,9 +14,9 @@ from small_spaces import SKIP, SMALL, everything, network_of_blocks, small_space
 
 from hardware.counts import count
 from search.config import XyloConfig
-from search.space import conv_space, deep_space, make_space
-from search.xylo_evaluation import Evaluator
-from search.xylo_space import xylo_space
+from search.spaces.convolutional import conv_space, deep_space, make_space
+from search.spaces.xylo import xylo_space
+from search.strategies.xylo.evaluation import Evaluator
 from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.masked import Network, initialise
 

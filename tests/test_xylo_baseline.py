@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from search.pareto import hypervolume
-from search.xylo_baseline import candidate, compare, compare_all, in_words
-from search.xylo_space import xylo_space
+from search.loop.pareto import hypervolume
+from search.retraining.baseline import candidate, compare, compare_all, in_words
+from search.spaces.xylo import xylo_space
 from search.xylo_stages import volumes
 
 OBJECTIVES = ["war", "energy"]

@@ -10,7 +10,7 @@ from hardware.xylo.decision import classify
 from hardware.xylo.network import ChipNetwork
 from search import checks, evolve
 from search.config import Config, XyloConfig
-from search.xylo_report import channels, load_network
+from search.reports.chip import channels, load_network
 from ttfs_jax.datasets import digits
 from ttfs_jax.support.errors import InputError
 

@@ -11,16 +11,33 @@ import pytest
 from hardware.xylo.core import simulate
 from hardware.xylo.decision import classify
 from hardware.xylo.families import family, violations
-from hardware.xylo.features import Features, fits, full_scale, pool, scale
 from hardware.xylo.mappings.native_training import NativeTrainConfig
-from search import evolve, xylo_fitness, xylo_measure
-from search.config import XyloConfig, from_dict, to_dict
+from search import evolve
+from search.config import XyloConfig, from_dict
+from search.loop.run_directory import to_dict
 from search.presets import preset
-from search.xylo_evaluation import Evaluator
-from search.xylo_exact import ExactPopulation
-from search.xylo_fitness import costs, objective_names, over_budget, price, silent_gap, skeleton
-from search.xylo_population import Inputs, Measured, NativePopulation, Network, score, single
-from search.xylo_space import Candidate, xylo_space
+from search.spaces.features import Features, fits, full_scale, pool, scale
+from search.spaces.xylo import Candidate, xylo_space
+from search.strategies.xylo import measure as xylo_measure
+from search.strategies.xylo import scores as xylo_fitness
+from search.strategies.xylo.evaluation import Evaluator
+from search.strategies.xylo.exact import ExactPopulation
+from search.strategies.xylo.population import (
+    Inputs,
+    Measured,
+    NativePopulation,
+    Network,
+    score,
+    single,
+)
+from search.strategies.xylo.scores import (
+    costs,
+    objective_names,
+    over_budget,
+    price,
+    silent_gap,
+    skeleton,
+)
 from ttfs_jax.datasets import digits
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.dense import DenseTrainConfig

@@ -69,6 +69,7 @@ MOVED = {
     "ttfs_jax.datasets.event_frames": "ttfs_jax.datasets.eye.frames",
     "ttfs_jax.datasets.event_camera": "ttfs_jax.datasets.events.camera",
     "ttfs_jax.datasets.event_files": "ttfs_jax.datasets.events.files",
+    "hardware.xylo.features": "search.spaces.features",
 }
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from hardware.xylo.families import family
 from hardware.xylo.mappings import exact
-from search.xylo_population import Inputs, Network, Population, cut
-from search.xylo_space import Candidate
+from search.spaces.xylo import Candidate
+from search.strategies.xylo.population import Inputs, Network, Population, cut
 from ttfs_jax.network import dense
 from ttfs_jax.network.dense import Dense
 from ttfs_jax.support.errors import InputError

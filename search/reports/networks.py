@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from search import figures, pareto
-from search.run_directory import HISTORY, read_metrics
+from search.loop import pareto
+from search.loop.run_directory import HISTORY, read_metrics
+from search.reports import figures
 from ttfs_jax.model import load
 
 READINGS = ("ttfs", "ttfs_continuous", "first_spike", "relu")

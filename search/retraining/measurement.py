@@ -13,9 +13,10 @@ import numpy as np
 
 from hardware.counts import count
 from hardware.targets import target, workload
-from search.exploration import Search
-from search.retrain import Retraining
-from search.space import Space
+from search.config import Config
+from search.loop.exploration import Search
+from search.retraining.population import Retraining
+from search.spaces.convolutional import Space
 from ttfs_jax.evaluation import identity, protocol
 from ttfs_jax.evaluation.measure import Measured
 from ttfs_jax.evaluation.metrics import unweighted_average_recall, weighted_average_recall
@@ -25,7 +26,7 @@ from ttfs_jax.population.program import pick
 
 
 def rows(
-    search: Search[Space],
+    search: Search[Config, Space],
     members: Retraining,
     exact: Variables,
     tuned: Variables,

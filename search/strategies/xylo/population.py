@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo.features import full_scale, pool, scale
 from hardware.xylo.mappings import exact
 from hardware.xylo.mappings.native import Dynamics, Layer, assemble, encode
 from hardware.xylo.mappings.native_training import (
@@ -20,7 +19,8 @@ from hardware.xylo.mappings.native_training import (
     run_batch,
 )
 from hardware.xylo.network import ChipNetwork
-from search.xylo_space import Candidate, XyloSpace
+from search.spaces.features import full_scale, pool, scale
+from search.spaces.xylo import Candidate, XyloSpace
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.evaluation.metrics import (
     confusion,

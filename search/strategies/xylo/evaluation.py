@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.xylo.families import family, violations
-from search.exploration import Search
-from search.xylo_exact import ExactPopulation
-from search.xylo_fitness import FIELDS, XyloScores, score, skeleton, table
-from search.xylo_measure import measure
-from search.xylo_population import Measured, NativePopulation, Network, single
-from search.xylo_space import Candidate, XyloSpace
+from search.config import Config
+from search.loop.exploration import Search
+from search.spaces.xylo import Candidate, XyloSpace
+from search.strategies.xylo.exact import ExactPopulation
+from search.strategies.xylo.measure import measure
+from search.strategies.xylo.population import Measured, NativePopulation, Network, single
+from search.strategies.xylo.scores import FIELDS, XyloScores, score, skeleton, table
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Populations:
 class Evaluator:
     """Scores of candidates; a candidate's depend on its network and the run's seed only."""
 
-    def __init__(self, search: Search[XyloSpace], populations: Populations, purpose: int):
+    def __init__(self, search: Search[Config, XyloSpace], populations: Populations, purpose: int):
         self._space = search.space
         self._config, self._target = search.config.xylo, search.config.target
         self._populations = populations

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from evosax.algorithms.population_based.base import PopulationBasedAlgorithm
 from flax import struct
 
-from search import pareto
-from search.genetic import Params, vary
+from search.loop import pareto
+from search.loop.genetic import Params, vary
 
 
 @struct.dataclass

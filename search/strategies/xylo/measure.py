@@ -7,7 +7,7 @@ import numpy as np
 
 from hardware.xylo.decision import Decision, classify
 from hardware.xylo.network import ChipNetwork
-from search.xylo_population import Inputs, Measured, Network, score
+from search.strategies.xylo.population import Inputs, Measured, Network, score
 
 BLOCK = 64  # chips are filled up to a multiple of so many neurons, for few compilations
 

@@ -9,7 +9,7 @@ from flax import struct
 
 from hardware.counts import count
 from search.config import EvolutionConfig
-from search.space import Space
+from search.spaces.convolutional import Space
 from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.conversion import calibrate
 from ttfs_jax.network.masked import Code, Network, Variables
@@ -27,6 +27,9 @@ class Scores:
     synops: jax.Array  # [] synaptic operations per image
     params: jax.Array  # [] weights and thresholds in use
     clip_rate: jax.Array  # []
+
+
+FIELDS = tuple(Scores.__dataclass_fields__)
 
 
 def fitness(war: jax.Array, uar: jax.Array, synops: jax.Array, config: EvolutionConfig):

@@ -12,8 +12,8 @@ from hardware.xylo.cycles import Activity
 from hardware.xylo.mappings.native import Layer, assemble
 from hardware.xylo.network import ChipNetwork
 from search.config import XyloConfig
-from search.xylo_population import CHANNELS, Measured, Network
-from search.xylo_space import Candidate
+from search.spaces.xylo import Candidate
+from search.strategies.xylo.population import CHANNELS, Measured, Network
 from ttfs_jax.support.errors import InputError, unknown
 
 OBJECTIVES = ("war", "uar", "energy", "latency")

@@ -13,12 +13,13 @@ from rich.table import Table
 from hardware.target import DISCLAIMER
 from hardware.xylo import specification
 from hardware.xylo.core import Trace, simulate
-from hardware.xylo.features import Features, pool, scale
-from search import pareto, xylo_baseline
-from search.run_directory import HISTORY, read_metrics
-from search.xylo_fitness import costs
-from search.xylo_population import CHANNELS, Network
-from search.xylo_space import Candidate
+from search.loop import pareto
+from search.loop.run_directory import HISTORY, read_metrics
+from search.retraining import baseline
+from search.spaces.features import Features, pool, scale
+from search.spaces.xylo import Candidate
+from search.strategies.xylo.population import CHANNELS, Network
+from search.strategies.xylo.scores import costs
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.errors import InputError
 
@@ -197,6 +198,6 @@ def table(metrics: dict) -> Table:
     result.caption = (
         f"Energy and time are {DISCLAIMER}. Hypervolume of the search: {volume}; "
         f"{metrics['architectures_evaluated']} architectures evaluated. "
-        f"{xylo_baseline.in_words(metrics['comparison'])}"
+        f"{baseline.in_words(metrics['comparison'])}"
     )
     return result

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware.xylo.features import Features, fits
 from hardware.xylo.mappings.native import Dynamics
-from search.space import Gene, Genes, idle_last
+from search.loop.genes import Gene, Genes, idle_last
+from search.spaces.features import Features, fits
 from ttfs_jax.support.errors import InputError
 
 # 12 to 16 features each; the images at hand decide which of them are possible.

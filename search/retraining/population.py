@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from search.config import RetrainConfig
-from search.halving import Rung
-from search.progress import Bar
-from search.run_directory import RunDirectory
-from search.space import Space
+from search.loop.progress import Bar
+from search.loop.run_directory import RunDirectory
+from search.retraining.halving import Rung
+from search.spaces.convolutional import Space
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.evaluation.measure import Measured, evaluate, in_chunks
 from ttfs_jax.network.architecture import Architecture, largest

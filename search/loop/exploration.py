@@ -2,27 +2,38 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import jax
 import numpy as np
 
-from search import algorithms, evolution
-from search.algorithms import Algorithm
-from search.config import Config
-from search.progress import Reporter
-from search.run_directory import RunDirectory
-from search.space import Genes
+from search.loop import algorithms, evolution
+from search.loop.algorithms import Algorithm
+from search.loop.archive import Archive
+from search.loop.genes import Genes
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
 from ttfs_jax.datasets import Dataset
 
+
+class Seeded(Protocol):
+    """What the loop asks of a config."""
+
+    @property
+    def seed(self) -> int:
+        """Give the seed of everything random."""
+        ...
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Seeded)
 AnySpace = TypeVar("AnySpace", bound=Genes)
 
 
 @dataclass(frozen=True)
-class Search(Generic[AnySpace]):
+class Search(Generic[AnyConfig, AnySpace]):
     """What the stages of a run share."""
 
-    config: Config
+    config: AnyConfig
     data: Dataset
     space: AnySpace
     algorithm: Algorithm
@@ -35,7 +46,7 @@ class Search(Generic[AnySpace]):
         return int(jax.random.randint(key, (), 0, np.iinfo(np.int32).max))
 
 
-def write_history(search: Search, archives: dict[str, evolution.Archive]) -> None:
+def write_history(search: Search, archives: dict[str, Archive]) -> None:
     """Write the candidates of several searches, by name, one after another."""
     tables = [
         archive.columns(search.space, stage=stage, seed=search.config.seed)
@@ -51,18 +62,20 @@ def explore(
     evaluate: Callable[[np.ndarray], Any],
     *,
     purposes: dict[str, int],
+    population: int,
+    generations: int,
     **options: Any,
-) -> dict[str, evolution.Archive]:
+) -> dict[str, Archive]:
     """Search by the run's algorithm, then at random with the same budget, on validation data.
 
-    `purposes` are those of the searches "evolution" and "random", in this order; further options
-    go to `evolution.run`.
+    `purposes` are those of the searches "evolution" and "random", in this order: evolution gets
+    `generations` of a `population`. Further options go to `evolution.run`.
     """
-    config, archives = search.config.evolution, {}
-    chance = algorithms.make("random", search.space, population=config.population)
+    archives: dict[str, Archive] = {}
+    chance = algorithms.make("random", search.space, population=population)
     for name, purpose in purposes.items():
         budget = len(archives["evolution"]) if archives else None
-        total = budget or config.population * config.generations
+        total = budget or population * generations
 
         def keep_history(archive, name=name):
             write_history(search, archives | {name: archive})
@@ -76,7 +89,7 @@ def explore(
                 chance if archives else search.algorithm,
                 search.space,
                 evaluate,
-                generations=config.generations,
+                generations=generations,
                 budget=budget,
                 seed=search.seed(purpose),
                 directory=search.directory,

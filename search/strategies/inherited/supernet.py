@@ -10,7 +10,7 @@ import optax
 from jax.sharding import PartitionSpec
 
 from search.config import SupernetConfig
-from search.space import Space
+from search.spaces.convolutional import Space
 from ttfs_jax.network.masked import Network
 from ttfs_jax.population.program import map_members
 from ttfs_jax.support.devices import AXIS, Device, everywhere, multiply_in, population_mesh

@@ -2,20 +2,7 @@
 
 from dataclasses import dataclass
 
-from ttfs_jax.support.ranges import check, whole
-
-
-@dataclass(frozen=True)
-class HalvingConfig:
-    """When members of a population stop early."""
-
-    factor: int = 1
-    """One in so many members goes on at every rung; 1 = all train to the end."""
-    first: int = 1
-    """Epochs before the first rung; every later rung is `factor` times as far."""
-
-    def __post_init__(self):
-        check(self, factor=whole(1), first=whole(1))
+from search.config import HalvingConfig
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hardware.xylo.features import Features
-from search import pareto
-from search.xylo_fitness import costs
-from search.xylo_space import BASELINE, Candidate, XyloSpace
+from search.loop import pareto
+from search.spaces.features import Features
+from search.spaces.xylo import BASELINE, Candidate, XyloSpace
+from search.strategies.xylo.scores import costs
 
 RECALLS = ("war", "uar")
 

@@ -1,5 +1,6 @@
 """The folder of a run: what is written where, whole or not at all."""
 
+import dataclasses
 import errno
 import json
 import logging
@@ -10,14 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from search.config import Config, from_dict, to_dict
 from ttfs_jax.model import Model, save_model
 from ttfs_jax.population.distributed import barrier, is_primary
 from ttfs_jax.support import checkpoint
@@ -28,6 +28,7 @@ CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parque
 LOG = "log.txt"
 SLACK = 2**18  # bytes of a checkpoint beside its arrays
 
+AnyConfig = TypeVar("AnyConfig")
 FORMAT = 2  # of metrics.json; in 1 `relu` was the network before fine-tuning
 
 
@@ -101,10 +102,11 @@ class RunDirectory:
             raise InputError(f"{path} is not an empty folder: choose another --run-dir")
 
     @classmethod
-    def create(cls, path: Path, config: Config) -> "RunDirectory":
+    def create(cls, path: Path, config: Any) -> "RunDirectory":
         """Start a run in a new or empty folder; the processes that do not write wait for it.
 
-        Raises: InputError if something is there already; nothing is overwritten.
+        `config` is a dataclass, kept as JSON. Raises: InputError if something is there already;
+        nothing is overwritten.
         """
         if not is_primary():
             barrier("run directory")
@@ -121,20 +123,20 @@ class RunDirectory:
         return cls(path)
 
     @classmethod
-    def resume_or_create(cls, path: Path, config: Config) -> "RunDirectory":
+    def resume_or_create(cls, path: Path, config: Any) -> "RunDirectory":
         """Go on with the run of a folder, or start one in it; see `create`."""
         return cls(path) if (path / CONFIG).exists() else cls.create(path, config)
 
     @staticmethod
-    def read_config(path: Path) -> Config:
-        """Read the config of an existing run.
+    def read_config(path: Path, build: Callable[[dict], AnyConfig]) -> AnyConfig:
+        """Read the config of an existing run; `build` makes it of its JSON values.
 
         Raises: InputError if the folder holds no run, or a config this version cannot read.
         """
         if not (path / CONFIG).is_file():
             raise InputError(f"{path} holds no run ({CONFIG} is missing): start one by --run-dir")
         try:
-            return from_dict(json.loads((path / CONFIG).read_text()))
+            return build(json.loads((path / CONFIG).read_text()))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 f"{path / CONFIG} is damaged or of another version ({error}): start a new run"
@@ -228,6 +230,14 @@ def make_room(folder: Path, size: int) -> None:
 
 def _bytes(tree: Any) -> int:
     return sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(tree))
+
+
+def to_dict(config: Any) -> dict:
+    """Turn a config, a dataclass, into plain JSON values."""
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in dataclasses.asdict(config).items()
+    }
 
 
 def environment() -> dict[str, Any]:

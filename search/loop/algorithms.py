@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.space import Genes
+from search.loop.genes import Genes
 from ttfs_jax.support.errors import InputError, unknown
 
 # They fail on a bounded generation, or need trained parameters or arguments of their own.
@@ -169,8 +169,8 @@ def make(name: str, space: Genes, *, population: int, objectives: int | None = N
     # Importing evosax starts JAX's back end, after which devices and processes are settled.
     from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
 
-    from search.genetic import CategoricalGA
-    from search.nsga2 import NSGA2
+    from search.loop.genetic import CategoricalGA
+    from search.loop.nsga2 import NSGA2
 
     if name == "random":
         return RandomSearch(space, population)
