@@ -22,7 +22,7 @@ from search.loop.exploration import Search
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory
 from search.retraining.population import Retraining
-from search.spaces.convolutional import make_space
+from search.spaces.registry import make_space
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Augmentation, Dataset
 from ttfs_jax.network.masked import Network

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.peers.numpy_camera import NumpyCamera
-from search.spaces.convolutional import make_space
+from search.spaces.registry import make_space
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, EyeConfig
 from ttfs_jax.datasets.events import camera as event_camera

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from search.config import SupernetConfig
-from search.spaces.convolutional import Space, make_space
+from search.spaces.convolutional import Space
+from search.spaces.registry import make_space
 from search.strategies.inherited.supernet import make_supernet, place
 from ttfs_jax import datasets
 from ttfs_jax.evaluation.identity import EqualityReport, compare

@@ -21,7 +21,8 @@ from search.loop.exploration import Search
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory
 from search.retraining.population import Retraining
-from search.spaces.convolutional import Space, make_space
+from search.spaces.convolutional import Space
+from search.spaces.registry import make_space
 from search.strategies.inherited.scores import Scores, make_evaluator
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, EyeConfig, Split

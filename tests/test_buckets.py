@@ -10,7 +10,7 @@ import pytest
 
 from search.config import HalvingConfig
 from search.retraining.halving import Rung, rungs
-from search.spaces.convolutional import SPACES, make_space
+from search.spaces.registry import SPACES, make_space
 from ttfs_jax.network.architecture import CONV5, SKIP, Architecture, NetworkSpec
 from ttfs_jax.network.masked import Network
 from ttfs_jax.network.plan import multiply_adds

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from search.config import Config
 from search.loop import algorithms, evolution
+from search.loop.goal import Goal
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory
 from search.spaces.convolutional import conv_space
@@ -23,6 +24,7 @@ def search(folder, evaluate, name, generations):
             algorithms.make(name, SPACE, population=8),
             SPACE,
             evaluate,
+            goal=Goal(),
             fields=FIELDS,
             generations=generations,
             seed=0,
@@ -47,7 +49,7 @@ def test_more_generations_compile_no_more_programs(name, tmp_path, compiled):
         before = len(compiled)
         scores = program(genotypes, ())
         compiled_by_evaluate.append(len(compiled) - before)
-        return scores
+        return vars(scores)
 
     found = {}
     programs = {}

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.peers import population_naive, population_time_stepped, population_torch
 from hardware.counts import count
-from search.spaces.convolutional import make_space
+from search.spaces.registry import make_space
 from ttfs_jax.evaluation.measure import Measured
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.support.errors import InputError

@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks import ranking, ranking_study
 from benchmarks.ranking_study import Study, StudyConfig, halves, run_config, sample, shortened
 from search.config import EvolutionConfig
-from search.spaces.convolutional import make_space
+from search.spaces.registry import make_space
 from search.strategies.inherited.scores import make_evaluator
 from ttfs_jax.datasets import Split, digits
 from ttfs_jax.network.masked import Network, initialise

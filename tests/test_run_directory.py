@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from search import evolve
+from search import evolve, pipeline
 from search.config import Config, read_config
 from search.loop.run_directory import LOG, METRICS, RunDirectory, make_room
 from search.presets import preset
@@ -72,7 +72,7 @@ def test_room_is_made_sure_of(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_ends_in_one_line_that_names_the_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(evolve.stages, "run", lambda search: full())
+    monkeypatch.setattr(pipeline, "_stages", full)
     run = tmp_path / "seeds [0, 1]"
     with pytest.raises(SystemExit, match="2"):
         evolve.main(["--data=digits", "--preset=smoke", f"--run-dir={run}"])

@@ -14,8 +14,9 @@ from sklearn import metrics as reference
 
 from hardware.counts import count
 from search.reports.figures import running_best
-from search.reports.networks import pareto_front
-from search.spaces.convolutional import make_space
+from search.reports.history import front_of
+from search.reports.networks import OBJECTIVES
+from search.spaces.registry import make_space
 from ttfs_jax.evaluation.measure import clipped_share, evaluate
 from ttfs_jax.evaluation.metrics import (
     confusion,
@@ -183,7 +184,7 @@ def test_pareto_front_and_running_best():
             "synops": [100.0, 50.0, 120.0, 60.0, 1.0],
         }
     )
-    assert pareto_front(history).tolist() == [True, True, False, False, False]
+    assert front_of(history, OBJECTIVES).tolist() == [True, True, False, False, False]
     assert running_best(np.array([1.0, np.nan, 0.5, 2.0])).tolist() == [1.0, 1.0, 1.0, 2.0]
 
 

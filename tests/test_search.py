@@ -10,7 +10,8 @@ from search import evolve
 from search.loop import algorithms
 from search.loop.archive import Archive
 from search.presets import SCHEDULES, preset
-from search.spaces.convolutional import conv_space, deep_space, make_space
+from search.spaces.convolutional import conv_space, deep_space
+from search.spaces.registry import make_space
 from search.strategies.inherited.scores import Scores
 from ttfs_jax.network.plan import multiply_adds
 from ttfs_jax.support.errors import InputError
@@ -112,7 +113,8 @@ def test_archive_comes_back_with_its_columns_in_order():
     fields = tuple(Scores.__dataclass_fields__)
     archive = Archive(len(SPACE.genes), fields)
     values = [np.arange(2.0) + n for n in range(len(fields))]
-    archive.add(np.array([[0] * 8, [1] * 8], np.int32), 3, Scores(*values))
+    scores = dict(zip(fields, values, strict=True))
+    archive.add(np.array([[0] * 8, [1] * 8], np.int32), 3, scores)
     sorted_tree = jax.tree.map(np.asarray, archive.to_tree())
     back = Archive.from_tree(sorted_tree, fields).columns(SPACE, stage="evolution")
     before = archive.columns(SPACE, stage="evolution")

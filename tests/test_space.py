@@ -14,7 +14,8 @@ from small_spaces import SKIP, SMALL, everything, network_of_blocks, small_space
 
 from hardware.counts import count
 from search.config import XyloConfig
-from search.spaces.convolutional import conv_space, deep_space, make_space
+from search.spaces.convolutional import conv_space, deep_space
+from search.spaces.registry import make_space
 from search.spaces.xylo import xylo_space
 from search.strategies.xylo.evaluation import Evaluator
 from ttfs_jax.evaluation.measure import evaluate

@@ -209,7 +209,7 @@ def check(name: str, *, population: int, several: bool) -> None:
             raise InputError(f"{option} is not for several objectives: choose nsga2 or random")
         raise unknown("--evolution.algorithm", name, ("nsga2", "random"))
     if not several and name == "nsga2":
-        raise InputError(f"{option} is for several objectives, --space xylo: choose genetic")
+        raise InputError(f"{option} is for several objectives, see --objectives: choose genetic")
     if not several and name not in names():
         raise unknown("--evolution.algorithm", name, names())
     if name in EVEN and population % 2:

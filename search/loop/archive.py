@@ -1,5 +1,6 @@
 """What a search has evaluated: every distinct network once, with its scores."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,26 +26,21 @@ class Archive:
         """Give the genotypes that need no evaluation."""
         return set(self._row)
 
-    def add(self, genotypes: np.ndarray, generation: int, scores: Any) -> None:
-        """Append evaluated candidates: genotypes [n, G], scores each [n]."""
+    def add(self, genotypes: np.ndarray, generation: int, scores: Mapping[str, np.ndarray]) -> None:
+        """Append evaluated candidates: genotypes [n, G], the scores of `fields`, each [n]."""
         for genotype in genotypes:
             self._row[tuple(genotype.tolist())] = len(self._row)
         self.genotypes = np.concatenate([self.genotypes, genotypes])
         generations = np.full(len(genotypes), generation, np.int32)
         self.generations = np.concatenate([self.generations, generations])
-        for name, values in vars(scores).items():
+        for name in self.fields:
             old = self.scores.get(name, np.zeros(0, np.float64))
-            self.scores[name] = np.concatenate([old, np.asarray(values, np.float64)])
+            self.scores[name] = np.concatenate([old, np.asarray(scores[name], np.float64)])
 
     def scores_of(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
         """Look up the scores of genotypes evaluated before: [P, G] -> each [P]."""
         rows = [self._row[tuple(genotype.tolist())] for genotype in genotypes]
         return {name: values[rows] for name, values in self.scores.items()}
-
-    def best(self, count: int) -> np.ndarray:
-        """Return the fittest genotypes, best first: [count, G]; NaN counts as worst."""
-        fitness = np.nan_to_num(self.scores["fitness"], nan=-np.inf, posinf=-np.inf)
-        return self.genotypes[np.argsort(-fitness, kind="stable")[:count]]
 
     def columns(self, space: Genes, **constant: Any) -> dict[str, Any]:
         """Lay the archive out as a table."""

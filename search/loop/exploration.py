@@ -1,8 +1,8 @@
 """What every kind of run shares: its parts, and evolution beside random search of equal budget."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -10,7 +10,9 @@ import numpy as np
 from search.loop import algorithms, evolution
 from search.loop.algorithms import Algorithm
 from search.loop.archive import Archive
+from search.loop.evolution import Evaluate
 from search.loop.genes import Genes
+from search.loop.goal import Goal
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory
 from ttfs_jax.datasets import Dataset
@@ -39,6 +41,7 @@ class Search(Generic[AnyConfig, AnySpace]):
     algorithm: Algorithm
     directory: RunDirectory
     reporter: Reporter
+    goal: Goal = Goal()
 
     def seed(self, purpose: int) -> int:
         """Derive the seed of one purpose from the run's."""
@@ -59,42 +62,41 @@ def write_history(search: Search, archives: dict[str, Archive]) -> None:
 
 def explore(
     search: Search,
-    evaluate: Callable[[np.ndarray], Any],
+    evaluate: Evaluate,
     *,
-    purposes: dict[str, int],
+    fields: tuple[str, ...],
+    streams: Mapping[str, int],
     population: int,
     generations: int,
-    **options: Any,
 ) -> dict[str, Archive]:
     """Search by the run's algorithm, then at random with the same budget, on validation data.
 
-    `purposes` are those of the searches "evolution" and "random", in this order: evolution gets
-    `generations` of a `population`. Further options go to `evolution.run`.
+    `evaluate` gives the scores named in `fields`. `streams` number the randomness of the searches
+    "evolution" and "random"; evolution gets `generations` of a `population`.
     """
-    archives: dict[str, Archive] = {}
-    chance = algorithms.make("random", search.space, population=population)
-    for name, purpose in purposes.items():
-        budget = len(archives["evolution"]) if archives else None
+
+    def search_by(name, algorithm, *, budget, before):
         total = budget or population * generations
-
-        def keep_history(archive, name=name):
-            write_history(search, archives | {name: archive})
-
         with (
             search.directory.stage(name),
             search.reporter.bar(name, total, unit="candidates") as bar,
         ):
-            archives[name] = evolution.run(
+            return evolution.run(
                 name,
-                chance if archives else search.algorithm,
+                algorithm,
                 search.space,
                 evaluate,
+                goal=search.goal,
+                fields=fields,
                 generations=generations,
                 budget=budget,
-                seed=search.seed(purpose),
+                seed=search.seed(streams[name]),
                 directory=search.directory,
                 bar=bar,
-                on_generation=keep_history,
-                **options,
+                on_generation=lambda archive: write_history(search, before | {name: archive}),
             )
-    return archives
+
+    evolved = search_by("evolution", search.algorithm, budget=None, before={})
+    chance = algorithms.make("random", search.space, population=population)
+    archives = {"evolution": evolved}
+    return archives | {"random": search_by("random", chance, budget=len(evolved), before=archives)}

@@ -13,17 +13,39 @@ from rich.table import Table
 from hardware.target import DISCLAIMER
 from hardware.xylo import specification
 from hardware.xylo.core import Trace, simulate
-from search.loop import pareto
 from search.loop.run_directory import HISTORY, read_metrics
+from search.reports.history import write_front
 from search.retraining import baseline
 from search.spaces.features import Features, pool, scale
 from search.spaces.xylo import Candidate
 from search.strategies.xylo.population import CHANNELS, Network
-from search.strategies.xylo.scores import costs
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.errors import InputError
 
+FOLDER = "front"  # of the networks that a run was made for
+OBJECTIVES = (
+    "war",
+    "uar",
+    "energy",
+    "latency",
+)  # of the front shown after a search for one
 COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f", "front": "#c1440e", "baseline": "#3a7d44"}
+
+
+def failures(metrics: dict) -> list[str]:
+    """Say in which networks the integer core and the vendor's simulator differ, and how."""
+    rows = {f"front/{n}": row for n, row in enumerate(metrics["front"])}
+    rows |= {"baseline": metrics["baseline"]} if metrics["baseline"] else {}
+    return [
+        f"{name}: XyloSim decides otherwise on {differs} test samples"
+        for name, row in rows.items()
+        if (differs := row["test"]["xylosim_differs"])
+    ]
+
+
+def load(folder: Path) -> Network:
+    """Load a network of a run; see `load_network`."""
+    return load_network(folder)[0]
 
 
 def load_network(folder: Path) -> tuple[Network, dict]:
@@ -63,16 +85,8 @@ def write(run: Path, data: Dataset) -> None:
     values = channels(data.test.images[:1], network, meta)
     trace = simulate(network.chip, network.events(values))
     draw_trace(network, trace, meta).savefig(folder / "trace.png", dpi=150)
-    marked = pareto.front(costs_of(history, metrics), np.asarray(history["violations"]))
-    front = history.filter(pa.array(marked)).sort_by("energy").drop_columns(["genotype"])
-    pa_csv.write_csv(front, run / "pareto.csv")
+    write_front(run / "pareto.csv", history, metrics.get("objectives", OBJECTIVES))
     pa_csv.write_csv(energy_table(metrics), run / "energy.csv")
-
-
-def costs_of(history: pa.Table, metrics: dict) -> np.ndarray:
-    """Turn the rows of a history into costs: [n, M]."""
-    scores = {name: np.asarray(history[name]) for name in ("war", "uar", "energy", "latency")}
-    return costs(scores, metrics["objectives"])
 
 
 def best(metrics: dict) -> int:
@@ -194,10 +208,11 @@ def table(metrics: dict) -> Table:
             f"{1e3 * test['latency']:.3g}",
             "not run" if differs is None else str(differs),
         )
-    volume = ", ".join(f"{name} {value:.3f}" for name, value in metrics["hypervolume"].items())
+    volumes = ", ".join(f"{k} {value:.3f}" for k, value in metrics.get("hypervolume", {}).items())
     result.caption = (
-        f"Energy and time are {DISCLAIMER}. Hypervolume of the search: {volume}; "
-        f"{metrics['architectures_evaluated']} architectures evaluated. "
-        f"{baseline.in_words(metrics['comparison'])}"
+        f"Energy and time are {DISCLAIMER}. "
+        + (f"Hypervolume of the search: {volumes}; " if volumes else "")
+        + f"{metrics['architectures_evaluated']} architectures evaluated. "
+        + baseline.in_words(metrics["comparison"])
     )
     return result

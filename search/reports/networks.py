@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from rich.table import Table
 
-from search.loop import pareto
 from search.loop.run_directory import HISTORY, read_metrics
 from search.reports import figures
+from search.reports.history import front_of, write_front
+from ttfs_jax.datasets import Dataset
 from ttfs_jax.model import load
 
+# The final table has to fit into 80 columns.
+SHORT = {"conv3x3": "3×3", "conv5x5": "5×5", "residual": "res", "skip": "–"}
 READINGS = ("ttfs", "ttfs_continuous", "first_spike", "relu")
 HEAD = (
     "",
@@ -35,19 +37,19 @@ HEAD = (
 )
 
 
-def pareto_front(history: pa.Table) -> np.ndarray:
-    """Mark the candidates that no other beats in WAR, UAR and SynOps together: bool [n]."""
-    columns = [np.asarray(history[name]) for name in ("war", "uar", "synops")]
-    return pareto.front(np.stack([-columns[0], -columns[1], columns[2]], 1))
+FOLDER = "best"  # of the networks that a run was made for
+OBJECTIVES = ("war", "uar", "synops")  # of the front that is shown after a search for one
 
 
-def write(run: Path) -> None:
+def write(run: Path, data: Dataset) -> None:
     """Write figures/, pareto.csv and report.html of a finished run."""
     history = pq.read_table(run / HISTORY)
     metrics = read_metrics(run)
-    front = pareto_front(history)
+    objectives = metrics.get("objectives", OBJECTIVES)
+    front = front_of(history, objectives)
     folder, dataset = run / "figures", metrics["dataset"]
     folder.mkdir(exist_ok=True)
+    write_raster(run, data.test.images, data.name)
     drawn = {
         "search": figures.draw_search(history, dataset),
         "tradeoff": figures.draw_tradeoff(history, front, dataset),
@@ -55,8 +57,7 @@ def write(run: Path) -> None:
     }
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=150)
-    table = history.filter(pa.array(front)).sort_by("synops").drop_columns(["genotype"])
-    pa_csv.write_csv(table, run / "pareto.csv")
+    write_front(run / "pareto.csv", history, objectives)
     (run / "report.html").write_text(page(metrics, folder), encoding="utf-8")
 
 
@@ -119,3 +120,46 @@ def _verdict(proof: dict) -> str:
 
 def _row(tag: str, cells: tuple[str, ...]) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+
+def failures(metrics: dict) -> list[str]:
+    """Say in which networks the codes `relu` and `ttfs` differ before fine-tuning, and how."""
+    return [
+        f"{folder}/{n}: before fine-tuning {reason}"
+        for folder in ("best", "random_search")
+        for n, row in enumerate(metrics[folder])
+        for reason in row["identity"]["failures"]
+    ]
+
+
+def table(metrics: dict) -> Table:
+    """Lay out the final table: the best networks and random search, measured on test data."""
+    result = Table(title=f"{metrics['dataset']}: test results of the networks shipped")
+    result.add_column("network", no_wrap=True)
+    result.add_column("architecture")
+    for name in ("WAR", "UAR", "own\nReLU", "spikes/\nneuron", "kSynOps", "params"):
+        result.add_column(name, justify="right", no_wrap=True)
+    for folder, name in (("best", "best"), ("random_search", "random")):
+        for n, row in enumerate(metrics[folder]):
+            result.add_row(
+                f"{name}/{n}",
+                " ".join(SHORT.get(value, str(value)) for value in row["architecture"].values()),
+                f"{row['ttfs']['war']:.4f}",
+                f"{row['ttfs']['uar']:.4f}",
+                f"{row['relu']['war']:.4f}",
+                f"{row['spikes_per_neuron']:.3f}",
+                f"{row['synops'] / 1e3:,.0f}",
+                f"{row['params']:,}",
+            )
+    proof, best = metrics["identity"], metrics["best"][0]
+    before = best["before_fine_tuning"]
+    agreement = f"{proof['argmax_agreement']:.2%} same class"
+    result.caption_justify = "left"
+    result.caption = (
+        f"best/0 before fine-tuning: ReLU {before['relu']['war']:.4f}, spike times "
+        f"{before['ttfs']['war']:.4f}, {agreement}\n"
+        f"best/0 shipped: quantised {best['ttfs']['war']:.4f}, continuous "
+        f"{best['ttfs_continuous']['war']:.4f}, first spike {best['first_spike']['war']:.4f}\n"
+        f"{best['hardware']['headline']}"
+    )
+    return result

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from search.loop import pareto
+from search.loop.goal import Goal
 from search.spaces.features import Features
 from search.spaces.xylo import BASELINE, Candidate, XyloSpace
-from search.strategies.xylo.scores import costs
 
 RECALLS = ("war", "uar")
 
@@ -24,7 +23,7 @@ def candidate(space: XyloSpace) -> Candidate:
 
 
 def compare(
-    scores: dict[str, np.ndarray], baseline: dict[str, float], objectives: list[str]
+    scores: dict[str, np.ndarray], baseline: dict[str, float], goal: Goal
 ) -> dict[str, Any] | None:
     """Compare the front of a search with the baseline, trained and scored alike: JSON values.
 
@@ -36,9 +35,9 @@ def compare(
     """
     if not baseline["violations"] <= 0:
         return None
-    tried = costs(scores, objectives)
-    rows = pareto.front(tried, scores["violations"])
-    alone = costs({name: np.array([value]) for name, value in baseline.items()}, objectives)[0]
+    tried = goal.costs(scores)
+    rows = goal.front(scores)
+    alone = goal.costs({name: np.array([value]) for name, value in baseline.items()})[0]
     tried = tried[rows]
     better = (tried <= alone).all(1) & (tried < alone).any(1)
     energy = scores["energy"][rows]
@@ -52,11 +51,11 @@ def compare(
 
 
 def compare_all(
-    groups: dict[str, dict[str, np.ndarray]], baseline: dict[str, float], objectives: list[str]
+    groups: dict[str, dict[str, np.ndarray]], baseline: dict[str, float], goal: Goal
 ) -> dict[str, Any]:
     """Compare several searches with the baseline: its own scores and one entry per search."""
     own = {name: float(baseline[name]) for name in (*RECALLS, "energy", "latency")}
-    rows = {name: compare(scores, baseline, objectives) for name, scores in groups.items()}
+    rows = {name: compare(scores, baseline, goal) for name, scores in groups.items()}
     return {"baseline": own, **rows}
 
 

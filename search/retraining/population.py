@@ -1,4 +1,4 @@
-"""Stage 3 of a run: the best candidates from scratch, converted and fine-tuned, in parallel."""
+"""The best candidates from scratch, converted and fine-tuned, in parallel."""
 
 import dataclasses
 from collections.abc import Callable
@@ -95,29 +95,12 @@ class Retraining:
         and the indices of the members that reached the end.
         """
 
-        def recipe(network, samples):
-            return make_train(
-                network,
-                config,
-                samples=samples,
-                code=code,
-                window_margin=self.config.window_margin,
-                **self.augmentation,
-            )
-
-        training = BucketTraining(
-            self.grid,
-            self.architectures,
-            recipe,
-            batch_size=config.batch_size,
-            name=f"training in {code} code",
-            config=self.config.population,
-        )
+        training = self._training(config, code)
         states, first = training.start(variables), 0
         alive = np.arange(self.members) if alive is None else alive
         path = directory.checkpoint(name)
-        if found := directory.restore(path, lambda _: states):
-            states, meta = found
+        if checkpoint := directory.restore(path, lambda _: states):
+            states, meta = checkpoint
             first, alive = meta["epoch"], np.asarray(meta["alive"])
             bar.advance(first)
         stops = {rung.epoch: rung.keep for rung in rungs}
@@ -135,6 +118,28 @@ class Retraining:
             bar.advance(1, note)
             directory.log.info("%s epoch %d: losses %s", name, epoch + 1, losses)
         return training.finish(states), alive
+
+    def _training(self, config: TrainConfig, code: Code) -> BucketTraining:
+        """Make the programs that train members in one code, one per shape bucket."""
+
+        def recipe(network, samples):
+            return make_train(
+                network,
+                config,
+                samples=samples,
+                code=code,
+                window_margin=self.config.window_margin,
+                **self.augmentation,
+            )
+
+        return BucketTraining(
+            self.grid,
+            self.architectures,
+            recipe,
+            batch_size=config.batch_size,
+            name=f"training in {code} code",
+            config=self.config.population,
+        )
 
     def convert(self, variables: Variables, members: np.ndarray, *, margin: float) -> Variables:
         """Calibrate statistics and windows and fold the norms: stacks [M, ...] of `members`."""

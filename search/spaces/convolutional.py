@@ -1,7 +1,6 @@
 """Spaces of convolutional networks: what their genotypes stand for."""
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,6 @@ import numpy as np
 
 from search.loop.genes import Gene, Genes, idle_last
 from ttfs_jax.network.architecture import OPERATORS, SKIP, Architecture, NetworkSpec
-from ttfs_jax.support.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -159,18 +157,3 @@ def deep_space(image_shape: tuple[int, int, int], classes: int) -> Space:
         blocks=(1, 2, 2),
         halve=False,
     )
-
-
-SPACES = {
-    "conv": conv_space,
-    "conv-small": partial(conv_space, narrow=True),
-    "conv-wide": wide_range_space,
-    "conv-deep": deep_space,
-}
-
-
-def make_space(name: str, image_shape: tuple[int, int, int], classes: int) -> Space:
-    """Build a space by name. Raises: InputError for an unknown one."""
-    if name not in SPACES:
-        raise unknown("--space", name, SPACES)
-    return replace(SPACES[name](image_shape, classes), name=name)

@@ -1,12 +1,15 @@
 """The search space of networks for the chip: inputs, layers, pace, decay and mapping."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hardware.xylo.mappings.native import Dynamics
+from search.config import Config
 from search.loop.genes import Gene, Genes, idle_last
 from search.spaces.features import Features, fits
+from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.errors import InputError
 
 # 12 to 16 features each; the images at hand decide which of them are possible.
@@ -164,3 +167,11 @@ def xylo_space(
         Gene("mapping", mappings),
     )
     return XyloSpace("xylo", image_shape, classes, polarities, grids, genes)
+
+
+def xylo_options(data: Dataset, config: Config) -> dict[str, Any]:
+    """Say how images are to be read, and which mappings are tried: options of `xylo_space`."""
+    return {
+        "polarities": 2 if data.source.get("kind") == "eye" else 1,
+        "mappings": tuple(config.xylo.mappings.split(",")),
+    }

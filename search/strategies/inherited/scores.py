@@ -1,16 +1,18 @@
 """Score a population of candidates with inherited weights, in one compiled call."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from hardware.counts import count
+from hardware.counts import LayerCounts, count, layer_counts
 from search.config import EvolutionConfig
 from search.spaces.convolutional import Space
-from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.evaluation.measure import Measured, evaluate
+from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.conversion import calibrate
 from ttfs_jax.network.masked import Code, Network, Variables
 from ttfs_jax.population.program import Program
@@ -30,12 +32,28 @@ class Scores:
 
 
 FIELDS = tuple(Scores.__dataclass_fields__)
+Result = Any  # `Scores`, or a pair of these and `LayerCounts` of all layers
 
 
 def fitness(war: jax.Array, uar: jax.Array, synops: jax.Array, config: EvolutionConfig):
     """Weigh the objectives: F = w WAR + (1 − w) UAR − c · SynOps / 10⁶. Shapes: [] -> []."""
     recall = config.war_weight * war + (1.0 - config.war_weight) * uar
     return recall - config.synops_penalty * synops / 1e6
+
+
+def _scores(
+    network: Network, architecture: Architecture, measured: Measured, config: EvolutionConfig
+) -> Scores:
+    counts = count(network.spec, architecture, measured)
+    return Scores(
+        fitness=fitness(measured.war, measured.uar, counts.synops, config),
+        war=measured.war,
+        uar=measured.uar,
+        spikes_per_neuron=measured.spikes_per_neuron,
+        synops=counts.synops,
+        params=jnp.asarray(counts.params),
+        clip_rate=measured.clip_rate,
+    )
 
 
 def make_evaluator(
@@ -47,7 +65,8 @@ def make_evaluator(
     images: np.ndarray,
     labels: np.ndarray,
     code: Code = "ttfs",
-) -> Callable[[Variables, np.ndarray], Scores]:
+    by_layer: bool = False,
+) -> Callable[[Variables, np.ndarray], Result]:
     """Make the function (variables, genotypes [n, G]) -> scores, each [n], in one dispatch.
 
     For every candidate the norm statistics and windows are estimated anew on `calibration`
@@ -55,24 +74,20 @@ def make_evaluator(
     `labels` [N] in `code`, in the `ttfs` code in the time steps its genes ask for. It compiles in
     the first call, for a whole population of `config`, and takes any number of genotypes.
 
+    With `by_layer` it returns a pair: the scores, and the `LayerCounts` of all layers.
+
     Source: statistics re-estimated per candidate, Guo et al. 2020 (arXiv:1904.00420).
     """
 
-    def score(genotype, shared):
+    def score(genotype, shared) -> Scores | tuple[Scores, tuple[LayerCounts, ...]]:
         variables, calibration, images, labels = shared
         architecture = space.decode(genotype)
         own = calibrate(network, variables, architecture, calibration, margin=config.window_margin)
         measured = evaluate(network, own, architecture, images, labels, code=code)
-        counts = count(network.spec, architecture, measured)
-        return Scores(
-            fitness=fitness(measured.war, measured.uar, counts.synops, config),
-            war=measured.war,
-            uar=measured.uar,
-            spikes_per_neuron=measured.spikes_per_neuron,
-            synops=counts.synops,
-            params=jnp.asarray(counts.params),
-            clip_rate=measured.clip_rate,
-        )
+        scores = _scores(network, architecture, measured, config)
+        if not by_layer:
+            return scores
+        return scores, layer_counts(network.spec, architecture, measured)
 
     data = (calibration, images, labels)
     programs: list[Program] = []

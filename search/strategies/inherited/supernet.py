@@ -1,13 +1,13 @@
-"""Stage 1 of a run: one ReLU network whose weights are shared by every architecture of a space."""
+"""One ReLU network whose weights are shared by every architecture of a space."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 
 from search.config import SupernetConfig
 from search.spaces.convolutional import Space
@@ -37,6 +37,9 @@ def make_supernet(
     of a step are shared out to `devices` (left out: all of this process), without a change of the
     result. Under `vmap` (accelerators) the shared kernels make one larger batch of all paths.
 
+    `samples` training images are seen in a pass, moved by up to `shift` pixels and mirrored if
+    `flip` is set.
+
     Raises: ValueError when the data do not fill one batch, or it cannot be shared out equally.
     Source: Single Path One-Shot, Guo et al. 2020 (arXiv:1904.00420); several paths per step as in
     FairNAS, Chu et al. 2021 (arXiv:1907.01845).
@@ -47,16 +50,43 @@ def make_supernet(
             f"a batch of {recipe.batch_size} must be a multiple of {config.paths} paths and at "
             f"most the {samples} training images"
         )
-    steps = recipe.epochs * (samples // recipe.batch_size)
-    optimiser = make_optimiser(recipe, steps)
-    mesh = _mesh(config, devices)
+    optimiser = make_optimiser(recipe, recipe.epochs * (samples // recipe.batch_size))
+    gradient_of = _gradient(network, space, config, mesh=_mesh(config, devices))
 
     def init(variables):
-        return TrainState(
-            variables=variables,
-            optimiser=optimiser.init(variables["params"]),
-            epoch=jnp.zeros((), jnp.int32),
-        )
+        moments = optimiser.init(variables["params"])
+        return TrainState(variables, moments, epoch=jnp.zeros((), jnp.int32))
+
+    def epoch(state, images, labels, seed):
+        key = jax.random.fold_in(jax.random.key(seed), state.epoch)
+        key_order, key_steps = jax.random.split(key)
+        order = batch_order(key_order, samples, recipe.batch_size)
+        weights = class_weights(labels, network.spec.classes, recipe)
+
+        def step(carry, inputs):
+            params, moments = carry
+            index, number = inputs
+            key_augment, key_paths = jax.random.split(jax.random.fold_in(key_steps, number))
+            batch = augment(images[index], key_augment, shift=shift, flip=flip)
+            variables = state.variables | {"params": params}
+            loss, gradient = gradient_of(variables, key_paths, batch, labels[index], weights)
+            updates, moments = optimiser.update(gradient, moments, params)
+            return (optax.apply_updates(params, updates), moments), loss
+
+        start = state.variables["params"], state.optimiser
+        (params, moments), losses = jax.lax.scan(step, start, (order, jnp.arange(order.shape[0])))
+        variables = state.variables | {"params": params}
+        return TrainState(variables, moments, state.epoch + 1), losses.mean()
+
+    return Train(init, epoch)
+
+
+def _gradient(network: Network, space: Space, config: SupernetConfig, *, mesh: Mesh) -> Callable:
+    """Make the function (variables, key, images [B, ...], labels [B], weights) -> loss, gradient.
+
+    Both are means over the paths that `key` draws, each on its own share of the batch.
+    """
+    recipe = config.train
 
     def loss(params, variables, genotype, images, labels, weights):
         out = network.apply(
@@ -86,43 +116,16 @@ def make_supernet(
         check_vma=False,
     )
 
-    def epoch(state, images, labels, seed):
-        key = jax.random.fold_in(jax.random.key(seed), state.epoch)
-        key_order, key_steps = jax.random.split(key)
-        order = batch_order(key_order, samples, recipe.batch_size)
-        weights = class_weights(labels, network.spec.classes, recipe)
+    def mean_gradient(variables, key, images, labels, weights):
+        genotypes = space.sample(key, config.paths)
+        shares = images.reshape(config.paths, -1, *images.shape[1:])
+        targets = labels.reshape(config.paths, -1)
+        values, gradients = shared_out(variables, genotypes, shares, targets, weights)
+        # Gathered first, the sum has the same order on any number of devices.
+        values, gradients = jax.lax.with_sharding_constraint((values, gradients), everywhere(mesh))
+        return values.mean(), jax.tree.map(lambda leaf: leaf.mean(0), gradients)
 
-        def step(carry, inputs):
-            params, moments = carry
-            index, number = inputs
-            key_augment, key_paths = jax.random.split(jax.random.fold_in(key_steps, number))
-            batch = augment(images[index], key_augment, shift=shift, flip=flip)
-            shares = batch.reshape(config.paths, -1, *batch.shape[1:])
-            targets = labels[index].reshape(config.paths, -1)
-            values, gradients = shared_out(
-                state.variables | {"params": params},
-                space.sample(key_paths, config.paths),
-                shares,
-                targets,
-                weights,
-            )
-            # Gathered first, the sum has the same order on any number of devices.
-            values, gradients = jax.lax.with_sharding_constraint(
-                (values, gradients), everywhere(mesh)
-            )
-            gradient = jax.tree.map(lambda leaf: leaf.mean(0), gradients)
-            updates, moments = optimiser.update(gradient, moments, params)
-            return (optax.apply_updates(params, updates), moments), values.mean()
-
-        (params, moments), losses = jax.lax.scan(
-            step,
-            (state.variables["params"], state.optimiser),
-            (order, jnp.arange(order.shape[0])),
-        )
-        variables = state.variables | {"params": params}
-        return TrainState(variables, moments, state.epoch + 1), losses.mean()
-
-    return Train(init, epoch)
+    return mean_gradient
 
 
 def place(tree: Any, config: SupernetConfig, *, devices: Sequence[Device] | None = None) -> Any:

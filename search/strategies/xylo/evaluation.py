@@ -13,7 +13,7 @@ from search.spaces.xylo import Candidate, XyloSpace
 from search.strategies.xylo.exact import ExactPopulation
 from search.strategies.xylo.measure import measure
 from search.strategies.xylo.population import Measured, NativePopulation, Network, single
-from search.strategies.xylo.scores import FIELDS, XyloScores, score, skeleton, table
+from search.strategies.xylo.scores import score, skeleton
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,25 @@ class Populations:
 class Evaluator:
     """Scores of candidates; a candidate's depend on its network and the run's seed only."""
 
-    def __init__(self, search: Search[Config, XyloSpace], populations: Populations, purpose: int):
-        self._space = search.space
+    def __init__(
+        self,
+        search: Search[Config, XyloSpace],
+        populations: Populations,
+        purpose: int,
+        *,
+        fields: tuple[str, ...],
+    ):
+        self._space, self._goal, self._fields = search.space, search.goal, fields
         self._config, self._target = search.config.xylo, search.config.target
         self._populations = populations
         self._seed = search.seed(purpose)
-
-    def __call__(self, genotypes: np.ndarray) -> XyloScores:
-        """Train and score genotypes [P, G] in the integer core."""
-        return table(self.score([self._space.decode(genotype) for genotype in genotypes])[0])
 
     def score(
         self, candidates: Sequence[Candidate]
     ) -> tuple[list[dict[str, float]], list[Network | None]]:
         """Train and score candidates; those that do not fit are not trained.
 
-        Returns the fields of `XyloScores` and the networks.
+        Returns the scores named in `fields`, a dict per candidate, and the networks.
         """
         limits = [self._beyond(candidate) for candidate in candidates]
         chosen = [n for n, limit in enumerate(limits) if not limit]
@@ -76,12 +79,12 @@ class Evaluator:
         for n in range(len(candidates)):
             if (found := trained.get(n)) is None:
                 # An exact copy that no setting gets onto the chip violates one limit at least.
-                rows.append(dict.fromkeys(FIELDS, np.nan) | {"violations": max(limits[n], 1)})
+                rows.append(dict.fromkeys(self._fields, np.nan) | {"violations": max(limits[n], 1)})
                 networks.append(None)
                 continue
             network, measured = found
-            scores, _ = score(network, measured, self._config, target=self._target)
-            rows.append(scores)
+            scores, _ = score(network, measured, self._config, target=self._target, goal=self._goal)
+            rows.append({name: scores[name] for name in self._fields})
             networks.append(network)
         return rows, networks
 

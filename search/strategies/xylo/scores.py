@@ -1,10 +1,6 @@
 """What a network for the chip is judged by: recall, energy, latency, and whether it fits."""
 
-from collections.abc import Sequence
-
-import jax
 import numpy as np
-from flax import struct
 
 from hardware.target import Estimate, Workload, total
 from hardware.xylo.chips import Mapped, Xylo
@@ -12,60 +8,28 @@ from hardware.xylo.cycles import Activity
 from hardware.xylo.mappings.native import Layer, assemble
 from hardware.xylo.network import ChipNetwork
 from search.config import XyloConfig
+from search.loop.goal import Goal
 from search.spaces.xylo import Candidate
 from search.strategies.xylo.population import CHANNELS, Measured, Network
-from ttfs_jax.support.errors import InputError, unknown
 
-OBJECTIVES = ("war", "uar", "energy", "latency")
-
-
-@struct.dataclass
-class XyloScores:
-    """One row per archived candidate, each [n]; energies and times estimated, not measured."""
-
-    war: np.ndarray
-    uar: np.ndarray
-    energy: np.ndarray  # J per inference, nominal
-    energy_low: np.ndarray
-    energy_high: np.ndarray
-    latency: np.ndarray  # s to the decision on average
-    violations: np.ndarray  # limits violated, the budgets among them; 0 fits
-    decided: np.ndarray  # share of samples with an output spike
-    step: np.ndarray  # mean step of the decision
-    spikes: np.ndarray  # hidden spikes per sample
-    neurons: np.ndarray
-    synapses: np.ndarray
-
-
-FIELDS = tuple(XyloScores.__dataclass_fields__)
-
-
-def objective_names(objectives: str) -> list[str]:
-    """Split objectives, as "war,energy". Raises: InputError for an unknown or repeated one."""
-    names = objectives.split(",")
-    for name in names:
-        if name not in OBJECTIVES:
-            raise unknown("--objectives", name, OBJECTIVES)
-    if len(set(names)) < len(names):
-        raise InputError(f"--objectives {objectives} names one twice: name each once")
-    return names
-
-
-def costs(scores: dict[str, np.ndarray], objectives: Sequence[str]) -> np.ndarray:
-    """Turn scores into costs, all to be minimised: [n, M]; recalls r become 1 − r."""
-    columns = [
-        1.0 - scores[name] if name in ("war", "uar") else scores[name] for name in objectives
-    ]
-    return np.stack(columns, -1)
-
-
-def volume_costs(scores: dict[str, np.ndarray], objectives: Sequence[str]) -> np.ndarray:
-    """Turn scores into costs for hypervolumes: [n, M]; energy and latency as logarithms."""
-    plain = costs(scores, objectives)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(
-            [name in ("energy", "latency") for name in objectives], np.log10(plain), plain
-        )
+# Scores of a candidate; energies and times are estimated, not measured.
+FIELDS = (
+    "war",
+    "uar",
+    "energy",  # J per inference, nominal
+    "energy_low",
+    "energy_high",
+    "latency",  # s to the decision on average
+    "violations",  # limits violated, those of the run among them; 0 fits
+    "decided",  # share of samples with an output spike
+    "step",  # mean step of the decision
+    "spikes",  # hidden spikes per sample
+    "neurons",
+    "synapses",
+)
+MORE = ("synops", "params", "memory", "time_steps")  # scored where the run's goal is about them
+OBJECTIVES = ("war", "uar", "energy", "latency", *MORE)
+STATES = 2  # of a neuron: current and potential
 
 
 def silent_gap(candidate: Candidate, config: XyloConfig) -> int:
@@ -109,50 +73,45 @@ def price(
     return chip.estimate(workload), chip.cycles(network.chip, active) / (config.clock_mhz * 1e6)
 
 
-def over_budget(found: Estimate, latency: float, config: XyloConfig) -> tuple[str, ...]:
-    """List the user's budgets that an estimate exceeds, and by how much."""
-    energy = 1e6 * total(found.terms).nominal
-    return tuple(
-        f"{value:.3g} {unit} is over --xylo.{option} {limit:g}: raise it, or use fewer neurons and "
-        "steps"
-        for value, limit, unit, option in (
-            (energy, config.max_energy_uj, "µJ", "max-energy-uj"),
-            (1e3 * latency, config.max_latency_ms, "ms", "max-latency-ms"),
-        )
-        if limit is not None and value > limit
-    )
-
-
 def score(
-    network: Network, measured: Measured, config: XyloConfig, *, target: str
+    network: Network, measured: Measured, config: XyloConfig, *, target: str, goal: Goal
 ) -> tuple[dict[str, float], Estimate]:
-    """Score one network: the fields of `XyloScores`, and the estimate they rest on."""
-    found, seconds = price(network, measured, config, target=target)
-    chip = network.chip
-    latency = float(measured.step) * seconds
-    energy = total(found.terms)
+    """Score one network: `FIELDS` and `MORE` by name, and the estimate they rest on."""
+    estimate, seconds = price(network, measured, config, target=target)
+    energy = total(estimate.terms)
     scores = {
         "war": float(measured.war),
         "uar": float(measured.uar),
         "energy": energy.nominal,
         "energy_low": energy.low,
         "energy_high": energy.high,
-        "latency": latency,
-        "violations": float(len(found.reasons) + len(over_budget(found, latency, config))),
+        "latency": float(measured.step) * seconds,
         "decided": float(measured.decided),
         "step": float(measured.step),
         "spikes": float(measured.spikes),
-        "neurons": float(chip.sizes[1]),
-        "synapses": float(
-            sum(
-                np.count_nonzero(part)
-                for part in (chip.weights_in, chip.weights_rec, chip.weights_out)
-            )
-        ),
+        **counts(network, measured),
     }
-    return scores, found
+    violations = len(estimate.reasons) + goal.exceeded(scores)
+    return scores | {"violations": float(violations)}, estimate
 
 
-def table(rows: Sequence[dict[str, float]]) -> XyloScores:
-    """Stack rows: each field [n]."""
-    return XyloScores(**jax.tree.map(lambda *values: np.array(values), *rows))
+def counts(network: Network, measured: Measured) -> dict[str, float]:
+    """Count what a network takes: neurons, synapses, SynOps, parameters, memory, time steps.
+
+    SynOps = Σ over layers of spikes × mean fan-out. Parameters are synapses, and a threshold per
+    neuron, outputs included. Memory in bytes: weights of 8 bits, thresholds and states of 16.
+    """
+    chip = network.chip
+    parts = (chip.weights_in, chip.weights_rec, chip.weights_out)
+    inwards, *onwards = (float(np.count_nonzero(part)) for part in parts)
+    channels, hidden, outputs = chip.sizes[:3]
+    arriving = float(measured.active_inputs) * channels * network.steps
+    synapses, neurons = inwards + sum(onwards), float(hidden + outputs)
+    return {
+        "neurons": float(hidden),
+        "synapses": synapses,
+        "synops": arriving * inwards / channels + float(measured.spikes) * sum(onwards) / hidden,
+        "params": synapses + neurons,
+        "memory": synapses + 2 * neurons * (1 + STATES),
+        "time_steps": float(network.steps),
+    }
