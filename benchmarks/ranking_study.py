@@ -14,7 +14,6 @@ import numpy as np
 from rich.console import Console
 
 from hardware.counts import count
-from search import stages
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig
 from search.loop import algorithms
 from search.loop.exploration import Search
@@ -24,6 +23,7 @@ from search.retraining.population import Retraining
 from search.spaces.convolutional import Space
 from search.spaces.registry import make_space
 from search.strategies.inherited.scores import Scores, make_evaluator
+from search.strategies.inherited.strategy import train_supernet
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, EyeConfig, Split
 from ttfs_jax.evaluation.measure import Measured
@@ -131,7 +131,7 @@ class Study:
             algorithm = algorithms.make("random", self.space, population=4)
             search = Search(self.config, self.data, self.space, algorithm, self.directory, reporter)
             with self.directory.stage("supernet"):
-                shared = stages.train_supernet(search, network)
+                shared = train_supernet(search, network)
             with self.directory.stage("inherited"):
                 relu, ttfs = (self._inherited(network, shared, code) for code in ("relu", "ttfs"))
             every = np.arange(len(self.genotypes))

@@ -169,8 +169,8 @@ def _stages(
     )
     if not len(goal.finalists(archives["evolution"], 1)):
         raise InputError(
-            f"no candidate fits {config.target} and the limits: raise --limits, or choose another "
-            "--target"
+            f"no candidate is within the limits of {config.target} and of --limits: raise these, or "
+            "choose another --target"
         )
     groups = {name: archive.scores for name, archive in archives.items()}
     front = {"objectives": list(goal.objectives), "hypervolume": goal.volumes(groups)}
