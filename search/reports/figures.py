@@ -1,6 +1,5 @@
 """The figures of a run; every one names its data set."""
 
-import matplotlib
 import numpy as np
 import pyarrow as pa
 from matplotlib.figure import Figure
@@ -10,7 +9,6 @@ from ttfs_jax.network.layers import Signal
 from ttfs_jax.network.timeline import Timeline
 from ttfs_jax.spike_time import is_spike
 
-matplotlib.use("Agg")
 COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f"}
 
 
