@@ -47,6 +47,9 @@ class Result:
     path: Path
     """The run directory."""
 
+    def __post_init__(self):
+        object.__setattr__(self, "path", Path(self.path))
+
     @cached_property
     def config(self) -> Config:
         """Read the config of the run."""

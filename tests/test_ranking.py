@@ -149,7 +149,7 @@ def test_the_study_scores_truth_and_predictors_on_different_halves(tmp_path, mon
 
     monkeypatch.setattr(ranking_study, "make_evaluator", make_evaluator)
     monkeypatch.setattr(ranking_study, "Retraining", Stub)
-    monkeypatch.setattr(ranking_study.stages, "train_supernet", lambda *_: {})
+    monkeypatch.setattr(ranking_study, "train_supernet", lambda *_: {})
     monkeypatch.setattr(Study, "_synops", lambda self, population, _: np.ones(population.members))
     table = study.run(Console(quiet=True))
     parts = halves(data.validation, options.seed)

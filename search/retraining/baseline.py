@@ -65,7 +65,7 @@ def in_words(comparison: dict[str, Any]) -> str:
     for name in ("evolution", "random"):
         row = comparison[name]
         if row is None:
-            return "The baseline does not fit the chip or the budgets."
+            return "The baseline does not fit the chip or the limits."
         verb = "dominates" if row["dominates"] else "does not dominate"
         war, energy = row["at_energy"]["war"], row["at_recall"]["war"]
         best = "no network" if war is None else f"WAR {war:.3f}"
