@@ -35,6 +35,8 @@ def read(run: Path) -> dict[str, Any]:
     metrics = read_metrics(run)
     if "front" not in metrics:
         raise InputError(f"{run} is no run of --space xylo: name one")
+    if "hypervolume" not in metrics:
+        raise InputError(f"{run} searched for one objective: name runs for several")
     front = metrics["front"]
     baseline = metrics["baseline"]
     rerun = [*front, *([baseline] if baseline else [])]

@@ -58,7 +58,10 @@ def run(
     where that can be known; for a full disk, with how to go on.
     """
     screen = console(stderr=True) if screen is None else screen
-    given = {"data": data and data.name, "space": space and space.name}
+    given = {
+        "data": None if data is None else data.name,
+        "space": None if space is None else space.name,
+    }
     path = _path(config, data, run_dir)
     with single_precision():
         check_options(config, new=not resume)
@@ -169,7 +172,7 @@ def _stages(
     )
     if not len(goal.finalists(archives["evolution"], 1)):
         raise InputError(
-            f"no candidate is within the limits of {config.target} and of --limits: raise these, or "
+            f"no candidate is within the limits of {config.target} and --limits: raise these, or "
             "choose another --target"
         )
     groups = {name: archive.scores for name, archive in archives.items()}

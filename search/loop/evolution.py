@@ -58,8 +58,8 @@ def run(
         if len(new):
             archive.add(new, generation, evaluate(new))
         if budget is None or len(archive) < budget:
-            told = jnp.asarray(goal.judge(archive.scores_of(genotypes)), jnp.float32)
-            state = algorithm.tell(key_tell, state, proposals, jnp.asarray(genotypes), told)
+            fitness = jnp.asarray(goal.judge(archive.scores_of(genotypes)), jnp.float32)
+            state = algorithm.tell(key_tell, state, proposals, jnp.asarray(genotypes), fitness)
         tree = {"state": state, "archive": archive.to_tree()}
         directory.save(path, tree, meta={"generation": generation + 1, "rows": len(archive)})
         on_generation(archive)

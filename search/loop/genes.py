@@ -25,6 +25,7 @@ class Genes:
     and archives know that one only.
     """
 
+    name: str
     genes: tuple[Gene, ...]
 
     @property

@@ -71,8 +71,8 @@ class Goal:
         violations = _violations(scores)
         beyond = violations > 0
         if self.several:
-            told = np.where(beyond[:, None], 0.0, self.costs(scores))
-            return np.column_stack([told, violations])
+            costs = np.where(beyond[:, None], 0.0, self.costs(scores))
+            return np.column_stack([costs, violations])
         return np.where(beyond, -BEYOND * violations, self._value(scores))
 
     def front(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -44,9 +44,9 @@ def ranks(costs: jax.Array, violation: jax.Array) -> jax.Array:
 
     def peel(carry):
         rank, number = carry
-        left = rank == count
-        beaten = (dominates & left[:, None]).any(0)
-        return jnp.where(left & ~beaten, number, rank), number + 1
+        rest = rank == count
+        beaten = (dominates & rest[:, None]).any(0)
+        return jnp.where(rest & ~beaten, number, rank), number + 1
 
     start = jnp.full(count, count), jnp.zeros((), jnp.int32)
     return jax.lax.while_loop(lambda carry: (carry[0] == count).any(), peel, start)[0]

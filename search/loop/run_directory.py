@@ -197,11 +197,11 @@ class RunDirectory:
         replaces the checkpoint, before all have read it.
         """
         barrier(f"before reading {path.name}")
-        found = None
+        contents = None
         if checkpoint.exists(path):
-            found = checkpoint.restore(path, template(checkpoint.read_meta(path)))
+            contents = checkpoint.restore(path, template(checkpoint.read_meta(path)))
         barrier(f"after reading {path.name}")
-        return found
+        return contents
 
     def checkpoint(self, name: str) -> Path:
         """Say where a stage of the run keeps its checkpoint."""

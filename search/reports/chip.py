@@ -91,8 +91,8 @@ def write(run: Path, data: Dataset) -> None:
 
 def best(metrics: dict) -> int:
     """Choose the network of the front with the best recalls on validation data."""
-    found = [row["validation"]["war"] + row["validation"]["uar"] for row in metrics["front"]]
-    return int(np.argmax(found))
+    recalls = [row["validation"]["war"] + row["validation"]["uar"] for row in metrics["front"]]
+    return int(np.argmax(recalls))
 
 
 def energy_table(metrics: dict) -> pa.Table:

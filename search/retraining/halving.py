@@ -19,9 +19,9 @@ def rungs(members: int, epochs: int, config: HalvingConfig) -> tuple[Rung, ...]:
     Source: successive halving, Jamieson & Talwalkar 2016 (arXiv:1502.07943), with the rungs of
     ASHA, Li et al. 2020 (arXiv:1810.05934), synchronous.
     """
-    planned, epoch, left = [], config.first, members
-    while config.factor > 1 and epoch < epochs and left > 1:
-        left = -(-left // config.factor)
-        planned.append(Rung(epoch, left))
+    planned, epoch, survivors = [], config.first, members
+    while config.factor > 1 and epoch < epochs and survivors > 1:
+        survivors = -(-survivors // config.factor)
+        planned.append(Rung(epoch, survivors))
         epoch *= config.factor
     return tuple(planned)

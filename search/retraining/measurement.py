@@ -120,12 +120,12 @@ def _cost(members, variables, architecture, measured: Measured, name: str) -> di
     spec = members.network.spec
     counts = count(spec, architecture, measured)
     timeline = make_timeline(spec, architecture, variables["windows"])
-    asked = workload(spec, architecture, measured)
+    work = workload(spec, architecture, measured)
     return {
         "synops": float(counts.synops),
         "params": int(counts.params),
         "latency": {"windows": timeline.windows, "time_steps": timeline.steps},
-        "hardware": target(name).estimate(asked).to_json(),
+        "hardware": target(name).estimate(work).to_json(),
     }
 
 

@@ -21,12 +21,12 @@ COSTS = (*ESTIMATED, "memory", "time_steps")
 
 def check_known(name: str, goal: Goal) -> None:
     """Check that a target knows what the goal is about. Raises: InputError."""
-    asked = [cost for cost in ESTIMATED if cost in goal.names]
-    if not asked:
+    names = [cost for cost in ESTIMATED if cost in goal.names]
+    if not names:
         return
     layer = LayerCounts(*[jnp.ones(())] * (len(LayerCounts.__dataclass_fields__) - 1))
     estimate = target(name).estimate(Workload(inputs=1, outputs=1, layers=(layer,)))
-    for cost in asked:
+    for cost in names:
         if getattr(estimate, cost) is None:
             other = ", take time_steps" if cost == "latency" else ""
             raise InputError(
@@ -63,7 +63,7 @@ class Costs:
         `layers` are the counts of all layers, and `scores` what limits may be about besides, each
         [n]. Energy is in J, latency in s, memory in bytes of 8-bit weights and of thresholds and
         states of 16 bits; estimated, not measured. `violations` counts limits of the goal and, if
-        the target is asked for an estimate, its own.
+        the target is names for an estimate, its own.
         """
         rows = [
             self._row(genotype, [pick(layer, n) for layer in layers])

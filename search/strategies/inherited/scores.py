@@ -32,7 +32,6 @@ class Scores:
 
 
 FIELDS = tuple(Scores.__dataclass_fields__)
-Result = Any  # `Scores`, or a pair of these and `LayerCounts` of all layers
 
 
 def fitness(war: jax.Array, uar: jax.Array, synops: jax.Array, config: EvolutionConfig):
@@ -66,7 +65,7 @@ def make_evaluator(
     labels: np.ndarray,
     code: Code = "ttfs",
     by_layer: bool = False,
-) -> Callable[[Variables, np.ndarray], Result]:
+) -> Callable[[Variables, np.ndarray], Any]:
     """Make the function (variables, genotypes [n, G]) -> scores, each [n], in one dispatch.
 
     For every candidate the norm statistics and windows are estimated anew on `calibration`

@@ -33,8 +33,8 @@ class Populations:
             for mapping in ("native", "exact")
         )
         if native:
-            found = self.native.train([candidates[n] for n in native], seeds[native])
-            for n, one in zip(native, found, strict=True):
+            outcomes = self.native.train([candidates[n] for n in native], seeds[native])
+            for n, one in zip(native, outcomes, strict=True):
                 results[n] = single(candidates[n], one), one.measured
         if exact:
             networks = self.exact.train([candidates[n] for n in exact], seeds[exact])
@@ -77,12 +77,12 @@ class Evaluator:
         trained = dict(zip(chosen, results, strict=True))
         rows, networks = [], []
         for n in range(len(candidates)):
-            if (found := trained.get(n)) is None:
+            if (pair := trained.get(n)) is None:
                 # An exact copy that no setting gets onto the chip violates one limit at least.
                 rows.append(dict.fromkeys(self._fields, np.nan) | {"violations": max(limits[n], 1)})
                 networks.append(None)
                 continue
-            network, measured = found
+            network, measured = pair
             scores, _ = score(network, measured, self._config, target=self._target, goal=self._goal)
             rows.append({name: scores[name] for name in self._fields})
             networks.append(network)

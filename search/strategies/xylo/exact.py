@@ -61,7 +61,7 @@ class ExactPopulation(Population):
         logits = np.asarray(dense.relu(own, values)[0])
         windows = [float(window) for window in dense.windows(own, values)]
         try:
-            made = exact.convert(
+            mapping = exact.convert(
                 own,
                 windows,
                 exact.winning_range(logits),
@@ -71,4 +71,4 @@ class ExactPopulation(Population):
             )
         except InputError:
             return None
-        return Network(candidate, made.network, made.total_steps, own)
+        return Network(candidate, mapping.network, mapping.total_steps, own)

@@ -44,16 +44,16 @@ def measure(network: Network, inputs: Inputs, *, classes: int) -> OnChip:
     """Run samples through the integer core and score the first output spikes."""
     events = network.events(inputs.values[network.candidate.number])
     grown = filled(network.chip)
-    found = classify(grown, events)
-    predictions = found.decision.classes
+    classified = classify(grown, events)
+    predictions = classified.decision.classes
     war, uar = score(jnp.asarray(predictions), jnp.asarray(inputs.labels), classes=classes)
     measured = Measured(
         war=war,
         uar=uar,
         decided=(predictions >= 0).mean(),
-        step=found.decision.steps.mean(),
-        spikes=found.spikes,
+        step=classified.decision.steps.mean(),
+        spikes=classified.spikes,
         active_inputs=(events > 0).mean(),
-        active_hidden=found.active_hidden * grown.sizes[1] / network.chip.sizes[1],
+        active_hidden=classified.active_hidden * grown.sizes[1] / network.chip.sizes[1],
     )
-    return OnChip(events, found.decision, measured)
+    return OnChip(events, classified.decision, measured)

@@ -52,7 +52,7 @@ class Measured(NamedTuple):
     active_hidden: jax.Array  # [] share of hidden neurons in use that spike in a step
 
 
-class Found(NamedTuple):
+class Outcome(NamedTuple):
     """A trained network and how it did."""
 
     layers: tuple[Layer, ...]
@@ -95,14 +95,14 @@ def make_inputs(space: XyloSpace, data: Dataset, scales: Sequence[np.ndarray]) -
     """
     values: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
     for grid, full in zip(space.grids, scales, strict=True):
-        for part, found in values.items():
+        for part, grids in values.items():
             images = getattr(data, part).images
             pooled = pool(images, grid, polarities=space.polarities)
             scaled = scale(pooled, full, root=space.polarities == 2)
-            found.append(np.pad(scaled, ((0, 0), (0, CHANNELS - grid.count))))
+            grids.append(np.pad(scaled, ((0, 0), (0, CHANNELS - grid.count))))
     return {
-        part: Inputs(np.stack(found), np.asarray(getattr(data, part).labels))
-        for part, found in values.items()
+        part: Inputs(np.stack(grids), np.asarray(getattr(data, part).labels))
+        for part, grids in values.items()
     }
 
 
@@ -158,7 +158,7 @@ class Population(ABC):
         groups: dict[tuple[int, ...], list[int]] = {}
         for number, candidate in enumerate(candidates):
             groups.setdefault(self._shape(candidate), []).append(number)
-        shared, waiting, found = self._shared(), [], {}
+        shared, waiting, by_number = self._shared(), [], {}
         for shape, numbers in groups.items():
             members = self._members([candidates[n] for n in numbers], seeds[numbers])
             if shape not in self._programs:
@@ -166,8 +166,8 @@ class Population(ABC):
             waiting.append((numbers, self._programs[shape].start(members, shared)))
         for numbers, wait in waiting:
             results = wait()
-            found |= {number: pick(results, row) for row, number in enumerate(numbers)}
-        return [found[number] for number in range(len(candidates))]
+            by_number |= {number: pick(results, row) for row, number in enumerate(numbers)}
+        return [by_number[number] for number in range(len(candidates))]
 
     def _members(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> dict[str, Any]:
         def column(name, kind):
@@ -210,7 +210,7 @@ def cut(layers: Sequence[Any], candidate: Candidate) -> tuple[Any, ...]:
 class NativePopulation(Population):
     """Networks trained through the integer core; programs by number of layers and steps."""
 
-    def train(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[Found]:
+    def train(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[Outcome]:
         """Train native candidates and measure them on validation data."""
         return self.outcomes(candidates, seeds)
 
@@ -242,13 +242,13 @@ class NativePopulation(Population):
                 steps=steps,
                 classes=self.classes,
             )
-            return Found(trained.layers, threshold, trained.loss[-1], measured)
+            return Outcome(trained.layers, threshold, trained.loss[-1], measured)
 
         return one
 
 
-def single(candidate: Candidate, found: Found) -> Network:
+def single(candidate: Candidate, outcome: Outcome) -> Network:
     """Cut a trained candidate down to the neurons in use, and lay it out for the chip."""
-    layers = cut(found.layers, candidate)
-    chip = assemble(layers, candidate.dynamics, int(found.threshold))
+    layers = cut(outcome.layers, candidate)
+    chip = assemble(layers, candidate.dynamics, int(outcome.threshold))
     return Network(candidate, chip, candidate.steps, layers)
