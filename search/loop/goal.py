@@ -22,7 +22,7 @@ LIMITS = {
     "memory_kib": ("memory", 1024.0),
     "time_steps": ("time_steps", 1.0),
 }
-BEYOND = 1e30  # worse than any score
+BEYOND = 1e12  # worse than any score, and its square is still a float32
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The folder of a run: what is written where, whole or not at all."""
+"""The folder of a run: what is written where; files are replaced atomically."""
 
 import dataclasses
 import errno

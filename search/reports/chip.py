@@ -23,12 +23,7 @@ from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.errors import InputError
 
 FOLDER = "front"  # of the networks that a run was made for
-OBJECTIVES = (
-    "war",
-    "uar",
-    "energy",
-    "latency",
-)  # of the front shown after a search for one
+OBJECTIVES = ("war", "uar", "energy", "latency")  # of the front after a search for one
 COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f", "front": "#c1440e", "baseline": "#3a7d44"}
 
 

@@ -35,10 +35,8 @@ HEAD = (
     "SynOps",
     "time steps",
 )
-
-
 FOLDER = "best"  # of the networks that a run was made for
-OBJECTIVES = ("war", "uar", "synops")  # of the front that is shown after a search for one
+OBJECTIVES = ("war", "uar", "synops")  # of the front after a search for one
 
 
 def write(run: Path, data: Dataset) -> None:
