@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search import algorithms
-from search.space import Gene, Genes
+from search.loop import algorithms
+from search.loop.genes import Gene, Genes
 from ttfs_jax.support.errors import InputError
 
 

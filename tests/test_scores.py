@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from search.figures import running_best
-from search.report import pareto_front
-from search.space import make_space
+from search.reports.figures import running_best
+from search.reports.history import front_of
+from search.reports.networks import OBJECTIVES
+from search.spaces.registry import make_space
 from ttfs_jax.codes import window as windows
 from ttfs_jax.codes.encoding import encode, first_spike_readout
 from ttfs_jax.evaluation.measure import clipped_share, evaluate
@@ -182,7 +183,7 @@ def test_pareto_front_and_running_best():
             "synops": [100.0, 50.0, 120.0, 60.0, 1.0],
         }
     )
-    assert pareto_front(history).tolist() == [True, True, False, False, False]
+    assert front_of(history, OBJECTIVES).tolist() == [True, True, False, False, False]
     assert running_best(np.array([1.0, np.nan, 0.5, 2.0])).tolist() == [1.0, 1.0, 1.0, 2.0]
 
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.config import Config, RetrainConfig, SupernetConfig, from_dict, to_dict
+from search.config import Config, RetrainConfig, SupernetConfig, from_dict
+from search.loop.run_directory import to_dict
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, initialise

@@ -16,7 +16,7 @@ import optax
 from flax import linen as nn
 
 from benchmarks.peers.population_torch import TIMING, random_images
-from search.space import Space
+from search.spaces.convolutional import Space
 from ttfs_jax.network.architecture import Architecture, NetworkSpec, mask
 from ttfs_jax.network.layers import NORM_EPSILON
 from ttfs_jax.network.masked import Network, initialise
