@@ -10,6 +10,7 @@ from search.config import Config
 from search.loop.genes import Gene, Genes, idle_last
 from search.spaces.features import Features, fits
 from ttfs_jax.datasets import Dataset
+from ttfs_jax.datasets.eye.dataset import config_of
 from ttfs_jax.support.errors import InputError
 
 # 12 to 16 features each; the images at hand decide which of them are possible.
@@ -172,6 +173,6 @@ def xylo_space(
 def xylo_options(data: Dataset, config: Config) -> dict[str, Any]:
     """Say how images are to be read, and which mappings are tried: options of `xylo_space`."""
     return {
-        "polarities": 2 if data.source.get("kind") == "eye" else 1,
+        "polarities": 1 if config_of(data.source) is None else 2,
         "mappings": tuple(config.xylo.mappings.split(",")),
     }

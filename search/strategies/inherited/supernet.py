@@ -47,12 +47,7 @@ def make_supernet(
     FairNAS, Chu et al. 2021 (arXiv:1907.01845).
     """
     recipe, task = config.train, find_task(task)
-    task.check(recipe)
-    if samples < recipe.batch_size or recipe.batch_size % config.paths:
-        raise ValueError(
-            f"a batch of {recipe.batch_size} must be a multiple of {config.paths} paths and at "
-            f"most the {samples} training images"
-        )
+    _check(config, task, samples)
     optimiser = make_optimiser(recipe, recipe.epochs * (samples // recipe.batch_size))
     gradient_of = _gradient(network, space, config, task, mesh=_mesh(config, devices))
 
@@ -82,6 +77,16 @@ def make_supernet(
         return TrainState(variables, moments, state.epoch + 1), losses.mean()
 
     return Train(init, epoch)
+
+
+def _check(config: SupernetConfig, task: Task, samples: int) -> None:
+    recipe = config.train
+    task.check(recipe)
+    if samples < recipe.batch_size or recipe.batch_size % config.paths:
+        raise ValueError(
+            f"a batch of {recipe.batch_size} must be a multiple of {config.paths} paths and at "
+            f"most the {samples} training images"
+        )
 
 
 def _gradient(
