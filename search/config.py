@@ -234,8 +234,17 @@ class Config:
 
 def from_dict(values: dict) -> Config:
     """Turn saved JSON values back into a config. Raises TypeError for unknown keys."""
-    config = _build(Config, values)
+    config = _build(Config, values if "limits" in values else _with_limits(values))
     return dataclasses.replace(config, data_dir=Path(config.data_dir) if config.data_dir else None)
+
+
+def _with_limits(values: dict) -> dict:
+    """Turn values saved when only `--space xylo` had limits and several objectives into today's."""
+    xylo = dict(values["xylo"])
+    limits = {name: xylo.pop(f"max_{name}") for name in ("energy_uj", "latency_ms")}
+    several = values["evolution"]["algorithm"] == "nsga2"
+    objectives = values["objectives"] if several else Config.objectives
+    return values | {"xylo": xylo, "limits": limits, "objectives": objectives}
 
 
 def read_config(run: Path) -> Config:

@@ -13,7 +13,7 @@ from hardware.xylo.decision import classify
 from hardware.xylo.families import family, violations
 from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search import evolve
-from search.config import XyloConfig, from_dict
+from search.config import Config, XyloConfig, from_dict
 from search.loop.goal import make_goal
 from search.loop.run_directory import to_dict
 from search.presets import preset
@@ -246,3 +246,16 @@ def test_unsound_options_end_in_one_line(options, message, capsys, tmp_path):
         )
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "objectives"), [("nsga2", "war,energy"), ("genetic", "fitness")]
+)
+def test_a_config_saved_before_every_space_had_limits(algorithm, objectives):
+    saved = json.loads(json.dumps(to_dict(Config(objectives="war,energy"))))
+    del saved["limits"]
+    saved["xylo"] |= {"max_energy_uj": 3.0, "max_latency_ms": None}
+    saved["evolution"]["algorithm"] = algorithm
+    config = from_dict(saved)
+    assert (config.limits.energy_uj, config.limits.latency_ms) == (3.0, None)
+    assert config.objectives == objectives

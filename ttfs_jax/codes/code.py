@@ -3,7 +3,7 @@
 Letters: B batch, H and W height and width, C channels, S steps of a code with a time axis.
 """
 
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -24,20 +24,12 @@ class Code(Protocol):
     see `settle`. A code with neurons that have a state keeps it inside `emit`.
     """
 
-    @property
-    def name(self) -> str:
-        """Name the code as users choose it."""
-        ...
-
-    @property
-    def folded(self) -> bool:
-        """Tell whether networks are trained with their norms folded, and windows that grow."""
-        ...
-
-    @property
-    def in_windows(self) -> bool:
-        """Tell whether a layer waits for the window of the one before it to end."""
-        ...
+    name: ClassVar[str]
+    """As users choose it."""
+    folded: ClassVar[bool]
+    """Whether networks are trained with their norms folded, and windows that grow."""
+    in_windows: ClassVar[bool]
+    """Whether a layer waits for the window of the one before it to end."""
 
     def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
         """Turn intensities in [0, 1] into the signal of the input: images [B, H, W, C]."""

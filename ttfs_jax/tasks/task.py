@@ -4,7 +4,7 @@ Letters: B batch, N samples, K classes, H and W height and width, C channels.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 from flax import struct
@@ -27,15 +27,10 @@ class Task(Protocol):
     Options of the training recipe that a task cannot use are refused by `check`.
     """
 
-    @property
-    def name(self) -> str:
-        """Name the task as users choose it."""
-        ...
-
-    @property
-    def metrics(self) -> Mapping[str, bool]:
-        """Name its metrics, fields of what `measure` returns, and tell whether higher is better."""
-        ...
+    name: ClassVar[str]
+    """As users choose it."""
+    metrics: ClassVar[Mapping[str, bool]]
+    """Its metrics, fields of what `measure` returns, and whether higher is better."""
 
     def check(self, recipe: Any) -> None:
         """Raise InputError for an option of a `TrainConfig` that has no meaning here."""
