@@ -16,6 +16,20 @@ class Signal(NamedTuple):
     window: jax.Array  # [] what the values are relative to: time units (ttfs), threshold (rate)
 
 
+class Synapses(Protocol):
+    """The weights between what arrives at a layer and its neurons."""
+
+    kernel: jax.Array  # [I, O], or [k, k, I, O] for a convolution
+
+    def __call__(self, charge: jax.Array) -> jax.Array:
+        """Add up charge by weight: [..., I] -> [..., O], a dense layer's or a convolution's."""
+        ...
+
+    def patches(self, charge: jax.Array) -> jax.Array:
+        """Gather what each neuron hears: -> [..., N], in the order of `kernel.reshape(N, O)`."""
+        ...
+
+
 class Code(Protocol):
     """How the values of a network are carried from layer to layer; frozen, hashable, no state.
 
@@ -45,6 +59,15 @@ class Code(Protocol):
 
     def receive(self, charge: jax.Array) -> jax.Array:
         """Prepare charge of any code for this code's neurons; [B, ...] or [S, B, ...]."""
+        ...
+
+    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
+        """Return the potentials V that charge leads to, before norm and bias.
+
+        Most codes add charge up, `synapses(charge)`. Neurons that may fire while their inputs
+        arrive solve for their spike times instead, on `synapses.patches`, and return T − t.
+        `charge` is as `receive` leaves it, `window` T [] the layer's own.
+        """
         ...
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
