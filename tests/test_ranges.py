@@ -92,7 +92,6 @@ def test_seeds_go_up_to_32_bits(seed):
     ("options", "words"),
     [
         ("--supernet.train.activity-penalty=0.1", "must be 0.0 in the supernet"),
-        ("--supernet.train.temperature=2", "must be 4.0 in the supernet"),
         ("--supernet.train.no-quantised", "must be True in the supernet"),
         ("--supernet.train.no-grow-windows", "must be True in the supernet"),
         ("--retrain.train.no-quantised", "must be True in ReLU twins"),
