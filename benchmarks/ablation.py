@@ -26,6 +26,7 @@ from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.devices import use_every_core
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check, whole
 from ttfs_jax.training.recipe import TrainConfig
 
 # 3 × 3, residual, 3 × 3, residual; widths 16 and 32, head 64, 4 time bits.
@@ -41,13 +42,16 @@ class Arguments:
     epochs: int = 6
     """Epochs of the ReLU twin; one more in spike times."""
     seeds: int = 4
-    """Networks of each kind."""
+    """Networks of each kind; a spread takes two."""
     only: tuple[str, ...] = ()
     """Names of the variants to measure; left out, all."""
     out: Path | None = None
     """Folder of the runs, to go on with later; left out, one that is removed."""
     json: bool = False
     """Print one JSON line."""
+
+    def __post_init__(self):
+        check(self, images=whole(1), epochs=whole(0), seeds=whole(2))
 
 
 @dataclass(frozen=True)
@@ -146,13 +150,11 @@ def measure(
 def run(arguments: Arguments) -> dict:
     """Measure all variants that the `arguments` name, differences to the recipe paired by seed.
 
-    Returns JSON values. Raises: InputError for an unknown variant or fewer than two seeds.
+    Returns JSON values. Raises: InputError for an unknown variant.
     """
     unknown = set(arguments.only) - set(VARIANTS)
     if unknown:
         raise InputError(f"--only {', '.join(unknown)}: choose from {', '.join(VARIANTS)}")
-    if arguments.seeds < 2:
-        raise InputError(f"--seeds {arguments.seeds}: a spread takes at least 2")
     use_every_core()
     data = shortened(datasets.load("fashion-mnist"), arguments.images)
     names = ["base", *(n for n in arguments.only or VARIANTS if n != "base")]

@@ -1,10 +1,9 @@
 """The options of training one network."""
 
 from dataclasses import dataclass
-from typing import get_args
 
 from ttfs_jax.support.devices import Products
-from ttfs_jax.support.ranges import OneOf, at_least, below, between, check, whole
+from ttfs_jax.support.ranges import at_least, below, between, check, whole
 
 
 @dataclass(frozen=True)
@@ -44,5 +43,4 @@ class TrainConfig:
             weight_decay=at_least(0),
             label_smoothing=between(0, 1),
             activity_penalty=at_least(0),
-            products=OneOf(get_args(Products)),
         )
