@@ -18,3 +18,4 @@ __all__ = [
     "load",
     "spike_time",
 ]
+__version__ = "0.1.0"
