@@ -159,7 +159,7 @@ class LimitsConfig:
 
     def __post_init__(self):
         names = [field.name for field in dataclasses.fields(self)]
-        check(self, **dict.fromkeys(names, optional(above(0))))
+        check(self, within="", **dict.fromkeys(names, optional(above(0))))
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ class _Stages:
         measured = self.members.measure(
             spiking, chosen, validation.images, validation.labels, code="ttfs"
         )
-        return measured.war + measured.uar
+        return np.asarray(measured.war + measured.uar)
 
     def _model(self, index: int, variables: Variables, row: dict) -> Model:
         """Put a trained member together with what is known of it."""
@@ -164,4 +164,4 @@ class _Stages:
             "metrics": row,
             "config": to_dict(self.search.config),
         }
-        return Model(members.network.spec, pick(members.architectures, index), variables, meta)
+        return Model(members.network.plan, pick(members.architectures, index), variables, meta)

@@ -15,6 +15,7 @@ from ttfs_jax.support import memory
 AXIS = "population"
 Device = Any  # `jax.Device` is not a type to static checkers
 Products = Literal["float32", "bfloat16"]
+SETTINGS: Any = jax.config  # has its attributes only once JAX runs
 
 
 def use_every_core(devices: int | None = None) -> None:
@@ -41,7 +42,7 @@ def available_cores() -> int:
 
 def _number_is_set() -> bool:
     flags = os.environ.get("XLA_FLAGS", "")
-    return "xla_force_host_platform_device_count" in flags or jax.config.jax_num_cpu_devices >= 0
+    return "xla_force_host_platform_device_count" in flags or SETTINGS.jax_num_cpu_devices >= 0
 
 
 def missing_platform() -> str | None:
@@ -50,7 +51,7 @@ def missing_platform() -> str | None:
         jax.devices()
     except (RuntimeError, AssertionError):  # the latter for CUDA without its plug-in
         return (
-            f"JAX_PLATFORMS={jax.config.jax_platforms}: there is no such device, or JAX is not "
+            f"JAX_PLATFORMS={SETTINGS.jax_platforms}: there is no such device, or JAX is not "
             "installed for it: unset it, or install JAX for that accelerator"
         )
     return None
@@ -59,7 +60,7 @@ def missing_platform() -> str | None:
 @contextmanager
 def single_precision() -> Iterator[None]:
     """Compute in 32 bits, as all of this library does, even if JAX_ENABLE_X64 is set; says so."""
-    if jax.config.jax_enable_x64:
+    if SETTINGS.jax_enable_x64:
         print("JAX_ENABLE_X64 is ignored: this command computes in float32", file=sys.stderr)
     with jax.enable_x64(False):
         yield

@@ -180,7 +180,8 @@ def _allowed(hint: Any) -> Allowed | None:
     if get_origin(hint) in (Union, UnionType):
         inner = [_allowed(one) for one in get_args(hint) if one is not NoneType]
         return optional(inner[0]) if len(inner) == 1 and isinstance(inner[0], Range) else None
-    return Instance(hint) if hint is str or is_dataclass(hint) else None
+    inside = isinstance(hint, type) and (hint is str or is_dataclass(hint))
+    return Instance(hint) if inside else None
 
 
 @contextmanager

@@ -97,4 +97,4 @@ def activity(layers: dict[str, LayerInfo]) -> jax.Array:
     Layers that were not run count as silent.
     Source: activation regularisation as in Glorot et al. 2011, sec. 4 (AISTATS).
     """
-    return sum(info.activity for info in layers.values()) / max(len(layers), 1)
+    return jnp.asarray(sum(info.activity for info in layers.values()) / max(len(layers), 1))

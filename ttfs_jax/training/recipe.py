@@ -1,8 +1,8 @@
 """Train one network, in `relu` or `ttfs` code, as a pure function that maps over a population."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -129,7 +129,8 @@ class _Recipe:
         """Run one pass over the data."""
         config = self.config
         if not config.quantised:
-            architecture = architecture.replace(time_bits=jnp.zeros_like(architecture.time_bits))
+            continuous = jnp.zeros_like(architecture.time_bits)
+            architecture = replace(architecture, time_bits=continuous)
         key = jax.random.fold_in(jax.random.key(seed), state.epoch)
         key_order, key_augment = jax.random.split(key)
         order = batch_order(key_order, self.samples, config.batch_size)
@@ -162,12 +163,13 @@ class _Recipe:
     def _loss(self, params, variables, architecture, weights, images, targets):
         """Return the loss of a batch, and all that the network returned."""
         config = self.config
-        out = self.network.apply(
+        answer = self.network.apply(
             variables | {"params": params},
             images,
             architecture,
             code=self.code,
             batch_statistics=not self.code.folded,
         )
+        out = cast(Output, answer)  # flax knows no types
         error = self.task.loss(out.logits, targets, weights=weights, recipe=config)
         return error + config.activity_penalty * activity(out.layers), out

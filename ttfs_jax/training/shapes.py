@@ -61,7 +61,7 @@ def make_grid(
     leaves one bucket.
     """
     offered = [tuple(sorted(set(tier))) for tier in (*widths, heads)]
-    average = np.full((spec.blocks, len(OPERATORS)), 1 / len(OPERATORS))
+    average = [[1 / len(OPERATORS)] * len(OPERATORS)] * spec.blocks
 
     def cost(tiers):
         """Expected multiply-adds: every choice rounded up to its tier."""
@@ -100,7 +100,7 @@ def useful_multiply_adds(spec: NetworkSpec, architectures: Architecture) -> np.n
     members = (architectures.operators, architectures.widths, architectures.head)
     return np.asarray(
         [
-            multiply_adds(spec, np.eye(len(OPERATORS))[operators], widths, head)
+            multiply_adds(spec, np.eye(len(OPERATORS))[operators].tolist(), widths, head)
             for operators, widths, head in zip(*map(np.asarray, members), strict=True)
         ],
         float,
@@ -124,7 +124,7 @@ def masked_waste(
         shares = np.eye(len(OPERATORS))[operators]
         if every_operator:
             shares = np.ones_like(shares)
-        done += multiply_adds(grid.spec, shares, shape.stage_widths, shape.head_width)
+        done += multiply_adds(grid.spec, shares.tolist(), shape.stage_widths, shape.head_width)
     return 1 - useful_multiply_adds(grid.spec, architectures).sum() / done
 
 

@@ -1,7 +1,8 @@
 """What an inference of candidates costs beyond counts: energy, latency, memory and time steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +25,8 @@ def check_known(name: str, goal: Goal) -> None:
     names = [cost for cost in ESTIMATED if cost in goal.names]
     if not names:
         return
-    layer = LayerCounts(*[jnp.ones(())] * (len(LayerCounts.__dataclass_fields__) - 1))
+    ones: Any = [jnp.ones(())] * (len(fields(LayerCounts)) - 1)
+    layer = LayerCounts(*ones)
     estimate = target(name).estimate(Workload(inputs=1, outputs=1, layers=(layer,)))
     for cost in names:
         if getattr(estimate, cost) is None:
@@ -74,7 +76,8 @@ class Costs:
         return {name: costs[name] for name in self.fields}
 
     def _row(self, genotype: np.ndarray, layers: Sequence[LayerCounts]) -> dict[str, float]:
-        timeline = make_timeline(self.space.spec, self.space.decode(genotype), self.windows)
+        architecture = self.space.decode(jnp.asarray(genotype))
+        timeline = make_timeline(self.space.spec, architecture, self.windows)
         row = {
             "memory": sum(r["weight_memory"] + r["state_memory"] for r in table(layers)) / 8,
             "time_steps": np.nan if timeline.steps is None else float(timeline.steps),

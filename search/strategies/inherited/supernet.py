@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from search.config import SupernetConfig
 from search.spaces.convolutional import Space
-from ttfs_jax.network.masked import Network
+from ttfs_jax.network.masked import Network, Output
 from ttfs_jax.population.program import map_members
 from ttfs_jax.support.devices import AXIS, Device, everywhere, multiply_in, population_mesh
 from ttfs_jax.tasks import Task, find_task
@@ -102,7 +102,8 @@ def _gradient(
         out = network.apply(
             variables | {"params": params}, images, space.decode(genotype), batch_statistics=True
         )
-        return task.loss(out.logits, targets, weights=weights, recipe=recipe)
+        logits = cast(Output, out).logits
+        return task.loss(logits, targets, weights=weights, recipe=recipe)
 
     def path_gradients(variables, genotypes, images, targets, weights):
         """Return loss and gradient of every path on its own share: [paths, ...]."""

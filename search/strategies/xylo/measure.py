@@ -1,5 +1,6 @@
 """Measure a network as it is laid out for the chip, whatever its mapping, in the integer core."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -29,7 +30,8 @@ def filled(network: ChipNetwork) -> ChipNetwork:
         width = [(0, more if axis in axes else 0) for axis in range(np.ndim(values))]
         return np.pad(np.asarray(values), width, constant_values=fill)
 
-    return network.replace(
+    return replace(
+        network,
         weights_in=grow(network.weights_in, (1,), 0),
         weights_rec=grow(network.weights_rec, (0, 1), 0),
         weights_out=grow(network.weights_out, (0,), 0),

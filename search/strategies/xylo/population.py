@@ -47,9 +47,9 @@ class Measured(NamedTuple):
     uar: jax.Array  # [] unweighted average recall
     decided: jax.Array  # [] share of samples with an output spike
     step: jax.Array  # [] mean step of the decision, from 1
-    spikes: jax.Array  # [] hidden spikes per sample
+    spikes: jax.Array | np.ndarray  # [] hidden spikes per sample
     active_inputs: jax.Array  # [] share of channels that spike in a step
-    active_hidden: jax.Array  # [] share of hidden neurons in use that spike in a step
+    active_hidden: jax.Array | np.ndarray  # [] share of hidden neurons in use that spike in a step
 
 
 class Outcome(NamedTuple):
@@ -119,7 +119,7 @@ def measure(
     layers: Sequence[Layer],
     dynamics: Dynamics,
     threshold: jax.Array,
-    widths: jax.Array,
+    widths: Sequence[jax.Array],
     inputs: jax.Array,
     labels: jax.Array,
     *,
@@ -139,7 +139,7 @@ def measure(
         step=(step + 1).mean(),
         spikes=jnp.asarray(sum(spikes.sum((1, 2)).mean() for spikes in outcome.spikes)),
         active_inputs=channels.mean() / (steps * CHANNELS),
-        active_hidden=active / (steps * sum(widths)),
+        active_hidden=jnp.asarray(active / (steps * sum(widths))),
     )
 
 
@@ -173,13 +173,12 @@ class Population(ABC):
         def column(name, kind):
             return np.array([getattr(candidate, name) for candidate in candidates], kind)
 
+        pace: Any = [column(name, np.float32) for name in ("window", "dash_syn", "dash_mem")]
         return {
             "seed": seeds.astype(np.uint32),
             "widths": column("widths", np.int32),
             "grid": column("number", np.int32),
-            "dynamics": Dynamics(
-                *(column(name, np.float32) for name in ("window", "dash_syn", "dash_mem"))
-            ),
+            "dynamics": Dynamics(*pace),
         }
 
     def _sizes(self, depth: int) -> tuple[int, ...]:

@@ -1,5 +1,7 @@
 """What a network for the chip is judged by: recall, energy, latency, and whether it fits."""
 
+from typing import Any
+
 import numpy as np
 
 from hardware.target import Estimate, Workload, total
@@ -46,11 +48,11 @@ def silent_gap(candidate: Candidate, config: XyloConfig) -> int:
 def skeleton(candidate: Candidate, classes: int) -> ChipNetwork:
     """Build a native network of the candidate's shape, with every connection in use."""
     sizes = (CHANNELS, *candidate.widths, classes)
-    layers = [
-        Layer(np.ones((before, after)), np.ones(after))
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True)
-    ]
-    layers[0].kernel[candidate.features.count :] = 0
+    shapes = list(zip(sizes[:-1], sizes[1:], strict=True))
+    kernels: list[Any] = [np.ones(shape) for shape in shapes]
+    kernels[0][candidate.features.count :] = 0
+    thresholds: list[Any] = [np.ones(after) for _, after in shapes]
+    layers = [Layer(*layer) for layer in zip(kernels, thresholds, strict=True)]
     return assemble(layers, candidate.dynamics, 1)
 
 
