@@ -1,5 +1,6 @@
 """Change a batch of training images at random: shift and mirror. Pure."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -9,6 +10,7 @@ def augment(images: jax.Array, key: jax.Array, *, shift: int = 0, flip: bool = F
 
     Shapes: images [B, H, W, C] -> the same; a `key` for the whole batch.
     """
+    chex.assert_rank(images, 4)
     count, height, width, channels = images.shape
     key_shift, key_flip = jax.random.split(key)
     if shift:

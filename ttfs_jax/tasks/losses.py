@@ -1,5 +1,9 @@
-"""Losses on output potentials, on output spike times, and on how much a network spikes."""
+"""Losses on output potentials, on output spike times, and on how much a network spikes.
 
+Arguments of other shapes than documented raise AssertionError (chex) when a function is traced.
+"""
+
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -23,9 +27,13 @@ def cross_entropy(
     target that is spread over all classes.
     Source: label smoothing, Szegedy et al. 2016 (arXiv:1512.00567).
     """
+    chex.assert_rank([logits, labels], [2, 1])
+    chex.assert_equal_shape_prefix([logits, labels], 1)
+    chex.assert_type(labels, int)
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
     errors = optax.softmax_cross_entropy(logits, targets)
     if class_weights is not None:
+        chex.assert_shape(class_weights, logits.shape[1:])
         errors = errors * class_weights[labels]
     return errors.mean()
 
@@ -35,6 +43,8 @@ def balanced_weights(labels: jax.Array, *, classes: int) -> jax.Array:
 
     Shapes: labels [N] -> [K]. Source: King & Zeng 2001, doi:10.1093/oxfordjournals.pan.a004868.
     """
+    chex.assert_rank(labels, 1)
+    chex.assert_type(labels, int)
     counts = jnp.bincount(labels, length=classes)
     return jnp.where(counts > 0, len(labels) / (classes * jnp.maximum(counts, 1)), 0.0)
 
@@ -64,6 +74,9 @@ def first_spike_cross_entropy(
     No spike: see `first_spike_logits`.
     Source: Mostafa 2017, eq. 16 (arXiv:1606.08165); temperature κ in units of time.
     """
+    chex.assert_rank([times, labels], [2, 1])
+    chex.assert_equal_shape_prefix([times, labels], 1)
+    chex.assert_type(labels, int)
     logits = first_spike_logits(times, window=window, temperature=temperature)
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
@@ -85,6 +98,9 @@ def silence_penalty(
     `margin` m is in thresholds; a neuron that forgets needs more than 1.
     Source: the weight-sum cost of Mostafa 2017, sec. III (arXiv:1606.08165), on silent neurons.
     """
+    chex.assert_rank([times_in, weights, times_out], 2)
+    chex.assert_shape(weights, (times_in.shape[1], times_out.shape[1]))
+    chex.assert_equal_shape_prefix([times_in, times_out], 1)
     received = is_spike(times_in).astype(weights.dtype) @ weights
     threshold = jnp.broadcast_to(jnp.asarray(threshold, weights.dtype), weights.shape[1:])
     missing = jax.nn.relu(margin * threshold[None] - received)

@@ -1,5 +1,9 @@
-"""Recall-based scores from confusion counts, so that they can be summed over batches."""
+"""Recall-based scores from confusion counts, so that they can be summed over batches.
 
+Arguments of other shapes than documented raise AssertionError (chex) when a function is traced.
+"""
+
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -9,20 +13,32 @@ def confusion(labels: jax.Array, predictions: jax.Array, *, classes: int) -> jax
 
     Shapes: labels [B], predictions [B] -> [K, K], rows are true classes.
     """
+    chex.assert_rank(labels, 1)
+    chex.assert_equal_shape([labels, predictions])
+    chex.assert_type([labels, predictions], int)
     index = labels * classes + predictions
     return jnp.zeros(classes * classes, jnp.int32).at[index].add(1).reshape(classes, classes)
 
 
 def recalls(counts: jax.Array) -> jax.Array:
-    """Return the recall of each class: [K, K] -> [K]; 0 for a class without samples."""
+    """Return the recall of each class: `counts` [K, K] -> [K]; 0 for a class without samples."""
+    _check(counts)
     return counts.diagonal() / jnp.maximum(counts.sum(1), 1)
 
 
 def weighted_average_recall(counts: jax.Array) -> jax.Array:
-    """Return WAR = Σ_k n_k r_k / Σ_k n_k, which is accuracy. Shapes: [K, K] -> []."""
+    """Return WAR = Σ_k n_k r_k / Σ_k n_k, which is accuracy. Shapes: `counts` [K, K] -> []."""
+    _check(counts)
     return counts.trace() / jnp.maximum(counts.sum(), 1)
 
 
 def unweighted_average_recall(counts: jax.Array) -> jax.Array:
-    """Return UAR = mean of the recalls of the classes that have samples. Shapes: [K, K] -> []."""
+    """Return UAR = mean recall of the classes with samples. Shapes: `counts` [K, K] -> []."""
+    _check(counts)
     return recalls(counts).sum() / jnp.maximum((counts.sum(1) > 0).sum(), 1)
+
+
+def _check(counts: jax.Array) -> None:
+    """Check that counts are those of a confusion: [K, K]."""
+    chex.assert_rank(counts, 2)
+    chex.assert_shape(counts, (counts.shape[0],) * 2)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import chex
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -46,6 +47,8 @@ class Regression:
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
         """Change image and target in the same way; they have the same height and width."""
+        chex.assert_rank([images, targets], 4)
+        chex.assert_equal_shape_prefix([images, targets], 3)
         channels = images.shape[-1]
         together = augment(jnp.concatenate([images, targets], -1), key, **options)
         return together[..., :channels], together[..., channels:]
@@ -54,6 +57,7 @@ class Regression:
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
     ) -> jax.Array:
         """Return the mean squared error: potentials and targets [B, ...] -> []."""
+        chex.assert_equal_shape([potentials, targets])
         return jnp.square(potentials - targets).mean()
 
     def tally(
@@ -63,6 +67,7 @@ class Regression:
 
         PSNR = 10 log10(1 / MSE) of each image, at most 120 dB.
         """
+        chex.assert_equal_shape([potentials, targets])
         errors = jnp.square(potentials - targets).mean(tuple(range(1, targets.ndim)))
         decibels = -10 * jnp.log10(jnp.maximum(errors, SMALLEST))
         return potentials, (errors.sum(), decibels.sum(), jnp.asarray(len(targets), errors.dtype))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -76,7 +77,7 @@ def make_train(
 
     Raises: ValueError when the data do not fill one batch; InputError for an unknown code or task,
     or an option that the task cannot use; by `epoch`, ValueError for products in bfloat16
-    on a CPU.
+    on a CPU, and AssertionError (chex) for images or targets of another shape, when it is traced.
     Source: training with adjusted windows, Stanojevic et al. 2024 (arXiv:2306.08744).
     """
     if samples < config.batch_size:
@@ -128,6 +129,8 @@ class _Recipe:
     ) -> tuple[TrainState, jax.Array]:
         """Run one pass over the data."""
         config = self.config
+        chex.assert_shape(images, (self.samples, *self.network.plan.image_shape))
+        chex.assert_axis_dimension(targets, 0, self.samples)
         if not config.quantised:
             continuous = jnp.zeros_like(architecture.time_bits)
             architecture = replace(architecture, time_bits=continuous)
