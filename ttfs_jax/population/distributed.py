@@ -14,7 +14,8 @@ def start(
 ) -> None:
     """Join the other processes; has to come before JAX is first used.
 
-    Left out, address and numbers are those of the job under SLURM, Open MPI or Kubernetes.
+    `coordinator` is the address HOST:PORT of process 0, `processes` their number, and `process`
+    that of this one. Left out, they are those of the job under SLURM, Open MPI or Kubernetes.
 
     Raises: InputError when there is no such job, or only some of the three are given.
     """
@@ -41,6 +42,6 @@ def is_primary() -> bool:
 
 
 def barrier(name: str) -> None:
-    """Wait until all processes are here; with one process, go on."""
+    """Wait until all processes are at the place `name`; with one process, go on."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)

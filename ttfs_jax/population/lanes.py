@@ -28,7 +28,8 @@ def fastest_lanes(
 ) -> int:
     """Return the number of lanes that ran a short function fastest on this machine.
 
-    `name` stands for the function. Members [P] should fill the largest candidate on every device.
+    `name` stands for the function, which is called with `members` [P] and what they `shared`.
+    Members should fill the largest of the `candidates`, numbers of lanes, on every device.
     Answers are kept in `path`, by default ttfs-jax/lanes.json in the user's cache folder, for every
     processor, name and set of shapes; where that cannot be written, every call measures anew.
     """

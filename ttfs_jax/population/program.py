@@ -105,6 +105,9 @@ def _map_groups(function, members, used, lanes, result):
 class Program:
     """One function over members, compiled once for this machine.
 
+    `members` [P, ...] and `shared` are examples with the shapes of what it will be called with;
+    `config` and `devices` (left out: all of this process) say where it runs.
+
     `function(member, shared) -> result` is pure and unbatched. A call takes any number of members
     [P, ...], splits them over processes, cuts a process's share into chunks, deals a chunk out to
     the devices, and gives all results [P, ...] as NumPy arrays to every process: device memory
@@ -150,7 +153,7 @@ class Program:
         self.compile_seconds = time.perf_counter() - started
 
     def place(self, shared: Any) -> Any:
-        """Copy what members share to every device, for use in several calls."""
+        """Copy what members have in common, `shared`, to every device, for use in several calls."""
         return jax.device_put(shared, everywhere(self._mesh))
 
     def __call__(self, members: Any, shared: Any) -> Any:
@@ -158,7 +161,7 @@ class Program:
         return self.start(members, shared)()
 
     def start(self, members: Any, shared: Any) -> Callable[[], Any]:
-        """Send members to the devices; the function returned waits for their results.
+        """Send members, and what is `shared`, to the devices; what it returns waits for results.
 
         Programs of several buckets started one after another keep all devices busy. Of several
         chunks all but the last are waited for here.
@@ -273,12 +276,15 @@ def run(
     config: PopulationConfig | None = None,
     devices: Sequence[Device] | None = None,
 ) -> Any:
-    """Run a pure `function(member, shared)` over all members [P, ...] once; see `Program`."""
+    """Run a pure `function(member, shared)` over all members [P, ...] once; see `Program`.
+
+    `config` and `devices` are those of the program.
+    """
     return Program(function, members, shared, config=config, devices=devices)(members, shared)
 
 
 def pick(tree: Any, index: Any) -> Any:
-    """Take members out of a population: leaves [P, ...] -> NumPy, by any NumPy index."""
+    """Take members out of a population: a `tree` [P, ...] -> NumPy, by any NumPy index."""
     return jax.tree.map(lambda leaf: np.asarray(leaf)[index], tree)
 
 

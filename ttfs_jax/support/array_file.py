@@ -22,7 +22,7 @@ ZEROS = bytes(1 << 20)
 
 @contextmanager
 def reserved_array(path: Path, dtype: type, shape: tuple[int, ...]) -> Iterator[Put]:
-    """Make a .npy file of zeros and give the function that writes rows, from any thread.
+    """Make a .npy file of zeros, `path`, and give the function that writes rows, from any thread.
 
     All its space is taken before the first row is written, and it is on disk when the block ends.
 
@@ -74,7 +74,7 @@ def check_space(folder: Path, size: int) -> None:
 
 
 def map_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    """Map the file of an array for reading.
+    """Map the file `path` of an array of this `dtype` and shape for reading.
 
     Raises: OSError when it is missing, ValueError when it is not whole or of another shape.
     """

@@ -24,7 +24,9 @@ def load_or_make(
     make: Callable[[Path], None],
     size: int,
 ) -> Value:
-    """Load the entry `name` from the first folder that has it whole, else make it in the last.
+    """Load the entry `name` from the first of the folders that has it whole, else make it.
+
+    It is made in the last of `folders`.
 
     `load(entry)` raises OSError or ValueError for an entry that is missing or damaged, and what it
     returns must not need the path any more. `make(entry)` fills an empty folder with about `size`

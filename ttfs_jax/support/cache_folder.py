@@ -44,7 +44,10 @@ def cache_folders(name: str = "") -> tuple[Path, ...]:
 
 @cache
 def say(reason: str) -> None:
-    """Tell once per process where caches go instead; a line on stderr unless logging is set up."""
+    """Tell once per process where caches go instead, and the `reason`.
+
+    It is a line on stderr unless logging is set up.
+    """
     LOG.warning(
         "%s: caches go to %s; set XDG_CACHE_HOME to a folder to keep them", reason, _temporary()
     )

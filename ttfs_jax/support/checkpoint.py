@@ -29,7 +29,7 @@ META, TREE = "meta.json", "tree"
 
 
 def save(path: Path, tree: Any, *, meta: dict, replace: bool = False) -> None:
-    """Write a pytree of arrays and a JSON-able `meta` to a new folder.
+    """Write a `tree` of arrays and a JSON-able `meta` to a new folder, `path`.
 
     The folder appears complete under its name, after all of it was read back and compared; one
     that is replaced is kept until then. Raises: InputError if there is one and `replace` is off,
@@ -65,12 +65,12 @@ def save(path: Path, tree: Any, *, meta: dict, replace: bool = False) -> None:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is a checkpoint, be it the old one of an interrupted replacement."""
+    """Tell whether `path` is a checkpoint, be it the old one of an interrupted replacement."""
     return _find(Path(path).absolute()).exists()
 
 
 def read_meta(path: Path) -> dict:
-    """Return the `meta` of a checkpoint after checking all files that were saved.
+    """Return the `meta` of the checkpoint `path` after checking all files that were saved.
 
     Files that were not, such as `.DS_Store`, are ignored.
 
@@ -80,7 +80,7 @@ def read_meta(path: Path) -> dict:
 
 
 def restore(path: Path, template: Any) -> tuple[Any, dict]:
-    """Return (tree, meta); the template gives structure, shapes and dtypes.
+    """Return (tree, meta) of the checkpoint `path`; the template gives structure, shapes, dtypes.
 
     Raises: InputError as `read_meta`, and when the arrays do not fit the template.
     """

@@ -54,7 +54,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def fail(message: str) -> None:
-    """Print one line, and end the program with status 2."""
+    """Print the `message` in one line, and end the program with status 2."""
     print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(2)
 
@@ -113,7 +113,8 @@ def parse_options(
 ) -> Options:
     """Read the options of the module `name`, a dataclass, and check their ranges.
 
-    `default` has the values of options that are not given, instead of the dataclass's own.
+    `arguments` replace those of the command line; `default` has the values of options that are not
+    given, instead of the dataclass's own.
 
     Raises: InputError for an unknown option or a value that it cannot have; SystemExit for --help.
     """
@@ -162,7 +163,8 @@ def run_command(
 
     `options` is a frozen dataclass with a field `json`: with it the result, which is JSON values,
     is printed as one line, else what `show(result)` makes of it for rich. `cache` keeps compiled
-    programs for the next call; a command that times compilation leaves it off.
+    programs for the next call; a command that times compilation leaves it off. `arguments` replace
+    those of the command line.
     """
     with one_line_errors(), single_precision():
         chosen = parse_options(options, arguments, name=name)

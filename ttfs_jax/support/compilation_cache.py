@@ -21,9 +21,10 @@ CHECKED = ".checked"  # its time of change tells which programs have been read w
 def enable(directory: Path | None = None) -> Path | None:
     """Turn on JAX's persistent compilation cache; return its folder, or None without one.
 
-    The default is ttfs-jax/xla/<jax version>-<machine>-<processor> in the cache folder; a folder
-    set by JAX_COMPILATION_CACHE_DIR wins. Programs that were cut short are removed. A folder that
-    cannot be written or has no space is no error: it is only read, if it exists, which is said.
+    The default `directory` is ttfs-jax/xla/<jax version>-<machine>-<processor> in the cache folder;
+    a folder set by JAX_COMPILATION_CACHE_DIR wins. Programs that were cut short are removed. A
+    folder that cannot be written or has no space is no error: it is only read, if it exists, which
+    is said.
     """
     chosen = os.environ.get("JAX_COMPILATION_CACHE_DIR", "")
     shortest = SHORTEST

@@ -21,8 +21,9 @@ SETTINGS: Any = jax.config  # has its attributes only once JAX runs
 def use_every_core(devices: int | None = None) -> None:
     """Make one CPU device of every core, so that members run beside each other.
 
-    A number that the user set, by JAX_NUM_CPU_DEVICES or XLA_FLAGS, stays. Has to come before JAX
-    is first used; later it changes nothing. Accelerators are not affected.
+    `devices` is another number. A number that the user set, by JAX_NUM_CPU_DEVICES or XLA_FLAGS,
+    stays. Has to come before JAX is first used; later it changes nothing. Accelerators are not
+    affected.
     """
     if devices is None and _number_is_set():
         return
@@ -72,12 +73,12 @@ def population_mesh(devices: Sequence[Device] | None = None) -> Mesh:
 
 
 def over_members(mesh: Mesh) -> NamedSharding:
-    """Return the sharding that cuts the leading axis [P] over the devices."""
+    """Return the sharding that cuts the leading axis [P] over the devices of a `mesh`."""
     return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
 def everywhere(mesh: Mesh) -> NamedSharding:
-    """Return the sharding that keeps a copy on every device."""
+    """Return the sharding that keeps a copy on every device of a `mesh`."""
     return NamedSharding(mesh, PartitionSpec())
 
 

@@ -12,7 +12,7 @@ class InputError(ValueError):
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> InputError:
-    """Make the error for a name that is none of the choices, with the nearest one suggested."""
+    """Make the error for a name of some `kind` that is none of the choices; suggest the nearest."""
     choices = list(choices)
     close = difflib.get_close_matches(name, choices, 1)
     hint = f"did you mean {close[0]}? " if close else ""

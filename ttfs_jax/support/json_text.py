@@ -25,5 +25,8 @@ def without_nan(values: Any) -> Any:
 
 
 def dumps(values: Any, *, indent: int | None = None) -> str:
-    """Write JSON by RFC 8259, which knows no NaN: such values are null."""
+    """Write values as JSON by RFC 8259, which knows no NaN: such are null.
+
+    Lines are indented by `indent` spaces, or it is one line.
+    """
     return json.dumps(without_nan(values), indent=indent, allow_nan=False)

@@ -126,7 +126,7 @@ def whole(low: int, high: float = math.inf) -> Range:
 
 
 def optional(allowed: Range) -> Range:
-    """Allow None too."""
+    """Allow None beside what is `allowed`."""
     return replace(allowed, optional=True)
 
 
@@ -137,7 +137,10 @@ _deferred: ContextVar[bool] = ContextVar("deferred", default=False)
 
 
 class RangeError(ValueError):
-    """A field of a config is out of its range; `field` may be that of a config inside, a.b."""
+    """A field of a config is out of its range; `field` may be that of a config inside, a.b.
+
+    It has a `value`, and `wanted` says what is allowed, after "must be".
+    """
 
     def __init__(self, field: str, value: Any, wanted: object):
         finite = "a finite number"
@@ -201,6 +204,8 @@ def option(name: str) -> str:
 
 def require(config: Any, *, within: str = "") -> None:
     """Check a config and all configs in it, as their `__post_init__` would have, and all types.
+
+    `within` is the name of the config in the one that holds it, with a dot.
 
     Raises: InputError that names the option.
     """

@@ -37,19 +37,28 @@ class Classification:
         """Accept every recipe."""
 
     def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> jax.Array | None:
-        """Return the weight of each class in the loss: labels [N] -> [K], or None for 1 each."""
+        """Return the weight of each class in the loss: `targets` [N] -> [K], or None for 1 each.
+
+        K is the number of `outputs`; the `recipe` says whether classes are balanced.
+        """
         return balanced_weights(targets, classes=outputs) if recipe.balanced else None
 
     def augment(
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Change the images: shifted or mirrored, an image is of the same class."""
+        """Change the images, not the targets: moved or mirrored, an image is of the same class.
+
+        `key` is the randomness, `options` are those of `augmentation.augment`.
+        """
         return augment(images, key, **options), targets
 
     def loss(
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
     ) -> jax.Array:
-        """Return the mean cross-entropy: potentials [B, K], labels [B] -> []."""
+        """Return the mean cross-entropy: potentials [B, K], targets [B] -> [].
+
+        `weights` [K] are those of the classes, or None; the `recipe` has the label smoothing.
+        """
         return cross_entropy(
             potentials, targets, smoothing=recipe.label_smoothing, class_weights=weights
         )
@@ -57,7 +66,10 @@ class Classification:
     def tally(
         self, potentials: jax.Array, targets: jax.Array, readout: dict[str, jax.Array]
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        """Keep the predictions [B]; add up confusions [K, K] by potential and by first spike."""
+        """Keep the predictions [B]; add up confusions [K, K] by potential and by first spike.
+
+        Shapes: potentials [B, K], targets [B]. `readout` has window and shift of first spikes.
+        """
         classes = potentials.shape[-1]
         predictions = potentials.argmax(-1)
         counts = confusion(targets, predictions, classes=classes)
@@ -65,7 +77,7 @@ class Classification:
         return predictions, (counts, confusion(targets, first, classes=classes))
 
     def measure(self, kept: Any, sums: Any, activity: Activity) -> Measured:
-        """Turn confusions into recalls."""
+        """Turn `sums`, confusions, into recalls; add `kept`, predictions [N], and `activity`."""
         counts, first = sums
         return Measured(
             **vars(activity),

@@ -34,19 +34,22 @@ class Regression:
     metrics: ClassVar[Mapping[str, bool]] = MappingProxyType({"mse": False, "psnr": True})
 
     def check(self, recipe: Any) -> None:
-        """Raise InputError for options about classes: balanced, label_smoothing."""
+        """Raise InputError for options of a `recipe` about classes: balanced, label_smoothing."""
         unused = {"balanced": False, "label_smoothing": type(recipe).label_smoothing}
         for option, default in unused.items():
             if getattr(recipe, option) != default:
                 raise InputError(f"{option} is about classes: leave it at {default} in regression")
 
     def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> None:
-        """Weigh all pixels equally."""
+        """Weigh all pixels equally, whatever `targets`, number of `outputs` and `recipe` are."""
 
     def augment(
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Change image and target in the same way; they have the same height and width."""
+        """Change images and targets in the same way; they have the same height and width.
+
+        `key` is the randomness, `options` are those of `augmentation.augment`.
+        """
         chex.assert_rank([images, targets], 4)
         chex.assert_equal_shape_prefix([images, targets], 3)
         channels = images.shape[-1]
@@ -56,16 +59,20 @@ class Regression:
     def loss(
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
     ) -> jax.Array:
-        """Return the mean squared error: potentials and targets [B, ...] -> []."""
+        """Return the mean squared error: potentials and targets [B, ...] -> [].
+
+        There are no `weights`, and nothing of the `recipe` is needed.
+        """
         chex.assert_equal_shape([potentials, targets])
         return jnp.square(potentials - targets).mean()
 
     def tally(
         self, potentials: jax.Array, targets: jax.Array, readout: dict[str, jax.Array]
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
-        """Keep the outputs; add up errors, decibels and samples. Targets have peak 1.
+        """Keep the potentials; add up errors, decibels and samples. `targets` have peak 1.
 
-        PSNR = 10 log10(1 / MSE) of each image, at most 120 dB.
+        PSNR = 10 log10(1 / MSE) of each image, at most 120 dB. First spikes, and so the `readout`,
+        mean nothing here.
         """
         chex.assert_equal_shape([potentials, targets])
         errors = jnp.square(potentials - targets).mean(tuple(range(1, targets.ndim)))
@@ -73,7 +80,7 @@ class Regression:
         return potentials, (errors.sum(), decibels.sum(), jnp.asarray(len(targets), errors.dtype))
 
     def measure(self, kept: Any, sums: Any, activity: Activity) -> MeasuredImages:
-        """Turn sums into means over images."""
+        """Turn sums into means over images; outputs are `kept`, and `activity` is added."""
         errors, decibels, samples = sums
         return MeasuredImages(
             **vars(activity), outputs=kept, mse=errors / samples, psnr=decibels / samples

@@ -33,23 +33,32 @@ class Task(Protocol):
     """Its metrics, fields of what `measure` returns, and whether higher is better."""
 
     def check(self, recipe: Any) -> None:
-        """Raise InputError for an option of a `TrainConfig` that has no meaning here."""
+        """Raise InputError for an option of a `recipe`, a `TrainConfig`, without meaning here."""
         ...
 
     def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> jax.Array | None:
-        """Return what the loss weighs targets by, from all of the training data, if anything."""
+        """Return what the loss weighs `targets` by, from all of the training data, if anything.
+
+        `outputs` is the number of output potentials, `recipe` a `TrainConfig`.
+        """
         ...
 
     def augment(
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Change a batch at random so that the targets stay right; see `augmentation.augment`."""
+        """Change a batch of `images` at random, by `key`, so that the targets stay right.
+
+        `options` are those of `augmentation.augment`.
+        """
         ...
 
     def loss(
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
     ) -> jax.Array:
-        """Return the mean loss of a batch: potentials [B, ...], targets [B, ...] -> []."""
+        """Return the mean loss of a batch: potentials [B, ...], targets [B, ...] -> [].
+
+        `weights` are what the method of that name returned, `recipe` is a `TrainConfig`.
+        """
         ...
 
     def tally(
@@ -57,10 +66,11 @@ class Task(Protocol):
     ) -> tuple[Any, Any]:
         """Take in a batch: what is kept per sample [B, ...], and what is added up over batches.
 
-        `readout` is window and shift of the first-spike read-out.
+        Shapes: potentials and targets [B, ...]. `readout` is window and shift of the first-spike
+        read-out.
         """
         ...
 
     def measure(self, kept: Any, sums: Any, activity: Activity) -> Any:
-        """Turn all that was tallied into metrics, beside how much the network spikes."""
+        """Turn what was `kept`, [N, ...], and the `sums` into metrics, beside the `activity`."""
         ...

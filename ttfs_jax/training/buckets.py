@@ -20,7 +20,9 @@ PROBED_BATCHES = 2
 class BucketTraining:
     """Members [P] that train together, each in the shape of its bucket.
 
-    `recipe(network, samples)` makes the pure training functions for one shape, see `make_train`.
+    `grid` has the shapes, `architectures` [P] the members. `recipe(network, samples)` makes the
+    pure training functions for one shape, see `make_train`; its batches are of `batch_size`. `name`
+    is what the fastest number of lanes is remembered by, and `config` how members are laid out.
     A member's result depends on its seed, its architecture and the data; see `Program` for how
     exactly.
     """
@@ -43,7 +45,10 @@ class BucketTraining:
         self._name = name
 
     def start(self, variables: Variables) -> list[TrainState]:
-        """Cut fresh or converted members into buckets: [P, ...] -> a state [P_b, ...] a bucket."""
+        """Cut fresh or converted members into buckets.
+
+        `variables` [P, ...] of the maximal shape -> a state [P_b, ...] per bucket.
+        """
         states = []
         for shape, members in self.buckets.items():
             own = cut(pick(variables, members), self._spec, shape)
@@ -81,7 +86,7 @@ class BucketTraining:
         return after, losses
 
     def finish(self, states: list[TrainState]) -> Variables:
-        """Put the outcome of all members together in the maximal shape: [P, ...]."""
+        """Put the outcome of all members, from the `states` of buckets, together: [P, ...]."""
         parts = [
             embed(state.variables, shape, self._spec)
             for state, shape in zip(states, self.buckets, strict=True)

@@ -32,9 +32,9 @@ def make_train(
 ) -> Callable[..., tuple[tuple[Dense, ...], jax.Array]]:
     """Make `train(key, widths, inputs, labels) -> layers, loss [epochs]`, pure and unbatched.
 
-    `sizes` are the largest: inputs, hidden layers, classes; of each hidden layer the first
-    `widths` neurons are in use, the others have weights and biases 0. inputs [N, I] in [0, 1],
-    labels [N].
+    `config` is the recipe; `sizes` are the largest: inputs, hidden layers, classes; of each hidden
+    layer the first `widths` neurons are in use, the others have weights and biases 0. inputs [N, I]
+    in [0, 1], labels [N].
 
     Raises: ValueError when the data do not fill one batch.
     """

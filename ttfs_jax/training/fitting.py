@@ -62,9 +62,9 @@ def fit(
 ) -> tuple[Any, jax.Array]:
     """Minimise `loss(params, inputs [B, ...], labels [B], key) -> []`: parameters, loss [epochs].
 
-    Batches are drawn without replacement in every epoch, the last incomplete one is left out; the
-    learning rate falls by a cosine; gradients are clipped to a norm of 1. Traceable, so it maps
-    over a population.
+    `config` is the recipe, `weight_decay` the decoupled decay of all parameters. Batches are drawn
+    without replacement in every epoch, the last incomplete one is left out; the learning rate falls
+    by a cosine; gradients are clipped to a norm of 1. Traceable, so it maps over a population.
 
     Raises: ValueError when the samples [N, ...] do not fill one batch.
     Source: Loshchilov & Hutter 2019 (arXiv:1711.05101).
@@ -97,6 +97,9 @@ def fit(
 
 
 def shift_inputs(key: jax.Array, inputs: jax.Array, *, spread: float) -> jax.Array:
-    """Move inputs in [0, 1] by normal noise; silent ones, 0, stay silent. Shapes: like inputs."""
+    """Move inputs in [0, 1] by normal noise; silent ones, 0, stay silent. Shapes: like inputs.
+
+    `key` is the randomness, `spread` the noise's standard deviation.
+    """
     moved = jnp.clip(inputs + spread * jax.random.normal(key, inputs.shape), 0.0, 1.0)
     return jnp.where(inputs > 0, moved, 0.0)

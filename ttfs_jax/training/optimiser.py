@@ -9,6 +9,7 @@ from ttfs_jax.training.config import TrainConfig
 def make_schedule(config: TrainConfig, steps: int) -> optax.Schedule:
     """Build the learning rate by step: 0 at first, the peak after the warm-up, 0 after `steps`.
 
+    `config` has the peak and the share of the steps that the warm-up takes.
     Source: cosine, Loshchilov & Hutter 2017 (arXiv:1608.03983).
     """
     rising, steps = max(int(config.warmup * steps), 1), max(steps, 2)

@@ -42,7 +42,8 @@ class Train(NamedTuple):
 def grow_windows(lengths: dict, out: Output, *, margin: float) -> dict:
     """Lengthen the windows of all layers that would have clipped neurons, the read-out's too.
 
-    `out` is what the network returned for a batch; see `window.grow` and `window.grow_readout`.
+    `lengths` are variables `windows`, `out` what the network returned for a batch; windows grow to
+    `margin` times the largest activation. See `window.grow` and `window.grow_readout`.
     """
     for name, info in out.layers.items():
         length = layer_of(lengths, name)["window"]
@@ -67,13 +68,12 @@ def make_train(
 ) -> Train:
     """Make the pure functions that train one member.
 
-    `init(variables) -> state`; `epoch(state, architecture, images, targets, seed) -> (state,
-    mean loss)` runs one pass over images [N, H, W, C], targets [N, ...] of the `task` in one
-    dispatch. `samples` N is known beforehand; `shift` (pixels) and `flip` are how images are
-    augmented. In the `relu` code norms use batch statistics; in other codes the (folded) network
-    is trained through its spikes, such as quantised spike times, and windows grow with the
-    activations, to `window_margin` times the largest. The outcome is
-    `state.variables`.
+    `init(variables) -> state`; `epoch(state, architecture, images, targets, seed) -> (state, mean
+    loss)` runs one pass over images [N, H, W, C], targets [N, ...] of the `task` in one dispatch.
+    `config` is the recipe; `samples` N is known beforehand; `shift` (pixels) and `flip` are how
+    images are augmented. In the `relu` code norms use batch statistics; in other codes the (folded)
+    network is trained through its spikes, such as quantised spike times, and windows grow with the
+    activations, to `window_margin` times the largest. The outcome is `state.variables`.
 
     Raises: ValueError when the data do not fill one batch; InputError for an unknown code or task,
     or an option that the task cannot use; by `epoch`, ValueError for products in bfloat16

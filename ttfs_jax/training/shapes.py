@@ -31,7 +31,7 @@ class ShapeGrid:
     heads: tuple[int, ...]  # tiers of the head, rising
 
     def shape(self, widths: Sequence[int], head: int) -> NetworkSpec:
-        """Return the smallest shape of the grid that holds these widths.
+        """Return the smallest shape of the grid that holds `widths` [S] of stages, and a `head`.
 
         Raises: ValueError for a width above the largest tier.
         """
@@ -56,9 +56,9 @@ def make_grid(
 ) -> ShapeGrid:
     """Merge tiers of width as long as the expected masked waste stays below `waste`.
 
-    `widths` and `heads` are what a space offers; waste is the share of multiply-adds spent on
-    masked channels, expected over uniformly drawn architectures. 0 keeps every shape apart, 1
-    leaves one bucket.
+    `spec` is the largest shape, `widths` and `heads` are what a space offers; waste is the share of
+    multiply-adds spent on masked channels, expected over uniformly drawn architectures. 0 keeps
+    every shape apart, 1 leaves one bucket.
     """
     offered = [tuple(sorted(set(tier))) for tier in (*widths, heads)]
     average = [[1 / len(OPERATORS)] * len(OPERATORS)] * spec.blocks
@@ -87,7 +87,7 @@ def make_grid(
 
 
 def group(grid: ShapeGrid, architectures: Architecture) -> dict[NetworkSpec, np.ndarray]:
-    """Sort members into buckets: architectures [P] -> shape: indices of its members."""
+    """Sort members into buckets of a `grid`: architectures [P] -> indices of members by shape."""
     buckets: dict[NetworkSpec, list[int]] = {}
     widths, heads = np.asarray(architectures.widths), np.asarray(architectures.head)
     for index, (width, head) in enumerate(zip(widths, heads, strict=True)):
@@ -96,7 +96,10 @@ def group(grid: ShapeGrid, architectures: Architecture) -> dict[NetworkSpec, np.
 
 
 def useful_multiply_adds(spec: NetworkSpec, architectures: Architecture) -> np.ndarray:
-    """Count the multiply-adds of every member in its own size, one image: [P] -> [P]."""
+    """Count the multiply-adds of every member in its own size, one image.
+
+    Shapes: `architectures` [P] of the largest shape `spec` -> [P].
+    """
     members = (architectures.operators, architectures.widths, architectures.head)
     return np.asarray(
         [
@@ -112,7 +115,8 @@ def masked_waste(
 ) -> float:
     """Return the share of multiply-adds spent on masks: architectures [P] -> 1 − useful / done.
 
-    With `every_operator` all operators of a block are computed and one is kept, as under `vmap`.
+    Members are computed in the shapes of a `grid`. With `every_operator` all operators of a block
+    are computed and one is kept, as under `vmap`.
     """
     done = 0.0
     for operators, widths, head in zip(
@@ -150,7 +154,7 @@ def _kept(large: Plan, small: Plan) -> dict[str, np.ndarray]:
 def cut(variables: Variables, spec: NetworkSpec | Plan, shape: NetworkSpec | Plan) -> Variables:
     """Cut members of a smaller shape out of a larger one: the leading channels.
 
-    Shapes: leaves [P, ...] of the shape `spec` -> NumPy [P, ...] of the shape `shape`.
+    Shapes: `variables` [P, ...] of the shape `spec` -> NumPy [P, ...] of the shape `shape`.
     """
     inputs = _kept(make_plan(spec), make_plan(shape))
 
@@ -167,7 +171,7 @@ def cut(variables: Variables, spec: NetworkSpec | Plan, shape: NetworkSpec | Pla
 def embed(variables: Variables, shape: NetworkSpec | Plan, spec: NetworkSpec | Plan) -> Variables:
     """Put members back into the larger shape: the inverse of `cut`, with idle channels around.
 
-    Shapes: leaves [P, ...] of the shape `shape` -> NumPy [P, ...] of the shape `spec`; added
+    Shapes: `variables` [P, ...] of the shape `shape` -> NumPy [P, ...] of the shape `spec`; added
     weights, thresholds and means are 0, added gains and deviations 1.
     """
     inputs = _kept(make_plan(spec), make_plan(shape))
@@ -188,7 +192,7 @@ def embed(variables: Variables, shape: NetworkSpec | Plan, spec: NetworkSpec | P
 
 @partial(jax.jit, static_argnums=0)
 def draw(shape: NetworkSpec | Plan, architecture: Architecture, key: jax.Array) -> Variables:
-    """Draw fresh variables of one member in the maximal shape; traceable.
+    """Draw fresh variables of one `architecture` in the maximal `shape`, by a `key`; traceable.
 
     Kernels are scaled to the fan-in in use (He et al. 2015, arXiv:1502.01852), so that a member
     starts as if it had been built in its own size.
