@@ -28,7 +28,10 @@ COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f", "front": "#c1440e", "bas
 
 
 def failures(metrics: dict) -> list[str]:
-    """Say in which networks the integer core and the vendor's simulator differ, and how."""
+    """Say in which networks the integer core and the vendor's simulator differ, and how.
+
+    `metrics` are those of the run.
+    """
     rows = {f"front/{n}": row for n, row in enumerate(metrics["front"])}
     rows |= {"baseline": metrics["baseline"]} if metrics["baseline"] else {}
     return [
@@ -39,7 +42,7 @@ def failures(metrics: dict) -> list[str]:
 
 
 def load(folder: Path) -> Network:
-    """Load a network of a run; see `load_network`."""
+    """Load the network of a run in a `folder`; see `load_network`."""
     return load_network(folder)[0]
 
 
@@ -63,7 +66,10 @@ def load_network(folder: Path) -> tuple[Network, dict]:
 
 
 def channels(images: np.ndarray, network: Network, meta: dict) -> np.ndarray:
-    """Turn images [B, H, W, C] into the chip's inputs [B, 16], as in the run."""
+    """Turn images [B, H, W, C] into the chip's inputs [B, 16], as in the run.
+
+    `network` and `meta` are those that `load_network` returns.
+    """
     features = network.candidate.features
     pooled = pool(images, features, polarities=meta["polarities"])
     values = scale(pooled, np.asarray(meta["full_scale"]), root=meta["polarities"] == 2)
@@ -71,7 +77,7 @@ def channels(images: np.ndarray, network: Network, meta: dict) -> np.ndarray:
 
 
 def write(run: Path, data: Dataset) -> None:
-    """Write figures/, pareto.csv and energy.csv of a finished run."""
+    """Write figures/, pareto.csv and energy.csv of a finished `run`; `data` are its images."""
     history, metrics = pq.read_table(run / HISTORY), read_metrics(run)
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
@@ -85,13 +91,19 @@ def write(run: Path, data: Dataset) -> None:
 
 
 def best(metrics: dict) -> int:
-    """Choose the network of the front with the best recalls on validation data."""
+    """Choose the network of the front with the best recalls on validation data.
+
+    `metrics` are those of the run.
+    """
     recalls = [row["validation"]["war"] + row["validation"]["uar"] for row in metrics["front"]]
     return int(np.argmax(recalls))
 
 
 def energy_table(metrics: dict) -> pa.Table:
-    """Lay out the energy of every network of the front by cause, in µJ; estimated."""
+    """Lay out the energy of every network of the front by cause, in µJ; estimated.
+
+    `metrics` are those of the run.
+    """
     rows = [
         {
             "network": f"front/{number}",
@@ -106,7 +118,10 @@ def energy_table(metrics: dict) -> pa.Table:
 
 
 def draw_front(history: pa.Table, metrics: dict) -> Figure:
-    """Draw recall against energy: candidates, and the retrained front with low-to-high bars."""
+    """Draw recall against energy: candidates, and the retrained front with low-to-high bars.
+
+    `history` are the columns of the candidates, `metrics` those of the run.
+    """
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.subplots()
     stage = np.asarray(history["stage"].to_pylist())
@@ -154,7 +169,10 @@ def draw_front(history: pa.Table, metrics: dict) -> Figure:
 
 
 def draw_trace(network: Network, trace: Trace, meta: dict) -> Figure:
-    """Draw one inference on the chip: spikes and potentials of hidden neurons and of outputs."""
+    """Draw one inference on the chip: spikes and potentials of hidden neurons and of outputs.
+
+    `trace` is what the `network` did, `meta` what is known of it.
+    """
     figure = Figure(figsize=(9, 8), layout="constrained")
     upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
     step, neuron = np.nonzero(np.asarray(trace.spikes)[0])
@@ -181,7 +199,10 @@ def draw_trace(network: Network, trace: Trace, meta: dict) -> Figure:
 
 
 def table(metrics: dict) -> Table:
-    """Lay out the networks of the front and the baseline, measured on test data."""
+    """Lay out the networks of the front and the baseline, measured on test data.
+
+    `metrics` are those of the run.
+    """
     result = Table(title=f"{metrics['dataset']}: test results on {metrics['target']}")
     result.add_column("network", no_wrap=True)
     result.add_column("architecture")

@@ -18,7 +18,10 @@ def running_best(fitness: np.ndarray) -> np.ndarray:
 
 
 def draw_search(history: pa.Table, dataset: str) -> Figure:
-    """Draw fitness against evaluations, evolution beside random search."""
+    """Draw fitness against evaluations, evolution beside random search.
+
+    `history` are the columns of the candidates; `dataset` is named in the title.
+    """
     figure, axes = _figure(dataset)
     for stage, colour in COLOURS.items():
         fitness = _column(history, stage, "fitness")
@@ -35,7 +38,11 @@ def draw_search(history: pa.Table, dataset: str) -> Figure:
 
 
 def draw_tradeoff(history: pa.Table, front: np.ndarray, dataset: str) -> Figure:
-    """Draw recall against synaptic operations, with the non-dominated candidates marked."""
+    """Draw recall against synaptic operations, with the non-dominated candidates marked.
+
+    `history` are the columns of the candidates, of which `front` [n] marks some; `dataset` is named
+    in the title.
+    """
     figure, axes = _figure(dataset)
     for stage, colour in COLOURS.items():
         synops, war = _column(history, stage, "synops"), _column(history, stage, "war")
@@ -51,7 +58,10 @@ def draw_tradeoff(history: pa.Table, front: np.ndarray, dataset: str) -> Figure:
 
 
 def draw_confusion(row: dict, dataset: str) -> Figure:
-    """Draw the confusion matrix of one network, in shares of each true class."""
+    """Draw the confusion matrix of one network, in shares of each true class.
+
+    `row` is what metrics.json holds of the network, `dataset` the data that it is about.
+    """
     protocol = row["protocol"]
     counts = np.asarray(protocol["confusion"], float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -70,8 +80,9 @@ def draw_raster(
 ) -> Figure:
     """Draw every spike of one image: layers below each other, their windows in a row.
 
-    Spike times are local to a layer; `timeline` says when its window begins. Pooled spikes pass on
-    in the window in which they arrive.
+    `signals` are the spike times by layer, of which image number `sample` is drawn; `dataset` is
+    named in the title. Spike times are local to a layer; `timeline` says when its window begins.
+    Pooled spikes pass on in the window in which they arrive.
     """
     figure, axes = _figure(dataset, size=(7, 4.2))
     ticks, bottom = {}, 0

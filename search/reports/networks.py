@@ -40,7 +40,7 @@ OBJECTIVES = ("war", "uar", "synops")  # of the front after a search for one
 
 
 def write(run: Path, data: Dataset) -> None:
-    """Write figures/, pareto.csv and report.html of a finished run."""
+    """Write figures/, pareto.csv and report.html of a finished `run`; `data` are its images."""
     history = pq.read_table(run / HISTORY)
     metrics = read_metrics(run)
     objectives = metrics.get("objectives", OBJECTIVES)
@@ -60,7 +60,10 @@ def write(run: Path, data: Dataset) -> None:
 
 
 def write_raster(run: Path, images: np.ndarray, dataset: str) -> None:
-    """Write figures/raster.png: every spike of the best network for the first image."""
+    """Write figures/raster.png: every spike of the best network of a `run` for the first image.
+
+    `images` [N, H, W, C] are those of the `dataset`, which is named in the title.
+    """
     (run / "figures").mkdir(exist_ok=True)
     net = load(run / "best/0")
     figure = figures.draw_raster(net.signals(images[:1]), net.timeline, dataset)
@@ -68,7 +71,10 @@ def write_raster(run: Path, images: np.ndarray, dataset: str) -> None:
 
 
 def page(metrics: dict, folder: Path) -> str:
-    """Compose one self-contained HTML page."""
+    """Compose one self-contained HTML page.
+
+    `metrics` are those of the run, and figures are read from its `folder`.
+    """
     body = [
         (
             name,
@@ -121,7 +127,10 @@ def _row(tag: str, cells: tuple[str, ...]) -> str:
 
 
 def failures(metrics: dict) -> list[str]:
-    """Say in which networks the codes `relu` and `ttfs` differ before fine-tuning, and how."""
+    """Say in which networks the codes `relu` and `ttfs` differ before fine-tuning, and how.
+
+    `metrics` are those of the run.
+    """
     return [
         f"{folder}/{n}: before fine-tuning {reason}"
         for folder in ("best", "random_search")
@@ -131,7 +140,10 @@ def failures(metrics: dict) -> list[str]:
 
 
 def table(metrics: dict) -> Table:
-    """Lay out the final table: the best networks and random search, measured on test data."""
+    """Lay out the final table: the best networks and random search, measured on test data.
+
+    `metrics` are those of the run.
+    """
     result = Table(title=f"{metrics['dataset']}: test results of the networks shipped")
     result.add_column("network", no_wrap=True)
     result.add_column("architecture")

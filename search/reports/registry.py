@@ -19,15 +19,15 @@ class Report(Protocol):
         ...
 
     def write(self, run: Path, data: Dataset) -> None:
-        """Write figures and tables of a finished run into its folder."""
+        """Write figures and tables of a finished `run` into its folder; `data` are its images."""
         ...
 
     def table(self, metrics: dict) -> Table:
-        """Lay out the final table."""
+        """Lay out the final table of a run's `metrics`."""
         ...
 
     def failures(self, metrics: dict) -> list[str]:
-        """Say which networks failed their proof, and why, one line each."""
+        """Say which networks in `metrics` failed their proof, and why, one line each."""
         ...
 
     def load(self, folder: Path, /) -> Any:
@@ -39,7 +39,7 @@ REPORTS: dict[str, Report] = {"networks": networks, "chip": chip}
 
 
 def look_up(name: str) -> Report:
-    """Look up a report. Raises: InputError for an unknown one."""
+    """Look up a report by `name`. Raises: InputError for an unknown one."""
     if name not in REPORTS:
         raise unknown("report", name, REPORTS)
     return REPORTS[name]

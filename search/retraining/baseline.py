@@ -16,7 +16,7 @@ RECALLS = ("war", "uar")
 
 
 def candidate(space: XyloSpace) -> Candidate:
-    """Describe the baseline: 4 × 4 cells, 16-60-40, 16 of 24 steps, trained through the core."""
+    """Describe the baseline in a `space`: 4 × 4 cells, 16-60-40, 16 of 24 steps, native."""
     grids = space.grids
     number = grids.index(Features(4, 4)) if Features(4, 4) in grids else 0
     return Candidate(grids[number], number, BASELINE, 16, 24, 4, 5, "native")
@@ -27,11 +27,11 @@ def compare(
 ) -> dict[str, Any] | None:
     """Compare the front of a search with the baseline, trained and scored alike: JSON values.
 
-    `scores` are those of all candidates, each [n]; only the front counts, which holds what fits.
-    `dominates`: some network is at least as good in every objective and better in one.
-    `at_energy`: the best of each recall at the baseline's energy or less. `at_recall`: the least
-    energy in J at the baseline's recall or more. None where there is no such network, and for
-    all if the baseline does not fit.
+    `goal` has the objectives. `scores` are those of all candidates, each [n]; only the front
+    counts, which holds what fits. `dominates`: some network is at least as good in every objective
+    and better in one. `at_energy`: the best of each recall at the baseline's energy or less.
+    `at_recall`: the least energy in J at the baseline's recall or more. None where there is no such
+    network, and for all if the baseline does not fit.
     """
     if not baseline["violations"] <= 0:
         return None
@@ -53,14 +53,21 @@ def compare(
 def compare_all(
     groups: dict[str, dict[str, np.ndarray]], baseline: dict[str, float], goal: Goal
 ) -> dict[str, Any]:
-    """Compare several searches with the baseline: its own scores and one entry per search."""
+    """Compare several searches with the baseline: its own scores and one entry per search.
+
+    `groups` are the scores of all candidates of each search by name; see `compare`. `goal` has the
+    objectives.
+    """
     own = {name: float(baseline[name]) for name in (*RECALLS, "energy", "latency")}
     rows = {name: compare(scores, baseline, goal) for name, scores in groups.items()}
     return {"baseline": own, **rows}
 
 
 def in_words(comparison: dict[str, Any]) -> str:
-    """Say how the searches compare with the baseline, in one sentence per search."""
+    """Say how the searches compare with the baseline, in one sentence per search.
+
+    `comparison` is what `compare_all` returned.
+    """
     parts = []
     for name in ("evolution", "random"):
         row = comparison[name]

@@ -26,7 +26,7 @@ FOLDERS = {"evolution": "best", "random": "random_search"}
 
 
 def recipes(config: Config) -> dict[str, Any]:
-    """Name the recipes of training by their options."""
+    """Name the recipes of training in a `config` by their options."""
     return {
         "retrain.train": config.retrain.train,
         "retrain.fine_tune": config.retrain.fine_tune,
@@ -34,7 +34,7 @@ def recipes(config: Config) -> dict[str, Any]:
 
 
 def check(config: Config) -> None:
-    """Check options before data are loaded. Raises: InputError naming one."""
+    """Check options of a `config` before data are loaded. Raises: InputError naming one."""
     budget = config.evolution.population * config.evolution.generations
     if config.retrain.top > budget:
         raise InputError(
@@ -44,7 +44,7 @@ def check(config: Config) -> None:
 
 
 def check_new(config: Config) -> None:
-    """Check nothing more before a new run: all that is needed comes with the library."""
+    """Check nothing more before a new run, whatever its `config`: nothing else is needed."""
 
 
 def retrain(
@@ -52,9 +52,10 @@ def retrain(
 ) -> dict[str, Any]:
     """Train, convert, prove, fine-tune and measure the best: rows of metrics.json.
 
-    They are those of every search by name; of the `strategy` nothing is needed, as members start
-    from fresh weights. Models are ranked on validation data; the test data are touched once, by
-    networks that do not change any more.
+    They are those of every search by name, as in `archives`, the candidates of each; of the
+    `strategy` nothing is needed, as members start from fresh weights. Models are ranked on
+    validation data; the test data are touched once, by networks that do not change any more.
+    `search` has the run's config, data and space.
     """
     top = search.config.retrain.top
     genotypes = {name: search.goal.finalists(one, top) for name, one in archives.items()}

@@ -21,16 +21,16 @@ from ttfs_jax.support.errors import InputError
 
 
 def recipes(config: Config) -> dict[str, Any]:
-    """Name the recipes of training by their options."""
+    """Name the recipes of training in a `config` by their options."""
     return {"xylo.retrain": config.xylo.retrain, "xylo.relu_retrain": config.xylo.relu_retrain}
 
 
 def check(config: Config) -> None:
-    """Check nothing more: the strategy has."""
+    """Check nothing more of a `config`: the strategy has."""
 
 
 def check_new(config: Config) -> None:
-    """Check that a new run has the simulator its end asks for. Raises: InputError."""
+    """Check that a new run has the simulator that its `config` asks for. Raises: InputError."""
     if config.xylo.referee:
         try:
             simulator()
@@ -44,7 +44,8 @@ def retrain(
     """Retrain the front of evolution and the baseline, and measure and keep them: JSON values.
 
     The baseline is trained and scored as candidates are, too, and compared with the fronts of both
-    searches. It is None if it does not fit.
+    searches. It is None if it does not fit. `search` has the run's config, data and space,
+    `strategy` trains and scores, and `archives` hold the candidates of both searches.
     """
     nobodys = baseline.candidate(search.space)
     (alike,), _ = strategy.evaluator.score([nobodys])
@@ -87,7 +88,10 @@ def _measure_and_keep(
 
 
 def on_test(search: Search[Config, XyloSpace], network: Network, test: Inputs) -> dict[str, Any]:
-    """Measure a network on test data, in the core and in XyloSim: JSON values."""
+    """Measure a `network` on test data, in the core and in XyloSim: JSON values.
+
+    `search` has the run's config and data, `test` the inputs and labels.
+    """
     config = search.config
     outcome = measure(network, test, classes=len(search.data.classes))
     scores, estimate = score(
@@ -102,7 +106,10 @@ def on_test(search: Search[Config, XyloSpace], network: Network, test: Inputs) -
 
 
 def referee_differs(network: Network, outcome: OnChip) -> int:
-    """Count the samples that XyloSim classifies otherwise than the core, or in another step."""
+    """Count the samples that XyloSim classifies otherwise than the core, or in another step.
+
+    `outcome` is what the `network` did in the core.
+    """
     from hardware.xylo.rockpool.referee import Referee
 
     ours, theirs = outcome.decision, Referee(network.chip).decide(outcome.events)
@@ -112,7 +119,11 @@ def referee_differs(network: Network, outcome: OnChip) -> int:
 def keep(
     search: Search[Config, XyloSpace], place: str, network: Network, full: np.ndarray, row: dict
 ) -> None:
-    """Write a network: specification of the chip, layers, and what a user needs to feed it."""
+    """Write a network: specification of the chip, layers, and what a user needs to feed it.
+
+    The folder is `place` in the run directory of `search`; `full` are the features that count as 1,
+    and `row` is what is known of the network, as JSON values.
+    """
     directory = search.directory
     if not directory.writes:
         return

@@ -16,6 +16,8 @@ class Rung:
 def rungs(members: int, epochs: int, config: HalvingConfig) -> tuple[Rung, ...]:
     """Plan the rungs: after first · factorⁱ epochs the best ⌈P / factorⁱ⁺¹⌉ go on, at least one.
 
+    P are the `members` that begin, `epochs` those of a whole training; `config` has the rest.
+
     Source: successive halving, Jamieson & Talwalkar 2016 (arXiv:1502.07943), with the rungs of
     ASHA, Li et al. 2020 (arXiv:1810.05934), synchronous.
     """

@@ -34,7 +34,8 @@ def rows(
 ) -> list[dict[str, Any]]:
     """Measure the members `survivors` [M] on validation and test data: a row of JSON values each.
 
-    `exact` [M, ...] are their variables before fine-tuning, `tuned` those shipped.
+    `search` has the run's data and target. `exact` [M, ...] are their variables before fine-tuning,
+    `tuned` those shipped.
     """
     data = search.data
     validated = members.measure(

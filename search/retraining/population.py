@@ -30,11 +30,13 @@ Rank = Callable[[Variables, np.ndarray], np.ndarray]
 class Retraining:
     """The members [P] of one population, from genotypes to measured TTFS networks.
 
+    `space` and `genotypes` [P, G] say which members there are, `config` how they are laid out and
+    converted, `data` what they are trained and measured on; `seed` is that of all randomness.
     Between calls members are stacks [P, ...] in the space's maximal shape; they train in shape
     buckets, and a checkpoint is kept after every pass. `groups` [P] numbers the search that each
     member comes from (left out: one for all); all are treated alike, and halving keeps as many of
-    each. Source of the recipe (train as ReLU, convert, fine-tune in spike times): Stanojevic et
-    al. 2024 (arXiv:2306.08744).
+    each. Source of the recipe (train as ReLU, convert, fine-tune in spike times): Stanojevic et al.
+    2024 (arXiv:2306.08744).
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class Retraining:
     ) -> tuple[Variables, np.ndarray]:
         """Train the members `alive` (left out: all) in one code (`relu` or `ttfs`).
 
-        It goes on from a checkpoint if there is one. After the epoch of a rung only its best
-        members of each group by `rank(variables, members) -> scores` go on.
+        `config` is the recipe, and `variables` [P, ...] are those to begin with. It goes on from
+        the checkpoint `name` in the run `directory` if there is one; `bar` shows how far it is.
+        After the epoch of each of the `rungs` only its best members of each group by
+        `rank(variables, members) -> scores` go on.
 
         Returns the variables of all members [P, ...], those that stopped early as they were then,
         and the indices of the members that reached the end.
@@ -141,7 +145,11 @@ class Retraining:
         )
 
     def convert(self, variables: Variables, members: np.ndarray, *, margin: float) -> Variables:
-        """Calibrate statistics and windows and fold the norms: stacks [M, ...] of `members`."""
+        """Calibrate statistics and windows and fold the norms: stacks [M, ...] of `members`.
+
+        `variables` [M, ...] are those of ReLU networks; windows are `margin` times as long as the
+        largest activation of the calibration images.
+        """
 
         def convert(member, shared):
             variables, architecture = member
@@ -163,8 +171,8 @@ class Retraining:
     ) -> Measured:
         """Measure `members` on a set of images: every field [M, ...].
 
-        Where `continuous` ([M] or one for all) time is left continuous, else quantised as the
-        architecture says.
+        `variables` [M, ...] are read in a `code`; the images have `labels`. Where `continuous` ([M]
+        or one for all) time is left continuous, else quantised as the architecture says.
         """
 
         def measure(member, shared):

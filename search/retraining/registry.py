@@ -13,15 +13,18 @@ class RetrainStage(Protocol):
     """The last stage of a run: trains the best for long, measures them once, and keeps them."""
 
     def recipes(self, config: Config) -> dict[str, Any]:
-        """Name the recipes of training by their options: each has a `batch_size`."""
+        """Name the recipes of training in a `config` by their options: each has a `batch_size`."""
         ...
 
     def check(self, config: Config) -> None:
-        """Check options before data are loaded. Raises: InputError naming one."""
+        """Check a `config` before data are loaded. Raises: InputError naming an option."""
         ...
 
     def check_new(self, config: Config) -> None:
-        """Check what a new run needs, and one that is shown again does not. Raises: InputError."""
+        """Check what a new run of a `config` needs, and one that is shown again does not.
+
+        Raises: InputError.
+        """
         ...
 
     def retrain(
@@ -29,7 +32,8 @@ class RetrainStage(Protocol):
     ) -> dict[str, Any]:
         """Retrain and measure the best of the archives of "evolution" and "random": JSON values.
 
-        `strategy` is the run's, of a kind that the stage can take.
+        `search` has the run's config, data and space; `strategy` is the run's, of a kind that the
+        stage can take.
         """
         ...
 
@@ -38,7 +42,7 @@ RETRAININGS: dict[str, RetrainStage] = {"converted": converted, "front": front}
 
 
 def look_up(name: str) -> RetrainStage:
-    """Look up a way of retraining. Raises: InputError for an unknown one."""
+    """Look up a way of retraining by `name`. Raises: InputError for an unknown one."""
     if name not in RETRAININGS:
         raise unknown("retraining", name, RETRAININGS)
     return RETRAININGS[name]

@@ -12,7 +12,10 @@ from ttfs_jax.support.errors import unknown
 
 
 class Strategy(Protocol):
-    """What gives candidates of one run their scores; made once what it needs can be trained."""
+    """What gives candidates of one run their scores; made once what it needs can be trained.
+
+    `search` has the run's config, data, space and goal.
+    """
 
     objectives: ClassVar[tuple[str, ...]]
     """Scores that `--objectives` may name; those of `goal.RECALLS` are maximised."""
@@ -29,12 +32,12 @@ class Strategy(Protocol):
 
     @staticmethod
     def recipes(config: Config) -> dict[str, Any]:
-        """Name the recipes of training by their options: each has a `batch_size`."""
+        """Name the recipes of training in a `config` by their options: each has a `batch_size`."""
         ...
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Check options before data are loaded. Raises: InputError naming one."""
+        """Check a `config` before data are loaded. Raises: InputError naming an option."""
         ...
 
 
@@ -42,7 +45,7 @@ STRATEGIES: dict[str, type[Strategy]] = {"inherited": Inherited, "chip": ChipStr
 
 
 def look_up(name: str) -> type[Strategy]:
-    """Look up a strategy. Raises: InputError for an unknown one."""
+    """Look up a strategy by `name`. Raises: InputError for an unknown one."""
     if name not in STRATEGIES:
         raise unknown("strategy", name, STRATEGIES)
     return STRATEGIES[name]

@@ -21,7 +21,7 @@ COSTS = (*ESTIMATED, "memory", "time_steps")
 
 
 def check_known(name: str, goal: Goal) -> None:
-    """Check that a target knows what the goal is about. Raises: InputError."""
+    """Check that the target `name` knows what the `goal` is about. Raises: InputError."""
     names = [cost for cost in ESTIMATED if cost in goal.names]
     if not names:
         return

@@ -37,7 +37,10 @@ FIELDS = tuple(Scores.__dataclass_fields__)
 
 
 def fitness(war: jax.Array, uar: jax.Array, synops: jax.Array, config: EvolutionConfig):
-    """Weigh the objectives: F = w WAR + (1 − w) UAR − c · SynOps / 10⁶. Shapes: [] -> []."""
+    """Weigh the objectives: F = w WAR + (1 − w) UAR − c · SynOps / 10⁶.
+
+    `config` has w and c. Shapes: `war`, `uar` and `synops` [] -> [].
+    """
     recall = config.war_weight * war + (1.0 - config.war_weight) * uar
     return recall - config.synops_penalty * synops / 1e6
 
@@ -70,10 +73,11 @@ def make_evaluator(
 ) -> Callable[[Variables, np.ndarray], Any]:
     """Make the function (variables, genotypes [n, G]) -> scores, each [n], in one dispatch.
 
-    For every candidate the norm statistics and windows are estimated anew on `calibration`
-    training images in the `relu` code; it is then scored on validation `images` [N, ...] and
-    `labels` [N] in `code`, in the `ttfs` code in the time steps its genes ask for. It compiles in
-    the first call, for a whole population of `config`, and takes any number of genotypes.
+    `network` has the maximal shape of the `space`. For every candidate the norm statistics and
+    windows are estimated anew on `calibration` training images in the `relu` code; it is then
+    scored on validation `images` [N, ...] and `labels` [N] in `code`, in the `ttfs` code in the
+    time steps its genes ask for. It compiles in the first call, for a whole population of `config`,
+    and takes any number of genotypes.
 
     With `by_layer` it returns a pair: the scores, and the `LayerCounts` of all layers.
 

@@ -21,7 +21,10 @@ SUPERNET, EVOLUTION, RANDOM = range(3)
 
 
 class Inherited:
-    """Strategy `inherited`: shared weights, scored in quantised spike times on validation data."""
+    """Strategy `inherited`: shared weights, scored in quantised spike times on validation data.
+
+    `search` has the run's config, data and space.
+    """
 
     objectives: ClassVar[tuple[str, ...]] = (
         *("fitness", "war", "uar", "energy", "latency", "time_steps"),
@@ -56,12 +59,12 @@ class Inherited:
 
     @staticmethod
     def recipes(config: Config) -> dict[str, Any]:
-        """Name the recipes of training by their options."""
+        """Name the recipes of training in a `config` by their options."""
         return {"supernet.train": config.supernet.train}
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Check options that depend on each other. Raises: InputError naming one."""
+        """Check options of a `config` that depend on each other. Raises: InputError naming one."""
         if config.supernet.train.batch_size % config.supernet.paths:
             raise InputError(
                 f"--supernet.train.batch-size {config.supernet.train.batch_size} must be a "
@@ -72,7 +75,10 @@ class Inherited:
 
 
 def train_supernet(search: Search[Config, Space], network: Network) -> Variables:
-    """Train the shared weights; a checkpoint is kept after every pass."""
+    """Train the shared weights of a `network`; a checkpoint is kept after every pass.
+
+    `search` has the run's config, data and directory.
+    """
     config = search.config.supernet
     images, labels = (
         jnp.asarray(search.data.train.images),

@@ -33,11 +33,11 @@ def make_supernet(
 ) -> Train:
     """Make the pure functions that train shared weights on uniformly sampled paths.
 
-    Every step draws `paths` genotypes; each gets its own share of the batch and its own batch
-    statistics, and their gradients are averaged. `epoch(state, images, targets, seed)` of the
-    `task`. The paths of a step are shared out to `devices` (left out: all of this process),
-    without a change of the result. Under `vmap` (accelerators) the shared kernels make one larger
-    batch of all paths.
+    `network` has the maximal shape of the `space`; `config` is the recipe. Every step draws `paths`
+    genotypes; each gets its own share of the batch and its own batch statistics, and their
+    gradients are averaged. `epoch(state, images, targets, seed)` of the `task`. The paths of a step
+    are shared out to `devices` (left out: all of this process), without a change of the result.
+    Under `vmap` (accelerators) the shared kernels make one larger batch of all paths.
 
     `samples` training images are seen in a pass, moved by up to `shift` pixels and mirrored if
     `flip` is set.
@@ -140,8 +140,9 @@ def _gradient(
 def place(tree: Any, config: SupernetConfig, *, devices: Sequence[Device] | None = None) -> Any:
     """Copy arrays to every device that shares the paths, which is where a pass leaves its state.
 
-    `jax.jit` compiles a program for each placement: a pass over a state placed otherwise is
-    compiled once for the first pass, and once more for all others.
+    `tree` are the arrays; `config` and `devices` are those of `make_supernet`. `jax.jit` compiles a
+    program for each placement: a pass over a state placed otherwise is compiled once for the first
+    pass, and once more for all others.
     """
     return jax.device_put(tree, everywhere(_mesh(config, devices)))
 

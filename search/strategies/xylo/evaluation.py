@@ -26,7 +26,10 @@ class Populations:
     def train(
         self, candidates: Sequence[Candidate], seeds: np.ndarray
     ) -> list[tuple[Network, Measured] | None]:
-        """Train candidates and measure them on validation data; None for one that cannot be."""
+        """Train candidates and measure them on validation data; None for one that cannot be.
+
+        `seeds` [n] are those of the candidates.
+        """
         results: list[tuple[Network, Measured] | None] = [None] * len(candidates)
         native, exact = (
             [n for n, candidate in enumerate(candidates) if candidate.mapping == mapping]
@@ -47,7 +50,11 @@ class Populations:
 
 
 class Evaluator:
-    """Scores of candidates; a candidate's depend on its network and the run's seed only."""
+    """Scores of candidates; a candidate's depend on its network and the run's seed only.
+
+    `search` has the run's config, data and goal, `populations` train, `purpose` keeps the
+    randomness of searching and retraining apart, and `fields` are the scores to return.
+    """
 
     def __init__(
         self,

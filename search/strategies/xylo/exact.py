@@ -20,7 +20,10 @@ CALIBRATION = 2048  # training samples that windows and logits are measured on
 
 
 class ExactPopulation(Population):
-    """Dense ReLU networks, converted for a chip; programs by number of layers."""
+    """Dense ReLU networks, converted for a chip; programs by number of layers.
+
+    See `Population` for `inputs`, `config`, `classes` and `widest`.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class ExactPopulation(Population):
         self.chip = chip
 
     def train(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[Network | None]:
-        """Train and convert exact candidates; None where no conversion fits."""
+        """Train and convert exact candidates, with seeds [n]; None where no conversion fits."""
         trained = self.outcomes(candidates, seeds)
         return [self._convert(*pair) for pair in zip(candidates, trained, strict=True)]
 

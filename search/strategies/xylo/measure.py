@@ -22,7 +22,10 @@ class OnChip(NamedTuple):
 
 
 def filled(network: ChipNetwork) -> ChipNetwork:
-    """Add neurons that nothing reaches, up to a multiple of 64; the others do as before."""
+    """Add neurons that nothing reaches to a `network`, up to a multiple of 64.
+
+    The others do as before.
+    """
     hidden = network.sizes[1]
     more = -hidden % BLOCK
 
@@ -43,7 +46,10 @@ def filled(network: ChipNetwork) -> ChipNetwork:
 
 
 def measure(network: Network, inputs: Inputs, *, classes: int) -> OnChip:
-    """Run samples through the integer core and score the first output spikes."""
+    """Run samples through the integer core and score the first output spikes.
+
+    `inputs` are those of a part of the data, for the `network`'s grid; there are so many `classes`.
+    """
     events = network.events(inputs.values[network.candidate.number])
     grown = filled(network.chip)
     classified = classify(grown, events)

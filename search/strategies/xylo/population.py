@@ -73,7 +73,7 @@ class Network:
     """What it was made of: `native.Layer` or, of an exact copy, `dense.Dense`."""
 
     def events(self, values: np.ndarray) -> np.ndarray:
-        """Encode inputs [B, 16] in [0, 1] as spikes of the channels: [B, T, 16]."""
+        """Encode `values` of inputs [B, 16] in [0, 1] as spikes of the channels: [B, T, 16]."""
         if self.candidate.mapping == "exact":
             return exact.encode(values, steps=self.candidate.window, total_steps=self.steps)
         one = partial(encode, window=jnp.float32(self.candidate.window), steps=self.steps)
@@ -81,7 +81,7 @@ class Network:
 
 
 def full_scales(space: XyloSpace, data: Dataset) -> list[np.ndarray]:
-    """Choose what counts as 1 of every feature, grid by grid, from the training part."""
+    """Choose what counts as 1 of every feature, by grid of the `space`, from training `data`."""
     return [
         full_scale(pool(data.train.images, grid, polarities=space.polarities))
         for grid in space.grids
@@ -89,9 +89,10 @@ def full_scales(space: XyloSpace, data: Dataset) -> list[np.ndarray]:
 
 
 def make_inputs(space: XyloSpace, data: Dataset, scales: Sequence[np.ndarray]) -> dict[str, Inputs]:
-    """Pool all parts of the data by every grid of the space, scaled by `full_scales`.
+    """Pool all parts of the `data` by every grid of the `space`.
 
-    Of event frames, which have two polarities, the square root is taken.
+    `scales`, see `full_scales`, say what counts as 1. Of event frames, which have two polarities,
+    the square root is taken.
     """
     values: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
     for grid, full in zip(space.grids, scales, strict=True):
@@ -109,7 +110,10 @@ def make_inputs(space: XyloSpace, data: Dataset, scales: Sequence[np.ndarray]) -
 def score(
     predictions: jax.Array, labels: jax.Array, *, classes: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Return WAR and UAR, with a sample that is not decided, −1, counted as wrong: [B] -> []."""
+    """Return WAR and UAR of so many `classes`: a sample that is not decided, −1, is wrong.
+
+    Shapes: `predictions` and `labels` [B] -> [] each.
+    """
     wrong = (labels + 1) % classes
     counts = confusion(labels, jnp.where(predictions < 0, wrong, predictions), classes=classes)
     return weighted_average_recall(counts), unweighted_average_recall(counts)
@@ -126,7 +130,12 @@ def measure(
     steps: int,
     classes: int,
 ) -> Measured:
-    """Run samples through the integer core and score the first output spikes; traceable."""
+    """Run samples through the integer core and score the first output spikes; traceable.
+
+    `layers` and `dynamics` are the network, `threshold` [] that of its outputs, and `widths` []
+    each the neurons in use; `inputs` [B, 16] with `labels` [B] of so many `classes` are run for
+    `steps`.
+    """
     outcome = run_batch(layers, dynamics, inputs, steps=steps)
     predictions, step = decide_batch(outcome.potential, threshold)
     war, uar = score(predictions, labels, classes=classes)
@@ -146,7 +155,9 @@ def measure(
 class Population(ABC):
     """Programs that train candidates of one mapping, one for every shape of a program.
 
-    A result depends on the candidate and its own seed only.
+    `inputs` are those of all parts of the data, `config` is the recipe, `classes` the number of
+    outputs, and `widest` the most neurons of a layer. A result depends on the candidate and its own
+    seed only.
     """
 
     def __init__(self, inputs: dict[str, Inputs], config: Any, *, classes: int, widest: int):
@@ -198,7 +209,10 @@ class Population(ABC):
 
 
 def cut(layers: Sequence[Any], candidate: Candidate) -> tuple[Any, ...]:
-    """Cut trained layers, pairs of a kernel and a vector, down to the neurons in use."""
+    """Cut trained layers, pairs of a kernel and a vector, down to a candidate's neurons in use.
+
+    `candidate` has the widths.
+    """
     sizes = (CHANNELS, *candidate.widths, layers[-1].kernel.shape[1])
     return tuple(
         type(layer)(layer[0][:before, :after], layer[1][:after])
@@ -210,7 +224,7 @@ class NativePopulation(Population):
     """Networks trained through the integer core; programs by number of layers and steps."""
 
     def train(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[Outcome]:
-        """Train native candidates and measure them on validation data."""
+        """Train native candidates, with seeds [n], and measure them on validation data."""
         return self.outcomes(candidates, seeds)
 
     def _shape(self, candidate: Candidate) -> tuple[int, ...]:
@@ -247,7 +261,10 @@ class NativePopulation(Population):
 
 
 def single(candidate: Candidate, outcome: Outcome) -> Network:
-    """Cut a trained candidate down to the neurons in use, and lay it out for the chip."""
+    """Cut a trained candidate down to the neurons in use, and lay it out for the chip.
+
+    `outcome` is what training gave.
+    """
     layers = cut(outcome.layers, candidate)
     chip = assemble(layers, candidate.dynamics, int(outcome.threshold))
     return Network(candidate, chip, candidate.steps, layers)

@@ -35,10 +35,10 @@ STATES = 2  # of a neuron: current and potential
 
 
 def silent_gap(candidate: Candidate, config: XyloConfig) -> int:
-    """Count the silent steps after a sample in which its states die away.
+    """Count the silent steps after a sample in which a candidate's states die away.
 
-    A native network needs `gap` time constants of its slowest decay; an exact one, whose timers
-    fire once, is configured anew.
+    `candidate` says how fast, and `config` how far: a native network needs `gap` time constants of
+    its slowest decay; an exact one, whose timers fire once, is configured anew.
     """
     if candidate.mapping == "exact":
         return 0
@@ -46,7 +46,10 @@ def silent_gap(candidate: Candidate, config: XyloConfig) -> int:
 
 
 def skeleton(candidate: Candidate, classes: int) -> ChipNetwork:
-    """Build a native network of the candidate's shape, with every connection in use."""
+    """Build a native network of the candidate's shape, with every connection in use.
+
+    `classes` is the number of outputs.
+    """
     sizes = (CHANNELS, *candidate.widths, classes)
     shapes = list(zip(sizes[:-1], sizes[1:], strict=True))
     kernels: list[Any] = [np.ones(shape) for shape in shapes]
@@ -61,8 +64,8 @@ def price(
 ) -> tuple[Estimate, float]:
     """Estimate one inference of a network, and the seconds that a step takes.
 
-    Activity was measured over the steps of the sample; the silent gap comes on top. Estimated,
-    not measured.
+    `config` has the clock and the gap, `target` is the chip's name. Activity was measured over the
+    steps of the sample; the silent gap comes on top. Estimated, not measured.
     """
     active = Activity(np.asarray(measured.active_inputs), np.asarray(measured.active_hidden))
     steps = network.steps + silent_gap(network.candidate, config)
@@ -78,7 +81,11 @@ def price(
 def score(
     network: Network, measured: Measured, config: XyloConfig, *, target: str, goal: Goal
 ) -> tuple[dict[str, float], Estimate]:
-    """Score one network: `FIELDS` and `MORE` by name, and the estimate they rest on."""
+    """Score one network: `FIELDS` and `MORE` by name, and the estimate they rest on.
+
+    `measured` is what it did; `config` has the clock and the gap, `target` is the chip's name, and
+    limits are those of the `goal`.
+    """
     estimate, seconds = price(network, measured, config, target=target)
     energy = total(estimate.terms)
     scores = {
@@ -100,8 +107,9 @@ def score(
 def counts(network: Network, measured: Measured) -> dict[str, float]:
     """Count what a network takes: neurons, synapses, SynOps, parameters, memory, time steps.
 
-    SynOps = Σ over layers of spikes × mean fan-out. Parameters are synapses, and a threshold per
-    neuron, outputs included. Memory in bytes: weights of 8 bits, thresholds and states of 16.
+    `measured` has the spikes. SynOps = Σ over layers of spikes × mean fan-out. Parameters are
+    synapses, and a threshold per neuron, outputs included. Memory in bytes: weights of 8 bits,
+    thresholds and states of 16.
     """
     chip = network.chip
     parts = (chip.weights_in, chip.weights_rec, chip.weights_out)

@@ -19,7 +19,10 @@ EVOLUTION, RANDOM, TRAIN, RETRAIN = range(10, 14)
 
 
 class ChipStrategy:
-    """Strategy `chip`: trained for the chip, and measured on validation data in its core."""
+    """Strategy `chip`: trained for the chip, and measured on validation data in its core.
+
+    `search` has the run's config, data and space.
+    """
 
     objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
     streams: ClassVar[dict[str, int]] = {"evolution": EVOLUTION, "random": RANDOM}
@@ -54,11 +57,11 @@ class ChipStrategy:
 
     @staticmethod
     def recipes(config: Config) -> dict[str, Any]:
-        """Name the recipes of training by their options."""
+        """Name the recipes of training in a `config` by their options."""
         return {"xylo.train": config.xylo.train, "xylo.relu": config.xylo.relu}
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Check that the target is a chip, and the goal. Raises: InputError."""
+        """Check that the target of a `config` is a chip, and the goal. Raises: InputError."""
         family(config.target)
         make_goal(config.objectives, vars(config.limits), offered=cls.objectives)
