@@ -18,16 +18,18 @@ def calibrate(
     *,
     margin: float = 1.5,
     readout_margin: float = windows.READOUT_MARGIN,
+    batch_statistics: bool = True,
 ) -> Variables:
     """Estimate norm statistics and windows on a calibration batch, in the `relu` code.
 
     T = margin · largest activation, layer by layer; the window of the first-spike read-out holds
-    `readout_margin` times the spread of the logits.
+    `readout_margin` times the spread of the logits. Without `batch_statistics` the norms stay as
+    they are: for a network trained elsewhere (see `imports`), or one that was folded before.
 
     Shapes: images [B, H, W, C], one batch of the training set -> variables.
     No spike: a layer that stays silent gets the window 1.
     """
-    out = network.apply(variables, images, architecture, batch_statistics=True)
+    out = network.apply(variables, images, architecture, batch_statistics=batch_statistics)
     # A plan without weighted neurons has no statistics.
     statistics, lengths = variables.get("statistics", {}), variables["windows"]
     for layer in network.plan.spiking:
