@@ -18,7 +18,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 
 from ttfs_jax.network.kinds import Layer
 from ttfs_jax.network.layers import over_channels, with_layer
