@@ -72,9 +72,9 @@ def test_inside_jit_vmap_and_grad(net, images, logits):
     close(jax.jit(lambda: net(images))(), logits)
     each = jax.vmap(net)(images[:, None])
     close(each[:, 0], logits)
-    for readout in ("potential", "first-spike"):
-        predicted = jax.jit(lambda x, name=readout: net.predict(x, readout=name))(images)
-        np.testing.assert_array_equal(predicted, net.predict(images, readout=readout))
+    for way in ("potential", "first-spike"):
+        predicted = jax.jit(lambda x, name=way: net.predict(x, readout=name))(images)
+        np.testing.assert_array_equal(predicted, net.predict(images, readout=way))
 
 
 @pytest.mark.slow
