@@ -322,7 +322,7 @@ def test_a_changed_pool_is_refused():
         network_from_nir(graph)
 
 
-@settings(deadline=None, max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(plans())
 def test_random_plans_come_back_or_are_refused(drawn):
     plan, architecture = drawn

@@ -26,7 +26,6 @@ STILL_LONG = {
     "search/retrain.py: train",
     "search/stages.py: retrain",
     "search/supernet.py: make_supernet",
-    "ttfs_jax/network/masked.py: __call__",
     "ttfs_jax/training/recipe.py: make_train",
 }
 STILL_ASKING = {
@@ -34,10 +33,7 @@ STILL_ASKING = {
     "search/evolve.py",
     "search/presets.py",
     "search/retrain.py",
-    "ttfs_jax/network/layers.py",
-    "ttfs_jax/network/masked.py",
     "ttfs_jax/predict.py",
-    "ttfs_jax/training/recipe.py",
 }
 
 
