@@ -1,8 +1,8 @@
 """Time-to-first-spike networks in JAX, exactly equal to their ReLU twins.
 
-A network of one's own: `Plan` of the layers in `kinds`, `Network`, `initialise`; `make_train` with
-`TrainConfig`, or `imports` of one trained elsewhere; `calibrate`, `fold`, `compare`; `evaluate`,
-`layer_counts`; `Model`, `save_model`, `load`.
+A network of one's own: a `Plan` of the layers in `network.kinds`, `Network`, `initialise`;
+`make_train` with `TrainConfig`, or `imports` of one trained elsewhere; `calibrate`, `fold`,
+`compare`; `evaluate`, `layer_counts`; `Model`, `save_model`, `load`.
 """
 
 from ttfs_jax import imports, spike_time
@@ -17,7 +17,6 @@ from ttfs_jax.network import (
     calibrate,
     fold,
     initialise,
-    kinds,
     largest,
     layer_counts,
 )
@@ -41,7 +40,6 @@ __all__ = [
     "fold",
     "imports",
     "initialise",
-    "kinds",
     "largest",
     "layer_counts",
     "load",
