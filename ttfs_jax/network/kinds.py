@@ -46,6 +46,7 @@ Kind = Literal[
 NEURONS = ("convolution", "dense", "add")
 WEIGHTED = ("convolution", "dense", "readout")
 SENDERS = (*NEURONS, "earliest_pool")  # what sends spikes, beside the input
+GENES = (None, "widths", "head")  # fields of `Architecture` that a width can be masked by
 
 
 class Shape(NamedTuple):
@@ -259,7 +260,11 @@ def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
     handed_on = layer.sources if layer.block is not None and 0 in layer.kernels else ()
     for name in (*layer.skips, *handed_on):
         if shapes[name] != shape:
-            raise _misfit(layer, f"adds or hands on {name}, but sends {tuple(shape)}", shapes)
+            reason = (
+                f"adds or hands on {name}, but sends {tuple(shape)}: a convolution of kernel 1 "
+                "makes shapes alike"
+            )
+            raise _misfit(layer, reason, shapes)
     return shape
 
 
@@ -267,9 +272,14 @@ def check_layer(layer: Layer, known: dict[str, Layer]) -> None:
     """Check one layer against those before it. Raises: InputError."""
     if layer.code is not None:
         find_code(layer.code)
-    if layer.weighted and (layer.width is None or layer.width.largest < 1):
-        raise InputError(f"{layer.name} needs one channel or more")
-    if layer.factor < 1 or any(edge < 0 or (edge and edge % 2 == 0) for edge in layer.kernels):
+    if layer.width is not None and layer.width.gene not in GENES:
+        raise InputError(f"{layer.name} has a width by the gene {layer.width.gene!r}: use widths")
+    if layer.weighted and (layer.width is None or not _whole(layer.width.largest, 1)):
+        raise InputError(f"{layer.name} needs one channel or more, a whole number (int)")
+    empty = layer.block is not None or layer.kind == "readout"
+    if not _whole(layer.factor, 1) or not all(
+        _whole(edge, 0) and (edge % 2 or (edge == 0 and empty)) for edge in layer.kernels
+    ):
         raise InputError(f"{layer.name} needs odd kernels, and a stride or factor from 1")
     source = known[layer.sources[0]]
     skipped = layer.spiking and 0 in layer.kernels
@@ -284,6 +294,10 @@ def check_layer(layer: Layer, known: dict[str, Layer]) -> None:
         raise InputError(f"{layer.name} needs all channels of {source.name}: fix its width")
 
 
+def _whole(number: Any, least: int) -> bool:
+    return isinstance(number, int) and number >= least
+
+
 def _misfit(layer: Layer, reason: str, shapes: dict[str, Shape]) -> InputError:
-    heard = ", ".join(f"{name} {tuple(shapes[name])}" for name in layer.heard)
+    heard = ", ".join(f"{name} {tuple(shapes[name])}" for name in dict.fromkeys(layer.heard))
     return InputError(f"layer {layer.name} {reason}; it hears {heard} (height, width, channels)")

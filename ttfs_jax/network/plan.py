@@ -5,10 +5,11 @@ a `Plan`. Write one with the functions of `ttfs_jax.network.kinds`; `stages.make
 of the search.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
+from operator import index
 from typing import Any, get_args
 
 import numpy as np
@@ -37,8 +38,9 @@ class Plan:
     layers: tuple[Layer, ...]
 
     def __post_init__(self):
+        object.__setattr__(self, "image_shape", _image_shape(self.image_shape))
         before, layers = INPUT, []
-        for layer in self.layers:
+        for layer in _layers(self.layers):
             if not layer.sources:
                 layer = replace(layer, sources=(before,))
             layers.append(layer)
@@ -150,13 +152,33 @@ class Plan:
         return (prod(shape), outputs)
 
 
+def _image_shape(shape: Any) -> tuple[int, ...]:
+    try:
+        sizes = tuple(index(size) for size in shape)
+    except TypeError:
+        sizes = ()
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise InputError(
+            f"image_shape must be height, width and channels, each from 1, not {shape}"
+        )
+    return sizes
+
+
+def _layers(layers: Any) -> tuple[Layer, ...]:
+    listed = tuple(layers) if isinstance(layers, Iterable) else ()
+    if not listed or not all(isinstance(layer, Layer) for layer in listed):
+        raise InputError('a plan takes a tuple of layers, such as (readout("digit", 10),)')
+    return listed
+
+
 def check_names(plan: Plan) -> None:
     """Check names, kinds and what is heard, layer by layer. Raises: InputError for the first."""
     known = {INPUT: Layer(INPUT, "concatenate")}
     for layer in plan.layers:
         if layer.kind not in get_args(Kind):
             raise unknown("kind of layer", layer.kind, get_args(Kind))
-        if not all(layer.name.split("/")) or layer.name in known:
+        named = isinstance(layer.name, str) and all(layer.name.split("/"))
+        if not named or layer.name in known:
             raise InputError(f"a layer cannot be named {layer.name!r}: choose another, unused name")
         for other in known:
             if f"{layer.name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{layer.name}/"):
