@@ -13,6 +13,7 @@ from hardware.nir_import import network_from_nir
 from hardware.nir_network import network_to_nir
 from hardware.targets import target, workload
 from ttfs_jax import Model, Network, Plan, TrainConfig, datasets
+from ttfs_jax.network import make_timeline
 from ttfs_jax.network.kinds import (
     add,
     average_pool,
@@ -22,7 +23,6 @@ from ttfs_jax.network.kinds import (
     earliest_pool,
     readout,
 )
-from ttfs_jax.network import make_timeline
 
 pytestmark = pytest.mark.xdist_group("novel plan")
 

@@ -26,7 +26,6 @@ from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from ttfs_jax.codes import find_code
 from ttfs_jax.support.errors import InputError
 
 Names = str | Iterable[str]
@@ -46,7 +45,6 @@ Kind = Literal[
 NEURONS = ("convolution", "dense", "add")
 WEIGHTED = ("convolution", "dense", "readout")
 SENDERS = (*NEURONS, "earliest_pool")  # what sends spikes, beside the input
-GENES = (None, "widths", "head")  # fields of `Architecture` that a width can be masked by
 
 
 class Shape(NamedTuple):
@@ -266,36 +264,6 @@ def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
             )
             raise _misfit(layer, reason, shapes)
     return shape
-
-
-def check_layer(layer: Layer, known: dict[str, Layer]) -> None:
-    """Check one layer against those before it. Raises: InputError."""
-    if layer.code is not None:
-        find_code(layer.code)
-    if layer.width is not None and layer.width.gene not in GENES:
-        raise InputError(f"{layer.name} has a width by the gene {layer.width.gene!r}: use widths")
-    if layer.weighted and (layer.width is None or not _whole(layer.width.largest, 1)):
-        raise InputError(f"{layer.name} needs one channel or more, a whole number (int)")
-    empty = layer.block is not None or layer.kind == "readout"
-    if not _whole(layer.factor, 1) or not all(
-        _whole(edge, 0) and (edge % 2 or (edge == 0 and empty)) for edge in layer.kernels
-    ):
-        raise InputError(f"{layer.name} needs odd kernels, and a stride or factor from 1")
-    source = known[layer.sources[0]]
-    skipped = layer.spiking and 0 in layer.kernels
-    if source.kind not in SENDERS and source.name != INPUT:
-        if layer.kind == "earliest_pool" or skipped:
-            raise InputError(f"{layer.name} needs spikes, but {source.name} only passes charge on")
-        if layer.kind == "pixel_shuffle" and source.kind == "average_pool":
-            raise InputError(f"{layer.name} cannot shuffle averages: pool after it")
-    if skipped and layer.code != source.code:
-        raise InputError(f"{layer.name} can be skipped, so it needs the code of {source.name}")
-    if layer.kind == "pixel_shuffle" and source.width and source.width.gene:
-        raise InputError(f"{layer.name} needs all channels of {source.name}: fix its width")
-
-
-def _whole(number: Any, least: int) -> bool:
-    return isinstance(number, int) and number >= least
 
 
 def _misfit(layer: Layer, reason: str, shapes: dict[str, Shape]) -> InputError:
