@@ -20,8 +20,8 @@ from search.spaces.convolutional import Space
 from ttfs_jax.network.architecture import Architecture, NetworkSpec, mask
 from ttfs_jax.network.layers import NORM_EPSILON
 from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.tasks.augmentation import augment
 from ttfs_jax.tasks.losses import cross_entropy
-from ttfs_jax.training.recipe import augment
 
 
 def _convolve(x, kernel, *, stride=1):
