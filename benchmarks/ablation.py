@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ranking_study import shortened
-from search import algorithms, stages
 from search.config import Config, RetrainConfig, SupernetConfig
-from search.exploration import Search
-from search.progress import Reporter
-from search.retrain import Retraining
-from search.run_directory import RunDirectory
-from search.space import make_space
+from search.loop import algorithms
+from search.loop.exploration import Search
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
+from search.retraining.population import Retraining
+from search.spaces.registry import make_space
+from search.strategies.inherited.strategy import train_supernet
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Augmentation, Dataset
 from ttfs_jax.network.masked import Network
@@ -148,7 +149,7 @@ def measure(
     if recipe.train.distil:
         algorithm = algorithms.make("random", space, population=4)
         search = Search(config, data, space, algorithm, directory, reporter)
-        teacher = members.supernet_logits(stages.train_supernet(search, Network(space.spec)))
+        teacher = members.supernet_logits(train_supernet(search, Network(space.spec)))
 
     def train(name, variables, own, code, teacher):
         with reporter.bar(name, own.epochs, unit="epochs") as bar:

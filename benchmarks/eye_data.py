@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.peers.numpy_camera import NumpyCamera
-from search.space import make_space
+from search.spaces.registry import make_space
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, EyeConfig
 from ttfs_jax.datasets.events import camera as event_camera
@@ -28,8 +28,8 @@ from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.evaluation import protocol
 from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network import conversion
-from ttfs_jax.network.stages import largest
 from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.network.stages import largest
 from ttfs_jax.support.command import run_command
 from ttfs_jax.training.recipe import TrainConfig, make_train
 

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from search.config import SupernetConfig
-from search.space import Space, make_space
-from search.supernet import make_supernet, place
+from search.spaces.convolutional import Space
+from search.spaces.registry import make_space
+from search.strategies.inherited.supernet import make_supernet, place
 from ttfs_jax import datasets
 from ttfs_jax.evaluation.identity import EqualityReport, compare
 from ttfs_jax.network.conversion import calibrate, fold

@@ -24,7 +24,8 @@ from rich.table import Table
 
 from benchmarks.peers import population_naive, population_time_stepped, population_torch
 from benchmarks.peers.population_torch import Timing, native, random_images
-from search.space import Space, make_space
+from search.spaces.convolutional import Space
+from search.spaces.registry import make_space
 from ttfs_jax.population.program import PopulationConfig, run
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.devices import use_every_core

@@ -14,20 +14,22 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from ttfs_jax.network.counts import count
-from search import algorithms, stages
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig
-from search.exploration import Search
-from search.fitness import Scores, make_evaluator
-from search.progress import Reporter
-from search.retrain import Retraining
-from search.run_directory import RunDirectory
-from search.space import Space, make_space
+from search.loop import algorithms
+from search.loop.exploration import Search
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
+from search.retraining.population import Retraining
+from search.spaces.convolutional import Space
+from search.spaces.registry import make_space
+from search.strategies.inherited.scores import Scores, make_evaluator
+from search.strategies.inherited.strategy import train_supernet
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, EyeConfig, Split
-from ttfs_jax.evaluation.measure import Measured
+from ttfs_jax.network.counts import count
 from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.tasks import Measured
 from ttfs_jax.training.recipe import TrainConfig
 from ttfs_jax.training.shapes import useful_multiply_adds
 
@@ -153,7 +155,7 @@ class Study:
             algorithm = algorithms.make("random", self.space, population=4)
             search = Search(self.config, self.data, self.space, algorithm, self.directory, reporter)
             with self.directory.stage("supernet"):
-                shared = stages.train_supernet(search, network)
+                shared = train_supernet(search, network)
             with self.directory.stage("inherited"):
                 relu, ttfs = (self._inherited(network, shared, code) for code in ("relu", "ttfs"))
             every = np.arange(len(self.genotypes))

@@ -19,8 +19,8 @@ from benchmarks.peers.seen_network import Seen, multiply_adds
 from benchmarks.peers.seen_recipe import EPOCHS, SEED, Source, make_inputs, to_source, train
 from hardware.cmos import ACCUMULATE, MULTIPLY_ADD
 from hardware.target import DISCLAIMER
-from search.config import Config
-from search.run_directory import RunDirectory, read_metrics
+from search.config import Config, read_config
+from search.loop.run_directory import read_metrics
 from ttfs_jax.datasets.eye import recordings, simulated
 from ttfs_jax.datasets.eye.dataset import Clips, columns, draw_parts
 from ttfs_jax.datasets.eye.recordings import Recordings
@@ -125,7 +125,7 @@ def compare(arguments: Arguments) -> dict:
     """
     if not arguments.runs:
         raise InputError("name at least one finished run")
-    configs = [RunDirectory.read_config(run) for run in arguments.runs]
+    configs = [read_config(run) for run in arguments.runs]
     first = configs[0]
     for run, config in zip(arguments.runs, configs, strict=True):
         same = ("data", "data_dir", "split_seed", "eye")

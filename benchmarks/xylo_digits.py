@@ -20,13 +20,13 @@ from hardware.xylo.chips import Mapped, Xylo
 from hardware.xylo.core import simulate
 from hardware.xylo.cycles import activity, cycles_per_step
 from hardware.xylo.decision import classify_stream
-from hardware.xylo.features import Features, pool
 from hardware.xylo.mappings import exact, native
 from hardware.xylo.mappings.native import Dynamics
 from hardware.xylo.mappings.native_training import NativeTrainConfig, choose_threshold, run_batch
 from hardware.xylo.mappings.native_training import make_train as make_native
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.rockpool.referee import Referee
+from search.spaces.features import Features, pool
 from ttfs_jax.datasets import digits
 from ttfs_jax.network import dense
 from ttfs_jax.support.command import run_command

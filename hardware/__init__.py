@@ -6,6 +6,7 @@ forward(
     {
         "hardware.xylo.exact": "hardware.xylo.mappings.exact",
         "hardware.xylo.exact_neurons": "hardware.xylo.mappings.exact_neurons",
+        "hardware.xylo.features": "search.spaces.features",
         "hardware.xylo.native": "hardware.xylo.mappings.native",
         "hardware.xylo.native_training": "hardware.xylo.mappings.native_training",
         "hardware.xylo.referee": "hardware.xylo.rockpool.referee",

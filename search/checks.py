@@ -4,40 +4,27 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from hardware.xylo.families import family
-from hardware.xylo.rockpool.referee import simulator
 from search.config import Config
-from search.space import Genes
-from search.xylo_fitness import objective_names
+from search.loop import algorithms
+from search.loop.genes import Genes
+from search.retraining import registry as retraining
+from search.spaces.registry import look_up
+from search.strategies import registry as strategies
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.devices import multiply_in
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import option
 from ttfs_jax.training.recipe import TrainConfig
 
-XYLO = "xylo"
 SIMULATED = ("eye.subjects", "eye.simulator_seed")
-# Options that have no effect, by what makes them so.
-WITHOUT_EFFECT = {
-    "space": {
-        "xylo": (
-            "supernet",
-            "retrain",
-            "evolution.calibration_images",
-            "evolution.validation_images",
-            "evolution.war_weight",
-            "evolution.synops_penalty",
-            "evolution.window_margin",
-        ),
-        "": ("xylo", "objectives"),
-    },
-    "data": {
-        "eye": ("data_dir",),
-        "see": SIMULATED,
-        "digits": ("data_dir", "eye"),
-        "fashion-mnist": ("eye",),
-    },
+# Options that have no effect, by data set; see `SpaceEntry.idle` for those of a space.
+IDLE_WITH_DATA = {
+    "eye": ("data_dir",),
+    "see": SIMULATED,
+    "digits": ("data_dir", "eye"),
+    "fashion-mnist": ("eye",),
 }
+WEIGHTS = ("evolution.war_weight", "evolution.synops_penalty")  # of the score `fitness`
 
 
 def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -67,48 +54,44 @@ def refuse_changes(saved: Config, wanted: Config) -> None:
 
 
 def refuse_idle_options(defaults: Config, config: Config) -> None:
-    """Refuse options that the data set or the space has no use for. Raises: InputError."""
+    """Refuse options that data set, space or goal have no use for. Raises: InputError."""
     changed = [name for name, _, _ in differences(defaults, config)]
-    for cause, idle in WITHOUT_EFFECT.items():
-        value = getattr(config, cause)
-        for group in idle.get(value, idle.get("", ())):
+    causes = {
+        f"--space {config.space}": look_up(config.space).idle,
+        f"--data {config.data}": IDLE_WITH_DATA.get(config.data, ()),
+    }
+    if "fitness" not in config.objectives.split(","):
+        causes[f"--objectives {config.objectives}"] = WEIGHTS
+    for cause, idle in causes.items():
+        for group in idle:
             for name in changed:
                 if name == group or name.startswith(f"{group}."):
-                    raise InputError(
-                        f"{option(name)} has no effect with --{cause} {value}: leave it out"
-                    )
+                    raise InputError(f"{option(name)} has no effect with {cause}: leave it out")
 
 
-def check_chip(config: Config) -> None:
-    """Check the options of `--space xylo` that are names. Raises: InputError."""
-    family(config.target)
-    objective_names(config.objectives)
+def check_options(config: Config, *, new: bool) -> None:
+    """Check options against each other, before data are loaded. Raises: InputError.
 
-
-def check_referee(config: Config) -> None:
-    """Check that a new run for the chip has the simulator its end asks for. Raises: InputError."""
-    if config.space == XYLO and config.xylo.referee:
-        try:
-            simulator()
-        except InputError as error:
-            raise InputError(f"{error}; --xylo.no-referee leaves it out") from error
+    `new` tells a new run from one that is gone on with or shown again.
+    """
+    entry = look_up(config.space)
+    algorithms.check(
+        config.evolution.algorithm,
+        population=config.evolution.population,
+        several="," in config.objectives,
+    )
+    strategies.look_up(entry.strategy).check(config)
+    stage = retraining.look_up(entry.retraining)
+    stage.check(config)
+    if new:
+        stage.check_new(config)
 
 
 def check_recipes(config: Config, data: Dataset, space: Genes) -> None:
     """Check what depends on the data and the space. Raises: InputError naming an option."""
-    on_chip, samples = config.space == XYLO, len(data.train.labels)
-    recipes = {
-        "supernet.train": config.supernet.train,
-        "retrain.train": config.retrain.train,
-        "retrain.fine_tune": config.retrain.fine_tune,
-    }
-    if on_chip:
-        recipes = {
-            "xylo.train": config.xylo.train,
-            "xylo.retrain": config.xylo.retrain,
-            "xylo.relu": config.xylo.relu,
-            "xylo.relu_retrain": config.xylo.relu_retrain,
-        }
+    entry, samples = look_up(config.space), len(data.train.labels)
+    recipes = strategies.look_up(entry.strategy).recipes(config)
+    recipes |= retraining.look_up(entry.retraining).recipes(config)
     for name, recipe in recipes.items():
         name = option(name)
         if recipe.batch_size > samples:
@@ -121,19 +104,9 @@ def check_recipes(config: Config, data: Dataset, space: Genes) -> None:
                 multiply_in(recipe.products)
             except ValueError as error:
                 raise InputError(f"{name}.products {recipe.products}: {error}") from error
-    if not on_chip and config.supernet.train.batch_size % config.supernet.paths:
-        raise InputError(
-            f"--supernet.train.batch-size {config.supernet.train.batch_size} must be a multiple "
-            f"of --supernet.paths {config.supernet.paths}"
-        )
     budget = config.evolution.population * config.evolution.generations
     if budget > space.size:
         raise InputError(
             f"--evolution.population × --evolution.generations is {budget}: it must be at most "
             f"the space's {space.size}"
-        )
-    if not on_chip and config.retrain.top > budget:
-        raise InputError(
-            f"--evolution.population × --evolution.generations is {budget}: it must be at least "
-            f"--retrain.top {config.retrain.top}"
         )

@@ -10,7 +10,7 @@ import tyro
 from hardware.targets import TARGETS, target
 from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.mappings.native_training import NativeTrainConfig
-from search.halving import HalvingConfig
+from search.loop.run_directory import RunDirectory
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
@@ -19,6 +19,19 @@ from ttfs_jax.training.recipe import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
 SPIKING = ("quantised", "grow_windows")  # options of training in spike times
+
+
+@dataclass(frozen=True)
+class HalvingConfig:
+    """When members of a population stop early."""
+
+    factor: int = 1
+    """One in so many members goes on at every rung; 1 = all train to the end."""
+    first: int = 1
+    """Epochs before the first rung; every later rung is `factor` times as far."""
+
+    def __post_init__(self):
+        check(self, factor=whole(1), first=whole(1))
 
 
 def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
@@ -55,7 +68,8 @@ class EvolutionConfig:
     """Stage 2 of a run: the search with inherited weights, on validation data."""
 
     algorithm: str = "genetic"
-    """`genetic`, or the name of an evosax algorithm, such as CMA_ES."""
+    """`genetic`, `random`, or the name of an evosax algorithm, such as CMA_ES; for several
+    objectives `nsga2` or `random`."""
     population: int = 24
     """Architectures per generation."""
     generations: int = 10
@@ -89,7 +103,7 @@ class RetrainConfig:
     """Stage 3 of a run: the best candidates from scratch, all in one program."""
 
     top: int = 4
-    """How many of the best are retrained (the best of random search comes on top)."""
+    """How many of the best of each search are retrained; of several objectives, of its front."""
     train: TrainConfig = TrainConfig(epochs=10, activity_penalty=0.1)
     """Training as ReLU twins."""
     fine_tune: TrainConfig = TrainConfig(epochs=2, learning_rate=3e-4, activity_penalty=0.1)
@@ -121,6 +135,28 @@ class RetrainConfig:
 
 
 @dataclass(frozen=True)
+class LimitsConfig:
+    """Limits of one inference: what is beyond one of them loses to all that is within."""
+
+    energy_uj: float | None = None
+    """Largest energy in µJ (nominal), as `--target` estimates it."""
+    latency_ms: float | None = None
+    """Longest time to the decision in ms, as `--target` estimates it."""
+    synops: float | None = None
+    """Most synaptic operations."""
+    params: float | None = None
+    """Most weights and thresholds."""
+    memory_kib: float | None = None
+    """Most memory for weights, thresholds and states in KiB."""
+    time_steps: float | None = None
+    """Most time steps of an inference."""
+
+    def __post_init__(self):
+        names = [field.name for field in dataclasses.fields(self)]
+        check(self, **dict.fromkeys(names, optional(above(0))))
+
+
+@dataclass(frozen=True)
 class XyloConfig:
     """Search and retraining in `--space xylo`, whose candidates run in the chip's integer core."""
 
@@ -144,10 +180,6 @@ class XyloConfig:
     gap: float = 6.0
     """Silent time after a sample, in time constants of the slowest decay, in place of a reset that
     Xylo-Audio 3 does not offer; counted in the energy. 0 where states are reset."""
-    max_energy_uj: float | None = None
-    """Largest energy of an inference in µJ (nominal)."""
-    max_latency_ms: float | None = None
-    """Longest time to the decision in ms."""
 
     def __post_init__(self):
         check(
@@ -155,8 +187,6 @@ class XyloConfig:
             front=whole(1),
             clock_mhz=OneOf(CLOCKS_MHZ),
             gap=at_least(0),
-            max_energy_uj=optional(above(0)),
-            max_latency_ms=optional(above(0)),
         )
 
 
@@ -180,8 +210,10 @@ class Config:
     target: Annotated[str, tyro.conf.arg(metavar="|".join(TARGETS))] = "cmos45"
     """Hardware whose energy and latency are estimated; in `--space xylo` a chip of that family,
     whose limits hold (default: xylo-a3)."""
-    objectives: str = "war,uar,energy,latency"
-    """What the Pareto search of `xylo` weighs up: some of these, with commas."""
+    objectives: str = "fitness"
+    """What the search improves: `fitness` (not in `xylo`), or one or more of war, uar, energy,
+    latency, time_steps, synops, params, memory, with commas. Several are weighed up by NSGA-II
+    (default in `xylo`: war,uar,energy,latency)."""
     seed: int = 0
     """Seed of everything random but the split, 0 to 2^32 - 1."""
     split_seed: int = 0
@@ -191,6 +223,7 @@ class Config:
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    limits: LimitsConfig = LimitsConfig()
     xylo: XyloConfig = XyloConfig()
 
     def __post_init__(self):
@@ -199,18 +232,27 @@ class Config:
         target(self.target)  # raises for an unknown one
 
 
-def to_dict(config: Any) -> dict:
-    """Turn a config into plain JSON values."""
-    return {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in dataclasses.asdict(config).items()
-    }
-
-
 def from_dict(values: dict) -> Config:
     """Turn saved JSON values back into a config. Raises TypeError for unknown keys."""
-    config = _build(Config, values)
+    config = _build(Config, values if "limits" in values else _with_limits(values))
     return dataclasses.replace(config, data_dir=Path(config.data_dir) if config.data_dir else None)
+
+
+def _with_limits(values: dict) -> dict:
+    """Turn values saved when only `--space xylo` had limits and several objectives into today's."""
+    xylo = dict(values["xylo"])
+    limits = {name: xylo.pop(f"max_{name}") for name in ("energy_uj", "latency_ms")}
+    several = values["evolution"]["algorithm"] == "nsga2"
+    objectives = values["objectives"] if several else Config.objectives
+    return values | {"xylo": xylo, "limits": limits, "objectives": objectives}
+
+
+def read_config(run: Path) -> Config:
+    """Read the config of an existing run.
+
+    Raises: InputError if the folder holds no run, or a config this version cannot read.
+    """
+    return RunDirectory.read_config(run, from_dict)
 
 
 def _build(kind: Any, values: dict) -> Any:

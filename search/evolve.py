@@ -2,43 +2,25 @@
 
 import argparse
 import sys
-import time
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.table import Table
 
-from search import algorithms, report, stages, xylo_report, xylo_stages
-from search.checks import (
-    XYLO,
-    check_chip,
-    check_recipes,
-    check_referee,
-    refuse_changes,
-    refuse_idle_options,
-)
-from search.config import PRESETS, Config
-from search.exploration import Search
+from search.checks import refuse_changes, refuse_idle_options
+from search.config import PRESETS, Config, read_config
+from search.pipeline import run
 from search.presets import preset
-from search.progress import Reporter
-from search.run_directory import RunDirectory, read_metrics
-from search.space import SPACES, Genes, make_space
-from search.xylo_fitness import objective_names
-from search.xylo_space import xylo_space
+from search.result import Result
+from search.spaces.registry import SPACES
 from ttfs_jax import datasets
 from ttfs_jax.population import distributed
 from ttfs_jax.support import compilation_cache
-from ttfs_jax.support.command import console, disk_trouble, one_line_errors, parse_options
-from ttfs_jax.support.devices import missing_platform, single_precision, use_every_core
+from ttfs_jax.support.command import console, one_line_errors, parse_options
+from ttfs_jax.support.devices import missing_platform, use_every_core
 from ttfs_jax.support.errors import InputError, unknown
-
-SHOWN_PROBLEMS = 5
-# The final table has to fit into 80 columns.
-SHORT = {"conv3x3": "3×3", "conv5x5": "5×5", "residual": "res", "skip": "–"}
 
 
 @dataclass(frozen=True)
@@ -68,22 +50,21 @@ class Command:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command; what the user can mend ends in one line and exit status 2."""
+    """Run the command; invalid input ends in one line and exit status 2."""
     try:
-        with one_line_errors(), single_precision():
-            metrics = execute(sys.argv[1:] if arguments is None else arguments, console())
+        with one_line_errors():
+            result = execute(sys.argv[1:] if arguments is None else arguments, console())
     except KeyboardInterrupt:
         print("interrupted: go on by --resume with the run directory", file=sys.stderr)
         sys.exit(130)
-    if faults := failures(metrics):
+    if faults := result.failures:
         print("PROOF FAILED (all results are kept):", *faults, sep="\n  ", file=sys.stderr)
         sys.exit(1)
 
 
-def execute(arguments: list[str], screen: Console) -> dict:
-    """Parse, check everything that can be checked, and run."""
-    command, saved = parse(arguments)
-    config = command.config
+def execute(arguments: list[str], screen: Console) -> Result:
+    """Parse, set up the devices, and run."""
+    command = parse(arguments)
     use_every_core()
     if command.distributed:
         distributed.start(
@@ -93,117 +74,39 @@ def execute(arguments: list[str], screen: Console) -> dict:
     if (reason := missing_platform()) is not None:
         raise InputError(reason)
     compilation_cache.enable()
-    algorithms.check(
-        config.evolution.algorithm,
-        population=config.evolution.population,
-        several=config.space == XYLO,
-    )
-    path = command.resume or command.run_dir
-    path = path or Path("runs") / f"{config.data}-{datetime.now():%Y%m%d-%H%M%S}"
-    if not saved and distributed.is_primary():
-        RunDirectory.check_free(path)
-    started = time.perf_counter()
-    with Reporter(screen) as reporter:
-        data = datasets.load(
-            config.data,
-            data_dir=config.data_dir,
-            split_seed=config.split_seed,
-            eye=config.eye,
-            on_progress=reporter.follow("simulate", unit="takes"),
-        )
-    loading = time.perf_counter() - started
-    space = _space(config, data)
-    check_recipes(config, data, space)
-    try:
-        directory = RunDirectory(path) if saved else RunDirectory.create(path, config)
-        directory.add_seconds("data", loading)
-        return run(config, data, space, directory, screen)
-    except Exception as error:
-        if (reason := disk_trouble(error)) is None:
-            raise
-        raise InputError(
-            f"the run in {path} stopped: {reason}, then go on by --resume {path}"
-        ) from error
-
-
-def run(
-    config: Config, data: datasets.Dataset, space: Genes, directory: RunDirectory, screen: Console
-) -> dict:
-    """Go through the stages of the run that are left, write the report, then show the table."""
-    on_chip = config.space == XYLO
-    _report_problems(data, directory, screen)
-    screen.print(
-        f"{data.name}: {len(data.train.labels):,} training, "
-        f"{len(data.validation.labels):,} validation, {len(data.test.labels):,} test images. "
-        f"Space {space.name}: {space.size:,} architectures. Results: {directory.path}",
-        soft_wrap=True,
-    )
-    distributed.barrier("start")
-    if directory.finished:
-        metrics = read_metrics(directory.path)
-    else:
-        algorithm = algorithms.make(
-            config.evolution.algorithm,
-            space,
-            population=config.evolution.population,
-            objectives=len(objective_names(config.objectives)) if on_chip else None,
-        )
-        with Reporter(screen) as reporter:
-            search = Search(config, data, space, algorithm, directory, reporter)
-            metrics = (xylo_stages if on_chip else stages).run(search)
-    try:
-        if directory.writes and on_chip:
-            xylo_report.write(directory.path, data)
-        elif directory.writes:
-            report.write_raster(directory.path, data.test.images, data.name)
-            report.write(directory.path)
-    finally:
-        screen.print(xylo_report.table(metrics) if on_chip else table(metrics))
-    return metrics
-
-
-def _space(config: Config, data: datasets.Dataset) -> Genes:
-    """Build the space for the data's images."""
-    if config.space != XYLO:
-        return make_space(config.space, data.image_shape, len(data.classes))
-    return xylo_space(
-        data.image_shape,
-        len(data.classes),
-        polarities=2 if data.source.get("kind") == "eye" else 1,
-        mappings=tuple(config.xylo.mappings.split(",")),
+    return run(
+        command.config,
+        run_dir=command.resume or command.run_dir,
+        resume=command.resume is not None,
+        screen=screen,
     )
 
 
-def _report_problems(data: datasets.Dataset, directory: RunDirectory, screen: Console) -> None:
-    """Keep every problem in the log, and show the first few."""
-    for problem in data.problems:
-        directory.log.warning("data: %s", problem)
-    for problem in data.problems[:SHOWN_PROBLEMS]:
-        screen.print(f"data: {problem}", style="yellow", soft_wrap=True)
-    if len(data.problems) > SHOWN_PROBLEMS:
-        screen.print(f"data: {len(data.problems)} problems, all in log.txt", style="yellow")
+def parse(arguments: list[str]) -> Command:
+    """Turn arguments into a command; some options set the defaults of others.
 
-
-def parse(arguments: list[str]) -> tuple[Command, Config | None]:
-    """Turn arguments into a command; `--preset`, `--data` and `--resume` set the defaults.
+    Those are `--preset`, `--data`, `--space`, `--objectives` and `--resume`.
 
     Raises: InputError for an unknown preset or data set, a folder that holds no run, an option out
     of its range or without effect, and one that differs from those of the run to go on with.
     """
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("preset", "data", "resume", "space"):
+    for name in ("preset", "data", "resume", "space", "objectives"):
         early.add_argument(f"--{name}", nargs="?")
     known, _ = early.parse_known_args(arguments)
-    saved = RunDirectory.read_config(Path(known.resume)) if known.resume else None
+    saved = read_config(Path(known.resume)) if known.resume else None
     for option, value, choices in (
         ("preset", known.preset, PRESETS),
         ("data", known.data, datasets.NAMES),
-        ("space", known.space, (*SPACES, XYLO)),
+        ("space", known.space, SPACES),
     ):
         if value is not None and value not in choices:
             raise unknown(f"--{option}", value, choices)
     default = saved or preset(
-        known.data or Config.data, known.preset or "default", space=known.space
+        known.data or Config.data,
+        known.preset or "default",
+        space=known.space,
+        objectives=known.objectives,
     )
     command = parse_options(
         Command, arguments, name="search.evolve", default=Command(config=default)
@@ -219,64 +122,7 @@ def parse(arguments: list[str]) -> tuple[Command, Config | None]:
         refuse_changes(saved, command.config)
     else:
         refuse_idle_options(default, command.config)
-        check_referee(command.config)
-    if command.config.space == XYLO:
-        check_chip(command.config)
-    return command, saved
-
-
-def failures(metrics: dict) -> list[str]:
-    """Say which networks failed their proof, and why.
-
-    The two codes, `relu` and `ttfs`, have to be equal before fine-tuning, and on a chip the integer
-    core and the vendor's simulator.
-    """
-    unequal = [
-        f"{folder}/{n}: before fine-tuning {reason}"
-        for folder in ("best", "random_search")
-        for n, row in enumerate(metrics.get(folder, []))
-        for reason in row["identity"]["failures"]
-    ]
-    chips = [(f"front/{n}", row) for n, row in enumerate(metrics.get("front", []))]
-    chips += [("baseline", row)] if (row := metrics.get("baseline")) else []
-    return unequal + [
-        f"{name}: XyloSim decides otherwise on {differs} test samples"
-        for name, row in chips
-        if (differs := row["test"]["xylosim_differs"])
-    ]
-
-
-def table(metrics: dict) -> Table:
-    """Lay out the final table: the best networks and random search, measured on test data."""
-    result = Table(title=f"{metrics['dataset']}: test results of the networks shipped")
-    result.add_column("network", no_wrap=True)
-    result.add_column("architecture")
-    for name in ("WAR", "UAR", "own\nReLU", "spikes/\nneuron", "kSynOps", "params"):
-        result.add_column(name, justify="right", no_wrap=True)
-    for folder, name in (("best", "best"), ("random_search", "random")):
-        for n, row in enumerate(metrics[folder]):
-            result.add_row(
-                f"{name}/{n}",
-                " ".join(SHORT.get(value, str(value)) for value in row["architecture"].values()),
-                f"{row['ttfs']['war']:.4f}",
-                f"{row['ttfs']['uar']:.4f}",
-                f"{row['relu']['war']:.4f}",
-                f"{row['spikes_per_neuron']:.3f}",
-                f"{row['synops'] / 1e3:,.0f}",
-                f"{row['params']:,}",
-            )
-    proof, best = metrics["identity"], metrics["best"][0]
-    before = best["before_fine_tuning"]
-    agreement = f"{proof['argmax_agreement']:.2%} same class"
-    result.caption_justify = "left"
-    result.caption = (
-        f"best/0 before fine-tuning: ReLU {before['relu']['war']:.4f}, spike times "
-        f"{before['ttfs']['war']:.4f}, {agreement}\n"
-        f"best/0 shipped: quantised {best['ttfs']['war']:.4f}, continuous "
-        f"{best['ttfs_continuous']['war']:.4f}, first spike {best['first_spike']['war']:.4f}\n"
-        f"{best['hardware']['headline']}"
-    )
-    return result
+    return command
 
 
 if __name__ == "__main__":

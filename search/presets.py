@@ -39,6 +39,7 @@ OWN_SPACES = {
     ("fashion-mnist", "full"): "conv-deep",
 }
 LEARNING_RATES = {("fashion-mnist", "full"): 1e-2}
+WASTE = {"fashion-mnist": 0.05}  # of masked channels, but in `full`
 SMOKE_EYE = EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)
 
 
@@ -52,7 +53,7 @@ XYLO_SCHEDULES = {
 XYLO_EPOCHS = {"digits": 6}
 
 
-def on_chip(config: Config) -> Config:
+def _on_chip(config: Config) -> Config:
     """Change the defaults of a preset to those of `--space xylo`."""
     generations, population, *epochs = XYLO_SCHEDULES[config.preset]
     more = XYLO_EPOCHS.get(config.data, 1)
@@ -61,6 +62,7 @@ def on_chip(config: Config) -> Config:
         config,
         space="xylo",
         target="xylo-a3",
+        objectives="war,uar,energy,latency",
         evolution=EvolutionConfig("nsga2", population=population, generations=generations),
         xylo=XyloConfig(
             train=NativeTrainConfig(epochs=train),
@@ -71,10 +73,8 @@ def on_chip(config: Config) -> Config:
     )
 
 
-def preset(data: str, name: str, *, space: str | None = None) -> Config:
-    """Return the defaults of a preset for a data set, and for a space if it has its own."""
-    if space == "xylo":
-        return on_chip(preset(data, name))
+def _of_data(data: str, name: str) -> Config:
+    """Return the defaults of a preset for a data set, in a space of convolutional networks."""
     supernet, epochs, fine_epochs, population, generations, top = SCHEDULES[data, name]
     supernet_batch, batch, penalty = BATCHES[data]
     train = TrainConfig(
@@ -95,9 +95,33 @@ def preset(data: str, name: str, *, space: str | None = None) -> Config:
             # Short runs spend more on compiling a program than it would save.
             population=PopulationConfig(
                 lanes=1 if name == "smoke" else None,
-                waste=0.05 if data == "fashion-mnist" or name == "full" else 1.0,
+                waste=0.05 if name == "full" else WASTE.get(data, 1.0),
             ),
             train=train,
             fine_tune=dataclasses.replace(train, learning_rate=3e-4, epochs=fine_epochs),
         ),
     )
+
+
+# Spaces whose presets differ from those of convolutional networks.
+OF_SPACES = {"xylo": _on_chip}
+
+
+def preset(
+    data: str, name: str, *, space: str | None = None, objectives: str | None = None
+) -> Config:
+    """Return the defaults of a preset for a data set.
+
+    They are those of a `space`, if it has its own, and for `objectives` other than its usual ones:
+    several take an algorithm for several.
+    """
+    config = _of_data(data, name)
+    if space in OF_SPACES:
+        config = OF_SPACES[space](config)
+    elif space is not None:
+        config = dataclasses.replace(config, space=space)
+    if objectives is None:
+        return config
+    algorithm = "nsga2" if "," in objectives else EvolutionConfig.algorithm
+    evolution = dataclasses.replace(config.evolution, algorithm=algorithm)
+    return dataclasses.replace(config, objectives=objectives, evolution=evolution)

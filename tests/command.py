@@ -12,10 +12,10 @@ from pathlib import Path
 from small_spaces import tiny_space
 
 from search import evolve
-from search.space import SPACES
+from search.spaces.registry import SPACES, SpaceEntry
 
 ROOT = Path(__file__).parents[1]
-SPACES["tiny"] = tiny_space
+SPACES["tiny"] = SpaceEntry(tiny_space)
 TINY = (
     "--data=digits --space=tiny --preset=smoke --supernet.train.epochs=2 --evolution.population=4"
     " --evolution.generations=3 --retrain.top=1 --retrain.train.epochs=2"

@@ -17,8 +17,8 @@ from command import results
 
 import ttfs_jax
 from hardware.xylo.decision import classify
-from search.run_directory import RunDirectory
-from search.xylo_report import channels, load_network
+from search.config import read_config
+from search.reports.chip import channels, load_network
 from ttfs_jax import datasets
 from ttfs_jax.datasets import digits
 from ttfs_jax.support.cache_folder import processor
@@ -39,7 +39,7 @@ def outputs(name: str, folder: Path) -> list:
         events = network.events(channels(digits.load().test.images[:32], network, meta))
         decided = classify(network.chip, events).decision
         return [np.asarray(decided.classes).tolist(), np.asarray(decided.steps).tolist()]
-    config = RunDirectory.read_config(folder)
+    config = read_config(folder)
     test = datasets.load(config.data, eye=config.eye).test
     return np.asarray(ttfs_jax.load(folder / "best/0")(test.images[:8])).tolist()
 

@@ -5,7 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from search.space import Gene, Space, _convolutional
+from search.loop.genes import Gene
+from search.spaces.convolutional import Space, _convolutional
 from ttfs_jax.network.architecture import OPERATORS, NetworkSpec
 
 SKIP = OPERATORS.index("skip")

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search import algorithms
-from search.space import Gene, Genes
+from search.loop import algorithms
+from search.loop.genes import Gene, Genes
 from ttfs_jax.support.errors import InputError
 
 
@@ -78,7 +78,7 @@ def test_three_generations_stay_within_the_space(name):
         ("SV_CMA_ES", {}, "unknown --evolution.algorithm"),
         ("SV_Open_ES", {}, "unknown --evolution.algorithm"),
         ("RandomSearch", {}, "unknown --evolution.algorithm"),
-        ("nsga2", {}, "is for several objectives, --space xylo: choose genetic"),
+        ("nsga2", {}, "is for several objectives, see --objectives: choose genetic"),
         ("CMA_ES", {"objectives": 2}, "CMA_ES is not for several objectives: choose nsga2"),
         ("nsga", {"objectives": 2}, "did you mean nsga2"),
     ],

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.training.augmentation import augment, erase_rectangles, mixup
+from ttfs_jax.tasks.augmentation import augment, erase_rectangles, mixup
 
 KEYS = jax.random.split(jax.random.key(0), 3)
 

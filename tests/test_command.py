@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from rich.table import Table
 
-from search.progress import Reporter
+from search.loop.progress import Reporter
 from ttfs_jax.support.command import console, one_line_errors, run_command
 from ttfs_jax.support.errors import InputError
 

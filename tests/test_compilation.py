@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from search import algorithms, evolution
 from search.config import Config
-from search.fitness import Scores
-from search.progress import Reporter
-from search.run_directory import RunDirectory
-from search.space import conv_space
+from search.loop import algorithms, evolution
+from search.loop.goal import Goal
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
+from search.spaces.convolutional import conv_space
+from search.strategies.inherited.scores import FIELDS, Scores
 from ttfs_jax.population.program import Program
 
 SPACE = conv_space((8, 8, 1), 10)
@@ -23,6 +24,8 @@ def search(folder, evaluate, name, generations):
             algorithms.make(name, SPACE, population=8),
             SPACE,
             evaluate,
+            goal=Goal(),
+            fields=FIELDS,
             generations=generations,
             seed=0,
             directory=RunDirectory.create(folder, Config()),
@@ -35,7 +38,7 @@ def search(folder, evaluate, name, generations):
 @pytest.mark.parametrize("name", ["genetic", "random"])
 def test_more_generations_compile_no_more_programs(name, tmp_path, compiled):
     def score(genotype, _):
-        return Scores(*[genotype.sum().astype(jnp.float32)] * len(Scores.__dataclass_fields__))
+        return Scores(*[genotype.sum().astype(jnp.float32)] * len(FIELDS))
 
     before = len(compiled)
     program = Program(score, np.zeros((8, len(SPACE.genes)), np.int32), ())
@@ -46,7 +49,7 @@ def test_more_generations_compile_no_more_programs(name, tmp_path, compiled):
         before = len(compiled)
         scores = program(genotypes, ())
         compiled_by_evaluate.append(len(compiled) - before)
-        return scores
+        return vars(scores)
 
     found = {}
     programs = {}

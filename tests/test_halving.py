@@ -7,11 +7,11 @@ from rich.console import Console
 from small_spaces import tiny_space
 
 from benchmarks.ranking_study import shortened
-from search.config import Config, RetrainConfig
-from search.halving import HalvingConfig, rungs
-from search.progress import Reporter
-from search.retrain import Retraining
-from search.run_directory import RunDirectory
+from search.config import Config, HalvingConfig, RetrainConfig
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
+from search.retraining.halving import rungs
+from search.retraining.population import Retraining
 from ttfs_jax.datasets import digits
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.training.recipe import TrainConfig

@@ -1,5 +1,6 @@
 """Every kind of layer on its own: hand numbers, gradients of both codes, finite differences."""
 
+from dataclasses import dataclass
 from functools import cache, partial
 
 import jax
@@ -10,8 +11,9 @@ from jax.test_util import check_grads
 
 from ttfs_jax.codes import CODES, Signal
 from ttfs_jax.codes.pooling import average_pool
-from ttfs_jax.codes.ttfs import delay
+from ttfs_jax.codes.ttfs import Ttfs, delay
 from ttfs_jax.network.architecture import CONV3, CONV5, RESIDUAL, SKIP, Architecture
+from ttfs_jax.network.conversion import fold
 from ttfs_jax.network.kinds import (
     Width,
     add,
@@ -30,7 +32,7 @@ from ttfs_jax.network.kinds import (
 from ttfs_jax.network.masked import Network
 from ttfs_jax.network.plan import Plan
 from ttfs_jax.network.stages import _block, largest
-from ttfs_jax.spike_time import NO_SPIKE, fire
+from ttfs_jax.spike_time import NO_SPIKE, constant_slope, fire
 
 WINDOW = 40.0  # wide enough for every activation here
 PLANE = (5, 4, 4)  # H, W, C; odd height on purpose
@@ -282,3 +284,35 @@ def test_shuffle_and_upsample_by_hand():
     for code in ("relu", "ttfs"):
         first = network.apply(variables, x, largest(network.plan), code=code).logits[0, :, :, 0]
         np.testing.assert_allclose(first * 16, [[1, 2, 9, 10], [3, 4, 11, 12]])
+
+
+@dataclass(frozen=True)
+class Solving(Ttfs):
+    """Spike times solved on patches by the library's own solver: the same network."""
+
+    name = "solving"
+
+    def integrate(self, charge, synapses, window):
+        patches = synapses.patches(charge)
+        kernel = synapses.kernel.reshape(-1, synapses.kernel.shape[-1])
+        solve = partial(
+            constant_slope, weights=kernel, bias=0.0, window_in=WINDOW, window_out=window
+        )
+        times = jnp.where(patches > 0, WINDOW - patches, NO_SPIKE)
+        solved = jax.vmap(solve)(times.reshape(-1, times.shape[-1]))
+        return (window - solved).reshape(*patches.shape[:-1], -1)
+
+
+def test_a_code_may_solve_for_its_spike_times():
+    """A guest that needs the times of its inputs gets them from charge, patch by patch."""
+    with jax.enable_x64(True):
+        params, others, architecture = prepared("conv5x5 stride 2")
+        x = images_of("conv5x5 stride 2")
+        variables = jax.jit(fold)(others | {"params": params})
+        others, params = {k: v for k, v in variables.items() if k != "params"}, variables["params"]
+        params["only"]["bias"] = jnp.zeros(4)  # which the solver has within
+        known, solved = (
+            forward(PLANS["conv5x5 stride 2"], code, False, params, x, others, architecture)
+            for code in ("ttfs", Solving())
+        )
+        np.testing.assert_allclose(solved, known, rtol=1e-9)

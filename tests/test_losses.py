@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ttfs_jax.spike_time import NO_SPIKE
+from ttfs_jax.tasks.losses import cross_entropy, first_spike_logits, silence_penalty
 from ttfs_jax.training.distillation import divergence
-from ttfs_jax.training.losses import cross_entropy, first_spike_logits, silence_penalty
 
 
 def test_loss_of_blended_targets_by_hand():

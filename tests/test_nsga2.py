@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import struct
 
-from search import algorithms, evolution, pareto
-from search.genetic import CategoricalGA, Params
-from search.progress import Bar
-from search.run_directory import RunDirectory
-from search.space import Gene, Genes
+from search.loop import algorithms, evolution, pareto
+from search.loop.genes import Gene, Genes
+from search.loop.genetic import CategoricalGA, Params
+from search.loop.goal import Goal
+from search.loop.progress import Bar
+from search.loop.run_directory import RunDirectory
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
 
@@ -126,13 +126,7 @@ def test_the_genetic_algorithm_varies_as_before_it_shared_its_operators():
     np.testing.assert_array_equal(children, expected)
 
 
-@struct.dataclass
-class ToyScores:
-    """Two costs, and a limit: gene 0 must not be 0."""
-
-    first: np.ndarray
-    second: np.ndarray
-    violations: np.ndarray
+FIELDS = ("first", "second", "violations")  # two costs, and a limit: gene 0 must not be 0
 
 
 class Notes(Bar):
@@ -150,14 +144,8 @@ def run(folder, generations):
     def evaluate(genotypes):
         costs = toy(genotypes)
         costs[(genotypes == 1).all(1)] = np.nan
-        return ToyScores(costs[:, 0], costs[:, 1], (genotypes[:, 0] == 0).astype(float))
-
-    def judge(scores):
-        return np.stack([scores["first"], scores["second"], scores["violations"]], 1)
-
-    def describe(archive):
-        costs = np.stack([archive.scores["first"], archive.scores["second"]], 1)
-        return f"{pareto.front(costs, archive.scores['violations']).sum()} on the front"
+        violations = (genotypes[:, 0] == 0).astype(float)
+        return dict(zip(FIELDS, (costs[:, 0], costs[:, 1], violations), strict=True))
 
     folder.mkdir(exist_ok=True)
     bar = Notes()
@@ -171,9 +159,8 @@ def run(folder, generations):
         directory=RunDirectory(folder),
         bar=bar,
         on_generation=lambda archive: None,
-        fields=tuple(ToyScores.__dataclass_fields__),
-        judge=judge,
-        describe=describe,
+        goal=Goal(("first", "second")),
+        fields=FIELDS,
     )
     return archive.columns(TOY), bar.notes
 

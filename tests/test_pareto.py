@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from search import pareto
+from search.loop import pareto
 from ttfs_jax.support.errors import InputError
 
 #      a      b      c      d      e

@@ -12,8 +12,8 @@ from ttfs_jax.network.masked import Network
 from ttfs_jax.population.lanes import fastest_lanes
 from ttfs_jax.population.program import PopulationConfig, Program, pick, run
 from ttfs_jax.support.devices import use_every_core
+from ttfs_jax.tasks.losses import cross_entropy
 from ttfs_jax.training.buckets import BucketTraining
-from ttfs_jax.training.losses import cross_entropy
 from ttfs_jax.training.recipe import TrainConfig, make_train
 from ttfs_jax.training.shapes import draw, make_grid
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks.peers import population_naive, population_time_stepped, population_torch
-from search.space import make_space
-from ttfs_jax.evaluation.measure import Measured
+from search.spaces.registry import make_space
 from ttfs_jax.network.counts import count
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.tasks import Measured
 
 pytestmark = pytest.mark.xdist_group("population_peers")
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.space import make_space
+from search.spaces.registry import make_space
 from ttfs_jax import predict
 from ttfs_jax.datasets.events.files import EVENT, EventFile, frame_pieces, make_recording, to_frames
 from ttfs_jax.datasets.events.source import Source

@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 from small_spaces import SMALL, everything, network_of_blocks
 
-from search import algorithms, evolution
-from search.fitness import Scores
-from search.progress import Reporter
-from search.run_directory import RunDirectory
+from search.loop import algorithms, evolution
+from search.loop.goal import Goal
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory
+from search.strategies.inherited.scores import FIELDS
 from ttfs_jax.support.errors import InputError
 
 
@@ -88,7 +89,7 @@ def test_an_archive_holds_every_network_once(name, tmp_path):
     def score(genotypes):
         evaluated.extend(map(tuple, genotypes.tolist()))
         values = genotypes.sum(1).astype(float)
-        return Scores(*[values] * len(Scores.__dataclass_fields__))
+        return dict.fromkeys(FIELDS, values)
 
     folder = tmp_path / "run"
     folder.mkdir()
@@ -102,6 +103,8 @@ def test_an_archive_holds_every_network_once(name, tmp_path):
             make(name),
             SMALL,
             score,
+            goal=Goal(),
+            fields=FIELDS,
             generations=3,
             seed=0,
             directory=RunDirectory(folder),
@@ -114,6 +117,6 @@ def test_an_archive_holds_every_network_once(name, tmp_path):
     assert evaluated == list(map(tuple, rows.tolist()))
     if name != "CMA_ES":  # it repeats itself, how often depends on rounding
         assert len(rows) == 12
-    best = archive.best(6).tolist()
+    best = Goal().finalists(archive, 6).tolist()
     assert len(best) == min(6, len(rows))
     assert len({network_of_blocks(SMALL, genotype) for genotype in best}) == len(best)

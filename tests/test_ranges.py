@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search import evolve
+from search.checks import check_options
 from search.config import Config, EvolutionConfig, RetrainConfig, XyloConfig
 from search.presets import preset
 from ttfs_jax.support.errors import InputError
@@ -62,7 +63,7 @@ OUT_OF_RANGE = {
         --supernet.train.epochs=-1 --supernet.train.batch-size=0 --retrain.train.learning-rate=nan
         --retrain.fine-tune.warmup=1 --retrain.fine-tune.learning-rate=inf""",
     "--space=xylo": """--xylo.clock-mhz=10 --xylo.gap=-1 --xylo.gap=nan --xylo.front=0
-        --xylo.max-energy-uj=0 --xylo.max-latency-ms=-1 --xylo.train.epochs=0
+        --limits.energy-uj=0 --limits.latency-ms=-1 --xylo.train.epochs=0
         --xylo.retrain.first-spike=-1 --xylo.relu.weight-decay=-1
         --xylo.relu-retrain.label-smoothing=2""",
     "--data=eye": "--eye.simulator-seed=-1 --eye.simulator-seed=4294967296",
@@ -83,7 +84,7 @@ def test_an_option_out_of_its_range_is_refused_at_once(first, option, tmp_path, 
 
 @pytest.mark.parametrize("seed", [0, 20240131, 2**32 - 1])
 def test_seeds_go_up_to_32_bits(seed):
-    command, _ = evolve.parse(["--data=digits", f"--seed={seed}", f"--split-seed={seed}"])
+    command = evolve.parse(["--data=digits", f"--seed={seed}", f"--split-seed={seed}"])
     assert command.config.seed == command.config.split_seed == seed
 
 
@@ -98,14 +99,16 @@ def test_seeds_go_up_to_32_bits(seed):
         ("--retrain.train.no-grow-windows", "must be True in ReLU twins"),
         ("--xylo.gap=3", "--xylo.gap has no effect with --space conv"),
         ("--xylo.train.epochs=9", "--xylo.train.epochs has no effect with --space conv"),
-        ("--objectives=war", "--objectives has no effect with --space conv"),
+        ("--objectives=war --evolution.war-weight=0.3", "no effect with --objectives war"),
+        (
+            "--objectives=war,energy --evolution.synops-penalty=1",
+            "no effect with --objectives war,",
+        ),
         ("--eye.size=24", "--eye.size has no effect with --data digits"),
         ("--data-dir=x", "--data-dir has no effect with --data digits"),
         ("--space=xylo --supernet.paths=2", "--supernet.paths has no effect with --space xylo"),
         ("--space=xylo --retrain.train.epochs=3", "--retrain.train.epochs has no effect"),
         ("--space=xylo --evolution.war-weight=0.3", "--evolution.war-weight has no effect"),
-        ("--space=xylo --target=cmos45", "unknown chip 'cmos45'"),
-        ("--space=xylo --objectives=war,speed", "unknown --objectives 'speed'"),
         ("--processes=2", "--processes is for several processes"),
         ("--process=0", "--process is for several processes"),
     ],
@@ -115,10 +118,41 @@ def test_an_option_without_effect_is_refused(options, words):
         evolve.parse(["--data=digits", *options.split()])
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--space=xylo --target=cmos45", "unknown chip 'cmos45'"),
+        ("--space=xylo --objectives=war,speed", "unknown --objectives 'speed'"),
+        ("--space=xylo --objectives=fitness", "unknown --objectives 'fitness'"),
+        ("--objectives=war,latency", "--target cmos45 does not know the latency of these networks"),
+        ("--limits.energy-uj=2 --target=xylo-a3", "does not know the energy"),
+        ("--evolution.algorithm=nsga2", "is for several objectives, see --objectives"),
+        ("--objectives=war,energy --evolution.algorithm=genetic", "not for several objectives"),
+        ("--retrain.top=99", "at least --retrain.top 99"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, words):
+    config = evolve.parse(["--data=digits", "--preset=smoke", *options.split()]).config
+    with pytest.raises(InputError, match=re.escape(words)):
+        check_options(config, new=True)
+
+
+def test_objectives_and_spaces_bring_their_algorithm():
+    for options, algorithm in (
+        ("--preset=smoke", "genetic"),
+        ("--objectives=war,energy", "nsga2"),
+        ("--space=xylo", "nsga2"),
+        ("--space=xylo --objectives=war", "genetic"),
+        ("--space=xylo --objectives=war,energy --evolution.algorithm=random", "random"),
+    ):
+        config = evolve.parse(["--data=digits", *options.split()]).config
+        assert config.evolution.algorithm == algorithm
+
+
 def test_the_default_target_fits_its_space():
     assert preset("digits", "smoke").target == Config().target == "cmos45"
     assert preset("digits", "smoke", space="xylo").target == "xylo-a3"
-    command, _ = evolve.parse(["--data=digits", "--space=xylo", "--xylo.gap=3"])
+    command = evolve.parse(["--data=digits", "--space=xylo", "--xylo.gap=3"])
     assert command.config.target == "xylo-a3"
 
 

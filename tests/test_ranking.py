@@ -12,8 +12,8 @@ from rich.console import Console
 from benchmarks import ranking, ranking_study
 from benchmarks.ranking_study import Study, StudyConfig, halves, run_config, sample, shortened
 from search.config import EvolutionConfig
-from search.fitness import make_evaluator
-from search.space import make_space
+from search.spaces.registry import make_space
+from search.strategies.inherited.scores import make_evaluator
 from ttfs_jax.datasets import Split, digits
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.population.program import pick
@@ -149,7 +149,7 @@ def test_the_study_scores_truth_and_predictors_on_different_halves(tmp_path, mon
 
     monkeypatch.setattr(ranking_study, "make_evaluator", make_evaluator)
     monkeypatch.setattr(ranking_study, "Retraining", Stub)
-    monkeypatch.setattr(ranking_study.stages, "train_supernet", lambda *_: {})
+    monkeypatch.setattr(ranking_study, "train_supernet", lambda *_: {})
     monkeypatch.setattr(Study, "_synops", lambda self, population, _: np.ones(population.members))
     table = study.run(Console(quiet=True))
     parts = halves(data.validation, options.seed)

@@ -6,10 +6,10 @@ import os
 import numpy as np
 import pytest
 
-from search import evolve
-from search.config import Config
+from search import evolve, pipeline
+from search.config import Config, read_config
+from search.loop.run_directory import LOG, METRICS, RunDirectory, make_room
 from search.presets import preset
-from search.run_directory import LOG, METRICS, RunDirectory, make_room
 from ttfs_jax.support.errors import InputError
 
 NAMES = ("plain", "a.b", "a.b.c", "seeds [0, 1]", "take[red]", "a[", ":warning: $x$ {y} %s")
@@ -25,7 +25,7 @@ def test_every_run_has_a_log_of_its_own(tmp_path):
         run.log.info("from %s", run.path.name)
     for name, run in zip(NAMES, runs, strict=True):
         assert lines(run.path) == [f"from {name}"]
-        assert RunDirectory.read_config(run.path) == Config()
+        assert read_config(run.path) == Config()
 
 
 def test_a_folder_made_again_gets_a_new_log(tmp_path):
@@ -72,7 +72,7 @@ def test_room_is_made_sure_of(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_ends_in_one_line_that_names_the_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(evolve.stages, "run", lambda search: full())
+    monkeypatch.setattr(pipeline, "_stages", full)
     run = tmp_path / "seeds [0, 1]"
     with pytest.raises(SystemExit, match="2"):
         evolve.main(["--data=digits", "--preset=smoke", f"--run-dir={run}"])
@@ -80,7 +80,7 @@ def test_a_full_disk_ends_in_one_line_that_names_the_run(tmp_path, monkeypatch, 
     assert shown.err.count("\n") == 1 and "No space left on device" in shown.err
     assert f"go on by --resume {run}" in shown.err
     assert "seeds [0, 1]" in " ".join(shown.out.split())
-    assert RunDirectory.read_config(run) == preset("digits", "smoke")
+    assert read_config(run) == preset("digits", "smoke")
 
 
 def test_a_run_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):

@@ -12,17 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from search.figures import running_best
-from search.report import pareto_front
-from search.space import make_space
+from search.reports.figures import running_best
+from search.reports.history import front_of
+from search.reports.networks import OBJECTIVES
+from search.spaces.registry import make_space
 from ttfs_jax.codes import window as windows
 from ttfs_jax.codes.encoding import encode, first_spike_readout
 from ttfs_jax.evaluation.measure import clipped_share, evaluate
-from ttfs_jax.evaluation.metrics import (
-    confusion,
-    unweighted_average_recall,
-    weighted_average_recall,
-)
 from ttfs_jax.network.architecture import (
     CONV5,
     RESIDUAL,
@@ -36,7 +32,12 @@ from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.network.stages import largest
 from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE
-from ttfs_jax.training.losses import cross_entropy, first_spike_cross_entropy
+from ttfs_jax.tasks.losses import cross_entropy, first_spike_cross_entropy
+from ttfs_jax.tasks.recall import (
+    confusion,
+    unweighted_average_recall,
+    weighted_average_recall,
+)
 
 LABELS = np.array([0, 0, 0, 0, 2, 2, 3])
 PREDICTIONS = np.array([0, 0, 0, 1, 2, 0, 1])
@@ -182,7 +183,7 @@ def test_pareto_front_and_running_best():
             "synops": [100.0, 50.0, 120.0, 60.0, 1.0],
         }
     )
-    assert pareto_front(history).tolist() == [True, True, False, False, False]
+    assert front_of(history, OBJECTIVES).tolist() == [True, True, False, False, False]
     assert running_best(np.array([1.0, np.nan, 0.5, 2.0])).tolist() == [1.0, 1.0, 1.0, 2.0]
 
 

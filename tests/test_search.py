@@ -5,10 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search import algorithms, evolution, evolve
-from search.fitness import Scores
+from search import evolve
+from search.loop import algorithms
+from search.loop.archive import Archive
 from search.presets import SCHEDULES, preset
-from search.space import conv_space, deep_space, make_space
+from search.spaces.convolutional import conv_space, deep_space
+from search.spaces.registry import make_space
+from search.strategies.inherited.scores import Scores
 from ttfs_jax.network.counts import fan_out, multiply_adds
 from ttfs_jax.support.errors import InputError
 
@@ -107,11 +110,12 @@ def test_unknown_algorithm_is_named():
 
 def test_archive_comes_back_with_its_columns_in_order():
     fields = tuple(Scores.__dataclass_fields__)
-    archive = evolution.Archive(len(SPACE.genes), fields)
+    archive = Archive(len(SPACE.genes), fields)
     values = [np.arange(2.0) + n for n in range(len(fields))]
-    archive.add(np.array([[0] * 8, [1] * 8], np.int32), 3, Scores(*values))
+    scores = dict(zip(fields, values, strict=True))
+    archive.add(np.array([[0] * 8, [1] * 8], np.int32), 3, scores)
     sorted_tree = jax.tree.map(np.asarray, archive.to_tree())
-    back = evolution.Archive.from_tree(sorted_tree, fields).columns(SPACE, stage="evolution")
+    back = Archive.from_tree(sorted_tree, fields).columns(SPACE, stage="evolution")
     before = archive.columns(SPACE, stage="evolution")
     assert list(back) == list(before)
     jax.tree.map(np.testing.assert_array_equal, back, before)

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from small_spaces import SKIP, SMALL, everything, network_of_blocks, small_space
 
 from search.config import XyloConfig
-from search.space import conv_space, deep_space, make_space
-from search.xylo_evaluation import Evaluator
-from search.xylo_space import xylo_space
+from search.loop.goal import Goal
+from search.spaces.convolutional import conv_space, deep_space
+from search.spaces.registry import make_space
+from search.spaces.xylo import xylo_space
+from search.strategies.xylo.evaluation import Evaluator
+from search.strategies.xylo.scores import FIELDS
 from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.counts import count
 from ttfs_jax.network.masked import Network, initialise
@@ -96,7 +99,7 @@ class Recorder:
 def test_seeds_on_the_chip_are_those_of_the_network():
     """Every genotype of a network has its numbers and its seed, whatever else trains beside it."""
     config = SimpleNamespace(xylo=XyloConfig(), target="xylo-a3")
-    search: Any = SimpleNamespace(space=CHIP, config=config, seed=lambda purpose: 7)
+    search: Any = SimpleNamespace(space=CHIP, config=config, goal=Goal(), seed=lambda purpose: 7)
     genotypes = everything(CHIP)
     genotypes = genotypes[genotypes[:, 0] == 1][::7]
     candidates = [CHIP.decode(genotype) for genotype in genotypes]
@@ -107,7 +110,7 @@ def test_seeds_on_the_chip_are_those_of_the_network():
     cases: list[tuple[Recorder, list]] = [(together, candidates[:60]), (alone, same[3:4])]
     for recorder, chosen in cases:
         populations: Any = recorder
-        Evaluator(search, populations, 0).score(chosen)
+        Evaluator(search, populations, 0, fields=FIELDS).score(chosen)
     assert len(set(together.seeds.values())) == len(together.seeds)
     ((numbers, seed),) = alone.seeds.items()
     assert together.seeds[numbers] == seed

@@ -7,7 +7,7 @@ import pytest
 from small_spaces import SMALL
 
 from search.config import SupernetConfig
-from search.supernet import make_supernet, place
+from search.strategies.inherited.supernet import make_supernet, place
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.training.recipe import TrainConfig
 

@@ -15,7 +15,7 @@ from hardware.xylo.chips import Mapped, Xylo
 from hardware.xylo.chips import workload as chip_workload
 from hardware.xylo.core import simulate
 from hardware.xylo.cycles import cycles_per_step
-from ttfs_jax.evaluation.measure import Measured, evaluate
+from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.architecture import CONV3, CONV5, RESIDUAL, SKIP, Architecture, NetworkSpec
 from ttfs_jax.network.counts import (
     LayerCounts,
@@ -27,6 +27,7 @@ from ttfs_jax.network.counts import (
 )
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.tasks import Measured
 
 pytestmark = pytest.mark.xdist_group("targets")
 

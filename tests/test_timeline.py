@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.figures import draw_raster
+from search.reports.figures import draw_raster
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.layers import Signal

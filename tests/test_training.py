@@ -8,12 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.config import Config, RetrainConfig, SupernetConfig, from_dict, to_dict
+from search.config import Config, RetrainConfig, SupernetConfig, from_dict
+from search.loop.run_directory import to_dict
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.training.config import TrainConfig
 from ttfs_jax.training.distillation import ensemble
-from ttfs_jax.training.recipe import TrainConfig, averaged, make_schedule, make_train
+from ttfs_jax.training.optimiser import averaged, make_schedule
+from ttfs_jax.training.recipe import make_train
 
 # Without blocks, so that it compiles fast.
 NETWORK = Network(NetworkSpec((6, 6, 1), 3, (3,), (0,), head_width=4))

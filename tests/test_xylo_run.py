@@ -8,9 +8,10 @@ from command import complete, results
 
 from hardware.xylo.decision import classify
 from hardware.xylo.network import ChipNetwork
-from search import checks, evolve
+from search import evolve
 from search.config import Config, XyloConfig
-from search.xylo_report import channels, load_network
+from search.reports.chip import channels, load_network
+from search.retraining import front
 from ttfs_jax.datasets import digits
 from ttfs_jax.support.errors import InputError
 
@@ -24,7 +25,7 @@ def test_an_absent_referee_is_told_before_the_run(monkeypatch, capsys, tmp_path)
     assert stopped.value.code == 2
     assert "--xylo.no-referee" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
-    checks.check_referee(Config(space="xylo", xylo=XyloConfig(referee=False)))
+    front.check_new(Config(space="xylo", xylo=XyloConfig(referee=False)))
 
 
 def test_a_run_leaves_networks_for_the_chip(finished_xylo):

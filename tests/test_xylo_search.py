@@ -11,16 +11,27 @@ import pytest
 from hardware.xylo.core import simulate
 from hardware.xylo.decision import classify
 from hardware.xylo.families import family, violations
-from hardware.xylo.features import Features, fits, full_scale, pool, scale
 from hardware.xylo.mappings.native_training import NativeTrainConfig
-from search import evolve, xylo_fitness, xylo_measure
-from search.config import XyloConfig, from_dict, to_dict
+from search import evolve
+from search.config import Config, XyloConfig, from_dict
+from search.loop.goal import make_goal
+from search.loop.run_directory import to_dict
 from search.presets import preset
-from search.xylo_evaluation import Evaluator
-from search.xylo_exact import ExactPopulation
-from search.xylo_fitness import costs, objective_names, over_budget, price, silent_gap, skeleton
-from search.xylo_population import Inputs, Measured, NativePopulation, Network, score, single
-from search.xylo_space import Candidate, xylo_space
+from search.spaces.features import Features, fits, full_scale, pool, scale
+from search.spaces.xylo import Candidate, xylo_space
+from search.strategies.xylo import measure as xylo_measure
+from search.strategies.xylo.evaluation import Evaluator
+from search.strategies.xylo.exact import ExactPopulation
+from search.strategies.xylo.population import (
+    Inputs,
+    Measured,
+    NativePopulation,
+    Network,
+    score,
+    single,
+)
+from search.strategies.xylo.scores import FIELDS, OBJECTIVES, counts, price, silent_gap, skeleton
+from search.strategies.xylo.scores import score as xylo_score
 from ttfs_jax.datasets import digits
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.dense import DenseTrainConfig
@@ -75,19 +86,6 @@ def test_images_without_a_grid_are_refused():
         xylo_space((7, 7, 1), 10, polarities=1)
 
 
-def test_costs_by_hand():
-    scores = {"war": np.array([0.75]), "energy": np.array([2e-6]), "uar": np.array([0.5])}
-    np.testing.assert_allclose(costs(scores, ["war", "energy"]), [[0.25, 2e-6]])
-    np.testing.assert_allclose(
-        xylo_fitness.volume_costs(scores, ["uar", "energy"]), [[0.5, np.log10(2e-6)]]
-    )
-    assert objective_names("war,energy") == ["war", "energy"]
-    with pytest.raises(InputError, match="did you mean energy"):
-        objective_names("war,energie")
-    with pytest.raises(InputError, match="names one twice"):
-        objective_names("war,war")
-
-
 def measured(**change):
     values = {
         "war": 0.5,
@@ -119,14 +117,26 @@ def test_price_by_hand():
     assert silent_gap(dataclasses.replace(NATIVE, mapping="exact"), XyloConfig()) == 0
 
 
-def test_budgets_are_limits():
+def test_limits_of_the_run_count_as_those_of_the_chip():
     network = Network(NATIVE, skeleton(NATIVE, 7), 16, ())
-    config = XyloConfig(max_energy_uj=0.1, max_latency_ms=0.001)
-    found, _ = price(network, measured(), config, target="xylo-a3")
-    energy, latency = over_budget(found, 2e-4, config)
-    assert "µJ is over --xylo.max-energy-uj 0.1" in energy
-    assert latency.startswith("0.2 ms is over --xylo.max-latency-ms 0.001")
-    assert over_budget(found, 2e-4, XyloConfig()) == ()
+    limits = {"energy_uj": 0.1, "latency_ms": 0.001, "memory_kib": None}
+    for bounds, number in ((limits, 2), ({}, 0)):
+        goal = make_goal("war,energy", bounds, offered=OBJECTIVES)
+        scores, _ = xylo_score(network, measured(), XyloConfig(), target="xylo-a3", goal=goal)
+        assert scores["violations"] == number
+
+
+def test_counts_by_hand():
+    """8 and 6 neurons behind 16 channels; the first layer is full, every neuron inhibits itself."""
+    network = Network(NATIVE, skeleton(NATIVE, 7), 16, ())
+    taken = counts(network, measured(spikes=28.0))
+    inwards, onwards = 16 * 8, 8 * 6 + 14 + 6 * 7
+    assert (taken["neurons"], taken["synapses"]) == (14, inwards + onwards)
+    assert taken["params"] == inwards + onwards + 14 + 7
+    assert taken["memory"] == inwards + onwards + 2 * 3 * (14 + 7)
+    # 0.05 of 16 channels spike in each of 16 steps, onto 8 neurons each.
+    assert taken["synops"] == pytest.approx(0.05 * 16 * 16 * 8 + 28 * onwards / 14)
+    assert taken["time_steps"] == 16
 
 
 def test_an_undecided_sample_counts_as_wrong():
@@ -206,6 +216,7 @@ def test_what_does_not_fit_the_chip_is_not_trained():
 
     evaluator = Evaluator.__new__(Evaluator)
     evaluator._space, evaluator._target, evaluator._seed = SPACE, "xylo-a2", 0
+    evaluator._fields = FIELDS
     evaluator._populations = Nobody()
     ((row,), (network,)) = evaluator.score([wide])
     assert network is None
@@ -235,3 +246,16 @@ def test_unsound_options_end_in_one_line(options, message, capsys, tmp_path):
         )
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "objectives"), [("nsga2", "war,energy"), ("genetic", "fitness")]
+)
+def test_a_config_saved_before_every_space_had_limits(algorithm, objectives):
+    saved = json.loads(json.dumps(to_dict(Config(objectives="war,energy"))))
+    del saved["limits"]
+    saved["xylo"] |= {"max_energy_uj": 3.0, "max_latency_ms": None}
+    saved["evolution"]["algorithm"] = algorithm
+    config = from_dict(saved)
+    assert (config.limits.energy_uj, config.limits.latency_ms) == (3.0, None)
+    assert config.objectives == objectives

@@ -107,8 +107,8 @@ class Model:
         logits = self(images)
         if readout == "potential":
             return logits.argmax(-1)
-        own = layer_of(self.variables["windows"], self.plan.readout)
-        return first_spike_readout(logits, **own).argmin(-1)
+        window = layer_of(self.variables["windows"], self.plan.readout)
+        return first_spike_readout(logits, **window).argmin(-1)
 
     def _apply(self, images, code, record):
         """Return logits, recorded values and windows."""

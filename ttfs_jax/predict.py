@@ -16,6 +16,7 @@ from rich.text import Text
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.datasets.events.files import frame_pieces, read_events
 from ttfs_jax.datasets.eye.clips import every_clip, show
+from ttfs_jax.datasets.eye.dataset import config_of
 from ttfs_jax.model import Model, load
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
@@ -113,13 +114,13 @@ def table(found: dict) -> Group:
 
 
 def _eye_config(model: Model) -> EyeConfig:
-    source = model.meta.get("source") or {}
-    if source.get("kind") != "eye":
+    config = config_of(model.meta.get("source") or {})
+    if config is None:
         raise InputError(
             f"the network was trained on {model.meta.get('dataset')}, not on recordings of eyes: "
             "choose another --checkpoint"
         )
-    return EyeConfig(**{key: value for key, value in source.items() if key != "kind"})
+    return config
 
 
 def _every_clip(pieces: Iterable[np.ndarray], *, frames: int, stride: int) -> Iterator[np.ndarray]:

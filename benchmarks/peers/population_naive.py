@@ -16,12 +16,12 @@ import optax
 from flax import linen as nn
 
 from benchmarks.peers.population_torch import TIMING, random_images
-from search.space import Space
+from search.spaces.convolutional import Space
 from ttfs_jax.network.architecture import Architecture, NetworkSpec, mask
 from ttfs_jax.network.layers import NORM_EPSILON
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.training.losses import cross_entropy
-from ttfs_jax.training.recipe import augment
+from ttfs_jax.tasks.augmentation import augment
+from ttfs_jax.tasks.losses import cross_entropy
 
 
 def _convolve(x, kernel, *, stride=1):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from search.space import Space
+from search.spaces.convolutional import Space
 from ttfs_jax.network.architecture import NetworkSpec
 from ttfs_jax.support.errors import InputError
 

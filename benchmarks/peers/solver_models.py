@@ -23,8 +23,8 @@ from ttfs_jax.spike_time import (
     linear_threshold,
     non_leaky,
 )
+from ttfs_jax.tasks.losses import cross_entropy, first_spike_logits, silence_penalty
 from ttfs_jax.training.batches import batch_order
-from ttfs_jax.training.losses import cross_entropy, first_spike_logits, silence_penalty
 
 INPUT_WINDOW = 2.0  # inputs spike from 0.15 to here, in units of τ_syn
 HIDDEN_WINDOW = 20.0  # of constant-slope neurons: far beyond their drives, so none is clipped

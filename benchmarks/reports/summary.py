@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 from rich.table import Table
 
-from search.run_directory import read_metrics
+from search.loop.run_directory import read_metrics
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
 

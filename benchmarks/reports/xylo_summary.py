@@ -13,9 +13,9 @@ from rich.console import Group
 from rich.table import Table
 
 from hardware.target import DISCLAIMER
-from search.run_directory import read_metrics
-from search.xylo_baseline import RECALLS
-from search.xylo_report import best
+from search.loop.run_directory import read_metrics
+from search.reports.chip import best
+from search.retraining.baseline import RECALLS
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
 
@@ -38,6 +38,8 @@ def read(run: Path) -> dict[str, Any]:
     metrics = read_metrics(run)
     if "front" not in metrics:
         raise InputError(f"{run} is no run of --space xylo: name one")
+    if "hypervolume" not in metrics:
+        raise InputError(f"{run} searched for one objective: name runs for several")
     front = metrics["front"]
     baseline = metrics["baseline"]
     rerun = [*front, *([baseline] if baseline else [])]

@@ -3,7 +3,7 @@
 Letters: B batch, H and W height and width, C channels, S steps of a code with a time axis.
 """
 
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,20 @@ class Signal(NamedTuple):
     window: jax.Array  # [] what the values are relative to: time units (ttfs), threshold (rate)
 
 
+class Synapses(Protocol):
+    """The weights between what arrives at a layer and its neurons."""
+
+    kernel: jax.Array  # [I, O], or [k, k, I, O] for a convolution
+
+    def __call__(self, charge: jax.Array) -> jax.Array:
+        """Add up charge by weight: [..., I] -> [..., O], a dense layer's or a convolution's."""
+        ...
+
+    def patches(self, charge: jax.Array) -> jax.Array:
+        """Gather what each neuron hears: -> [..., N], in the order of `kernel.reshape(N, O)`."""
+        ...
+
+
 class Code(Protocol):
     """How the values of a network are carried from layer to layer; frozen, hashable, no state.
 
@@ -24,20 +38,12 @@ class Code(Protocol):
     see `settle`. A code with neurons that have a state keeps it inside `emit`.
     """
 
-    @property
-    def name(self) -> str:
-        """Name the code as users choose it."""
-        ...
-
-    @property
-    def folded(self) -> bool:
-        """Tell whether networks are trained with their norms folded, and windows that grow."""
-        ...
-
-    @property
-    def in_windows(self) -> bool:
-        """Tell whether a layer waits for the window of the one before it to end."""
-        ...
+    name: ClassVar[str]
+    """As users choose it."""
+    folded: ClassVar[bool]
+    """Whether networks are trained with their norms folded, and windows that grow."""
+    in_windows: ClassVar[bool]
+    """Whether a layer waits for the window of the one before it to end."""
 
     def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
         """Turn intensities in [0, 1] into the signal of the input: images [B, H, W, C]."""
@@ -53,6 +59,15 @@ class Code(Protocol):
 
     def receive(self, charge: jax.Array) -> jax.Array:
         """Prepare charge of any code for this code's neurons; [B, ...] or [S, B, ...]."""
+        ...
+
+    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
+        """Return the potentials V that charge leads to, before norm and bias.
+
+        Most codes add charge up, `synapses(charge)`. Neurons that may fire while their inputs
+        arrive solve for their spike times instead, on `synapses.patches`, and return T − t.
+        `charge` is as `receive` leaves it, `window` T [] the layer's own.
+        """
         ...
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:

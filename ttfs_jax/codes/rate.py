@@ -10,7 +10,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.codes.code import Signal, has_steps
+from ttfs_jax.codes.code import Signal, Synapses, has_steps
 from ttfs_jax.codes.encoding import INPUT_WINDOW
 from ttfs_jax.codes.pooling import blocks
 from ttfs_jax.codes.window import calibrate, unit_window
@@ -47,6 +47,10 @@ class Rate:
     def receive(self, charge: jax.Array) -> jax.Array:
         """Take charge as it comes: constant [B, ...], or step by step [S, B, ...]."""
         return charge
+
+    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
+        """Add up charge by weight."""
+        return synapses(charge)
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
         """Let the neurons integrate and fire; see `integrate_and_fire`."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import jax
 
-from ttfs_jax.codes.code import Signal, settle
+from ttfs_jax.codes.code import Signal, Synapses, settle
 from ttfs_jax.codes.encoding import INPUT_WINDOW
 from ttfs_jax.codes.pooling import blocks, earliest
 from ttfs_jax.codes.window import calibrate, unit_window
@@ -34,6 +34,10 @@ class Relu:
     def receive(self, charge: jax.Array) -> jax.Array:
         """Average over the steps of a stepped code."""
         return settle(charge)
+
+    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
+        """Add up charge by weight."""
+        return synapses(charge)
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
         """Return max(0, a): [...] -> [...]; its gradient is 0 at 0."""

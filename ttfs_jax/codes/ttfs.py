@@ -9,7 +9,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.codes.code import Signal, settle
+from ttfs_jax.codes.code import Signal, Synapses, settle
 from ttfs_jax.codes.encoding import INPUT_WINDOW, encode
 from ttfs_jax.codes.pooling import blocks, earliest
 from ttfs_jax.codes.window import calibrate, quantise, unit_window
@@ -41,6 +41,10 @@ class Ttfs:
     def receive(self, charge: jax.Array) -> jax.Array:
         """Average over the steps of a stepped code."""
         return settle(charge)
+
+    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
+        """Add up charge by weight."""
+        return synapses(charge)
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
         """Return spike times in 2^b steps, `NO_SPIKE` where a ≤ 0; see `spike_time.fire`."""

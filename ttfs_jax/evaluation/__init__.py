@@ -1,5 +1,5 @@
 """Measuring networks, and proving two codes equal."""
 
-from ttfs_jax.evaluation.measure import Measured, evaluate, in_chunks
+from ttfs_jax.evaluation.measure import evaluate, in_chunks
 
-__all__ = ["Measured", "evaluate", "in_chunks"]
+__all__ = ["evaluate", "in_chunks"]

@@ -86,8 +86,10 @@ def compare(
         np.asarray, _both_codes(network, variables, architecture, images, batch_size)
     )
     neurons = jax.tree.map(int, neurons_by_layer(network.plan, architecture))
-    errors, largest = np.abs(relu - ttfs).max(1), np.abs(relu).max()
-    agree = relu.argmax(1) == ttfs.argmax(1)
+    samples, largest = len(relu), np.abs(relu).max()
+    errors = np.abs(relu - ttfs).reshape(samples, -1).max(1)
+    # Of several read-outs per image, such as pixels, all have to agree.
+    agree = (relu.argmax(-1) == ttfs.argmax(-1)).reshape(samples, -1).all(1)
     fits = clipped == 0
     nothing = float("nan")
     return EqualityReport(
@@ -98,7 +100,7 @@ def compare(
         ),
         argmax_agreement=float(agree.mean()),
         argmax_agreement_unclipped=float(agree[fits].mean()) if fits.any() else nothing,
-        first_spike_agreement=float((first == ttfs.argmax(1)).mean()),
+        first_spike_agreement=float((first == ttfs.argmax(-1)).mean()),
         unclipped=float(fits.mean()),
         clip_rate=float(clipped.mean() / max(sum(neurons.values()), 1)),
         spikes_per_neuron={

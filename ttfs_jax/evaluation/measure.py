@@ -1,22 +1,17 @@
 """Measure a network on a whole data set, a chunk at a time, inside one compiled call."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
 from ttfs_jax.codes import Code
-from ttfs_jax.codes.encoding import first_spike_readout
-from ttfs_jax.evaluation.metrics import (
-    confusion,
-    unweighted_average_recall,
-    weighted_average_recall,
-)
 from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.counts import neurons_by_layer
 from ttfs_jax.network.layers import LayerInfo, layer_of
 from ttfs_jax.network.masked import Network, Variables
+from ttfs_jax.tasks import Activity, Task, find_task
 
 
 def in_chunks(function: Callable, data, size: int):
@@ -62,64 +57,44 @@ def clipped_share(clipped: jax.Array, neurons: jax.Array) -> jax.Array:
     return (clipped.astype(jnp.float32) / neurons).sum()
 
 
-@struct.dataclass
-class Measured:
-    """What was measured on a set of images."""
-
-    predictions: jax.Array  # [N] class indices, by the largest output potential
-    confusion: jax.Array  # [K, K] counts, rows are true classes
-    war: jax.Array  # []
-    uar: jax.Array  # []
-    first_spike_confusion: jax.Array  # [K, K] as `confusion`, by the first output spike
-    spikes_per_neuron: jax.Array  # [] over the spiking neurons in use
-    clip_rate: jax.Array  # [] clipped neurons over all neurons in use
-    spikes: dict[str, jax.Array]  # [H, W] mean spikes per image by layer, summed over channels
-    passed: dict[str, jax.Array]  # [H, W] the same for inputs and pooling
-
-
 def evaluate(
     network: Network,
     variables: Variables,
     architecture: Architecture,
     images: jax.Array,
-    labels: jax.Array,
+    targets: jax.Array,
     *,
     code: str | Code = "ttfs",
+    task: str | Task = "classification",
     batch_size: int = 500,
-) -> Measured:
-    """Measure recall, spikes and clip rate of one architecture.
+) -> Any:
+    """Measure the task's metrics, spikes and clip rate of one architecture.
 
-    Shapes: images [N, H, W, C], labels [N]. Traceable, so it maps over a population. In the
-    `ttfs` code time is quantised if the architecture has time bits.
+    Shapes: images [N, H, W, C], targets [N, ...] -> what the task's `measure` returns, such as
+    `classification.Measured`. Traceable, so it maps over a population. In the `ttfs` code time is
+    quantised if the architecture has time bits. `batch_size` images are computed at a time.
+    Raises: InputError for an unknown code or task.
     """
-    classes = network.plan.classes
+    task = find_task(task)
     readout = layer_of(variables["windows"], network.plan.readout)
     # At least 1: a plan may have no neuron but outputs.
     neurons = jnp.maximum(sum(neurons_by_layer(network.plan, architecture).values()), 1)
 
     def chunk(data):
-        images, labels = data
+        images, targets = data
         out = network.apply(variables, images, architecture, code=code)
-        predictions = out.logits.argmax(-1)
-        counts = confusion(labels, predictions, classes=classes)
-        first = first_spike_readout(out.logits, **readout).argmin(-1)
-        firsts = confusion(labels, first, classes=classes)
-        clipped = clipped_neurons(out.layers, len(labels))
+        kept, sums = task.tally(out.logits, targets, readout)
+        clipped = clipped_share(clipped_neurons(out.layers, len(images)), neurons)
         spikes = {name: info.spikes for name, info in out.layers.items()}
-        return predictions, (counts, firsts, clipped_share(clipped, neurons), spikes, out.passed)
+        return kept, (sums, clipped, spikes, out.passed)
 
-    predictions, sums = in_chunks(chunk, (images, labels), batch_size)
-    counts, firsts, clipped, spikes, passed = sums
+    kept, (sums, *rest) = in_chunks(chunk, (images, targets), batch_size)
     samples = images.shape[0]
-    clipped, spikes, passed = jax.tree.map(lambda leaf: leaf / samples, (clipped, spikes, passed))
-    return Measured(
-        predictions=predictions,
-        confusion=counts,
-        war=weighted_average_recall(counts),
-        uar=unweighted_average_recall(counts),
-        first_spike_confusion=firsts,
+    clipped, spikes, passed = jax.tree.map(lambda leaf: leaf / samples, tuple(rest))
+    activity = Activity(
         spikes_per_neuron=jnp.asarray(sum(leaf.sum() for leaf in spikes.values())) / neurons,
         clip_rate=clipped,
         spikes=spikes,
         passed=passed,
     )
+    return task.measure(kept, sums, activity)

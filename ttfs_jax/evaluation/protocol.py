@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import bootstrap
 
-from ttfs_jax.evaluation.metrics import recalls, unweighted_average_recall, weighted_average_recall
+from ttfs_jax.tasks.recall import recalls, unweighted_average_recall, weighted_average_recall
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
 BATCH = 50  # resamples at a time, to bound memory

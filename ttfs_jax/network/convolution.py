@@ -137,7 +137,12 @@ def _convolve_same_bwd(size, residuals, cotangent):
 _convolve_same.defvjp(_convolve_same_fwd, _convolve_same_bwd)
 
 
-def _convolve_strided(x, kernel, size, stride):
+def unfold(x: jax.Array, *, size: int, stride: int = 1) -> jax.Array:
+    """Gather the square of `size` × `size` that each output of a convolution sees.
+
+    Shapes: x [B, H, W, I] -> [B, ⌈H/s⌉, ⌈W/s⌉, k k I] (rows, then columns, then channels) with k =
+    `size`, s = `stride`; 0 beyond the border.
+    """
     padded = _pad_same(x, size)
     height, width = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
     patches = [
@@ -145,8 +150,11 @@ def _convolve_strided(x, kernel, size, stride):
         for i in range(size)
         for j in range(size)
     ]
-    columns = jnp.concatenate([p[:, :height, :width] for p in patches], -1)
-    return columns @ kernel.reshape(-1, kernel.shape[-1])
+    return jnp.concatenate([p[:, :height, :width] for p in patches], -1)
+
+
+def _convolve_strided(x, kernel, size, stride):
+    return unfold(x, size=size, stride=stride) @ kernel.reshape(-1, kernel.shape[-1])
 
 
 def convolve(x: jax.Array, kernel: jax.Array, *, stride: int = 1) -> jax.Array:

@@ -12,7 +12,7 @@ from ttfs_jax.codes import CODES, Code, Signal, find_code
 from ttfs_jax.codes.code import has_steps, settle, spike_map
 from ttfs_jax.codes.pooling import average_pool
 from ttfs_jax.network.architecture import Architecture, mask
-from ttfs_jax.network.convolution import convolve, inner_kernel
+from ttfs_jax.network.convolution import convolve, inner_kernel, unfold
 from ttfs_jax.network.kinds import INPUT, Layer
 from ttfs_jax.network.layers import (
     LayerInfo,
@@ -152,7 +152,8 @@ class Walk:
         skip = others[0] if others else None
         for other in others[1:]:
             skip = joined(skip, other)
-        potential = _linear(layer, main, weights.kernel, edge)
+        synapses = LayerSynapses(layer, _kernel(weights.kernel, edge, layer))
+        potential = code.integrate(main, synapses, weights.window)
         return neurons(potential, weights, reading, mask=used, skip=skip)
 
     def _in_use(self, name: str) -> jax.Array:
@@ -163,7 +164,7 @@ class Walk:
         kernel, bias = self.weights[layer.name]
         charge = settle(self._arrivals(layer, sent)[0])
         charge = _as_image(charge) if layer.spatial else _as_vector(charge)
-        potential = _linear(layer, charge, kernel, layer.kernels[0])
+        potential = LayerSynapses(layer, kernel)(charge)
         return potential + over_channels(bias, potential.ndim)
 
     def _pass_on(self, layer: Layer, sent: Sent) -> Signal | Passed:
@@ -213,14 +214,34 @@ def _groups(plan: Plan) -> list[list[Layer]]:
     return groups
 
 
-def _linear(layer: Layer, charge: jax.Array, kernel: jax.Array, edge: int) -> jax.Array:
-    """Weigh charge by a kernel, or by the centre of it: the potentials."""
-    if not layer.spatial:
-        return charge @ kernel
-    if edge < kernel.shape[0]:
-        kernel = inner_kernel(kernel, inner=edge)
-    run = partial(convolve, kernel=kernel, stride=layer.factor)
-    return jax.vmap(run)(charge) if has_steps(charge) else run(charge)
+def _kernel(kernel: jax.Array, edge: int, layer: Layer) -> jax.Array:
+    """Return the kernel, or the centre of it with that edge."""
+    smaller = layer.spatial and edge < kernel.shape[0]
+    return inner_kernel(kernel, inner=edge) if smaller else kernel
+
+
+class LayerSynapses(NamedTuple):
+    """The synapses of one layer; see `codes.code.Synapses`."""
+
+    layer: Layer
+    kernel: jax.Array  # [I, O], or [k, k, I, O]
+
+    def __call__(self, charge: jax.Array) -> jax.Array:
+        """Add up charge by weight: [..., I] -> [..., O], or as a convolution."""
+        if not self.layer.spatial:
+            return charge @ self.kernel
+        run = partial(convolve, kernel=self.kernel, stride=self.layer.factor)
+        return jax.vmap(run)(charge) if has_steps(charge) else run(charge)
+
+    def patches(self, charge: jax.Array) -> jax.Array:
+        """Gather what each neuron hears: [..., I] as it is, or [B, H, W, I] -> [B, H', W', k k I].
+
+        Beyond the border nothing arrives: charge 0.
+        """
+        if not self.layer.spatial:
+            return charge
+        run = partial(unfold, size=self.kernel.shape[0], stride=self.layer.factor)
+        return jax.vmap(run)(charge) if has_steps(charge) else run(charge)
 
 
 def _rearrange(layer: Layer, charges: list[jax.Array]) -> jax.Array:

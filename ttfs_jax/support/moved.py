@@ -56,8 +56,9 @@ _KEPT_THEIR_NAMES = {
     " ranges json_text memory devices",
     "network": "convolution layers dense timeline",
     "codes": "window encoding",
-    "training": "augmentation losses distillation fitting",
-    "evaluation": "metrics protocol",
+    "training": "distillation fitting",
+    "tasks": "augmentation losses",
+    "evaluation": "protocol",
     "population": "lanes distributed",
 }
 MOVED = {
@@ -69,6 +70,10 @@ MOVED = {
     " ttfs_jax.network.counts",
     "ttfs_jax.identity": "ttfs_jax.evaluation.identity ttfs_jax.network.conversion"
     " ttfs_jax.network.layers",
+    "ttfs_jax.metrics": "ttfs_jax.tasks.recall",
+    "ttfs_jax.training.losses": "ttfs_jax.tasks.losses",
+    "ttfs_jax.training.augmentation": "ttfs_jax.tasks.augmentation",
+    "ttfs_jax.evaluation.metrics": "ttfs_jax.tasks.recall",
     "ttfs_jax.network.window": "ttfs_jax.codes.window",
     "ttfs_jax.network.encoding": "ttfs_jax.codes.encoding",
     "ttfs_jax.network.variables": "ttfs_jax.network.layers",

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from ttfs_jax.network.dense import Dense, init, relu
 from ttfs_jax.support.ranges import at_least, check
+from ttfs_jax.tasks.losses import cross_entropy
 from ttfs_jax.training.fitting import FitConfig, fit, in_use, shift_inputs
-from ttfs_jax.training.losses import cross_entropy
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import optax
 from hardware.xylo.arithmetic import power
 from hardware.xylo.mappings.native import Dynamics, Layer, Run, decide, encode, init, run
 from ttfs_jax.support.ranges import at_least, check
+from ttfs_jax.tasks.losses import cross_entropy
 from ttfs_jax.training.fitting import FitConfig, fit, in_use, shift_inputs
-from ttfs_jax.training.losses import cross_entropy
 
 WEIGHT_UNIT = 32.0  # what the optimiser sees as a weight of 1
 THRESHOLD = 4.0  # logit at which an output is meant to spike

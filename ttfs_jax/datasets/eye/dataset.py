@@ -1,7 +1,8 @@
 """Recordings of an eye as a classification task: which clips, which split, shown how."""
 
-from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -164,3 +165,10 @@ def to_dataset(name: str, recordings: Recordings, config: EyeConfig, *, seed: in
         source={"kind": "eye", **asdict(config)},
         problems=recordings.problems,
     )
+
+
+def config_of(source: Mapping[str, Any]) -> EyeConfig | None:
+    """Return how images were made, from the `source` of their data set; None if not from eyes."""
+    options = {name: value for name, value in source.items() if name != "kind"}
+    known = {field.name for field in fields(EyeConfig)}
+    return EyeConfig(**options) if options and options.keys() <= known else None

@@ -1,0 +1,201 @@
+"""A run from data to measured networks: the same stages in every space. Holds no maths."""
+
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search.checks import check_options, check_recipes, refuse_changes
+from search.config import Config, read_config
+from search.loop import algorithms
+from search.loop.exploration import Search, explore
+from search.loop.genes import Genes
+from search.loop.goal import make_goal
+from search.loop.progress import Reporter
+from search.loop.run_directory import RunDirectory, environment
+from search.reports import registry as reports
+from search.result import Result
+from search.retraining import registry as retraining
+from search.spaces.registry import build_space, look_up
+from search.strategies import registry as strategies
+from ttfs_jax import datasets
+from ttfs_jax.datasets import Dataset
+from ttfs_jax.population import distributed
+from ttfs_jax.support.command import console, disk_trouble
+from ttfs_jax.support.devices import single_precision
+from ttfs_jax.support.errors import InputError
+
+SHOWN_PROBLEMS = 5
+GIVEN = "given.json"  # names of data and space that a program gave
+
+
+def run(
+    config: Config,
+    *,
+    data: Dataset | None = None,
+    space: Genes | None = None,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    screen: Console | None = None,
+) -> Result:
+    """Search, retrain and measure, or go on with a run; return what was found.
+
+    It does what `python -m search.evolve` does, and computes in float32. `config` is best taken
+    from `search.preset` and changed by `dataclasses.replace`. `data` are used instead of those that
+    `config.data` names, and `space` instead of what is built for `config.space`, whose strategy,
+    retraining and report it takes part in: for an own convolutional space that is `conv`. Results
+    are in `run_dir`, new or empty; left out, in runs/<data>-<time>. With `resume` the run in
+    `run_dir` goes on, under the same config and with the same data and space. Progress and the
+    final table are shown on `screen`; left out, on standard error.
+
+    Call `ttfs_jax.support.devices.use_every_core()` before anything else of JAX, so that members
+    of a population run on all cores.
+
+    Raises: InputError for options, data or a folder that do not work, before anything is computed
+    where that can be known; for a full disk, with how to go on.
+    """
+    screen = console(stderr=True) if screen is None else screen
+    given = {
+        "data": None if data is None else data.name,
+        "space": None if space is None else space.name,
+    }
+    path = _path(config, data, run_dir)
+    with single_precision():
+        check_options(config, new=not resume)
+        _check_folder(path, config, given, resume=resume)
+        started = time.perf_counter()
+        data = _load(config, screen) if data is None else datasets.check(data)
+        loading = time.perf_counter() - started
+        space = build_space(config, data) if space is None else space
+        check_recipes(config, data, space)
+        try:
+            directory = RunDirectory(path) if resume else RunDirectory.create(path, config)
+            if any(given.values()) and not resume:
+                directory.write_json(GIVEN, given)
+            directory.add_seconds("data", loading)
+            _run(config, data, space, directory, screen)
+        except Exception as error:
+            if (reason := disk_trouble(error)) is None:
+                raise
+            raise InputError(
+                f"the run in {path} stopped: {reason}, then go on by --resume {path}"
+            ) from error
+    return Result(path)
+
+
+def _path(config: Config, data: Dataset | None, run_dir: str | Path | None) -> Path:
+    if run_dir is not None:
+        return Path(run_dir)
+    name = config.data if data is None else "-".join(data.name.split())
+    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _check_folder(path: Path, config: Config, given: dict, *, resume: bool) -> None:
+    """Check that a folder is free, or holds the run to go on with. Raises: InputError."""
+    if not resume:
+        if distributed.is_primary():
+            RunDirectory.check_free(path)
+        return
+    refuse_changes(read_config(path), config)
+    before = json.loads((path / GIVEN).read_text()) if (path / GIVEN).exists() else {}
+    for name, value in given.items():
+        if value != before.get(name):
+            first, second = (one or "of its config" for one in (before.get(name), value))
+            raise InputError(
+                f"the run in {path} began with {name} {first}, not {second}: go on from Python, by "
+                f"search.run(..., {name}=..., resume=True) with what it began with"
+            )
+
+
+def _load(config: Config, screen: Console) -> Dataset:
+    with Reporter(screen) as reporter:
+        return datasets.load(
+            config.data,
+            data_dir=config.data_dir,
+            split_seed=config.split_seed,
+            eye=config.eye,
+            on_progress=reporter.follow("simulate", unit="takes"),
+        )
+
+
+def _run(
+    config: Config, data: Dataset, space: Genes, directory: RunDirectory, screen: Console
+) -> None:
+    """Go through the stages of the run that are left, write the report, then show the table."""
+    _report_problems(data, directory, screen)
+    screen.print(
+        f"{data.name}: {len(data.train.labels):,} training, "
+        f"{len(data.validation.labels):,} validation, {len(data.test.labels):,} test images. "
+        f"Space {space.name}: {space.size:,} architectures. Results: {directory.path}",
+        soft_wrap=True,
+    )
+    distributed.barrier("start")
+    if not directory.finished:
+        with Reporter(screen) as reporter:
+            metrics = _stages(config, data, space, directory, reporter)
+        directory.write_metrics(metrics)
+        distributed.barrier("metrics")
+    table = Result(directory.path).table()
+    report = reports.look_up(look_up(config.space).report)
+    try:
+        if directory.writes:
+            report.write(directory.path, data)
+    finally:
+        screen.print(table)
+
+
+def _stages(
+    config: Config, data: Dataset, space: Genes, directory: RunDirectory, reporter: Reporter
+) -> dict[str, Any]:
+    """Search by the space's strategy, retrain and measure the best: the content of metrics.json."""
+    entry, evolution = look_up(config.space), config.evolution
+    make_strategy = strategies.look_up(entry.strategy)
+    goal = make_goal(config.objectives, vars(config.limits), offered=make_strategy.objectives)
+    algorithm = algorithms.make(
+        evolution.algorithm,
+        space,
+        population=evolution.population,
+        objectives=len(goal.objectives) if goal.several else None,
+    )
+    search = Search(config, data, space, algorithm, directory, reporter, goal)
+    strategy = make_strategy(search)
+    archives = explore(
+        search,
+        strategy,
+        fields=strategy.fields,
+        streams=strategy.streams,
+        population=evolution.population,
+        generations=evolution.generations,
+    )
+    if not len(goal.finalists(archives["evolution"], 1)):
+        raise InputError(
+            f"no candidate is within the limits of {config.target} and --limits: raise these, or "
+            "choose another --target"
+        )
+    groups = {name: archive.scores for name, archive in archives.items()}
+    front = {"objectives": list(goal.objectives), "hypervolume": goal.volumes(groups)}
+    return {
+        "dataset": data.name,
+        "space": {"name": space.name, "size": space.size},
+        "algorithm": evolution.algorithm,
+        "seed": config.seed,
+        "architectures_evaluated": len(archives["evolution"]),
+        "random_architectures_evaluated": len(archives["random"]),
+        **(front if goal.several else {}),
+        **retraining.look_up(entry.retraining).retrain(search, strategy, archives),
+        "seconds": directory.seconds,
+        "environment": environment(),
+    }
+
+
+def _report_problems(data: Dataset, directory: RunDirectory, screen: Console) -> None:
+    """Keep every problem in the log, and show the first few."""
+    for problem in data.problems:
+        directory.log.warning("data: %s", problem)
+    for problem in data.problems[:SHOWN_PROBLEMS]:
+        screen.print(f"data: {problem}", style="yellow", soft_wrap=True)
+    if len(data.problems) > SHOWN_PROBLEMS:
+        screen.print(f"data: {len(data.problems)} problems, all in log.txt", style="yellow")

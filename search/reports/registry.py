@@ -1,0 +1,45 @@
+"""The reports by name: how a finished run is shown. A new one is one module, and one line here."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.table import Table
+
+from search.reports import chip, networks
+from ttfs_jax.datasets import Dataset
+from ttfs_jax.support.errors import unknown
+
+
+class Report(Protocol):
+    """How a run is shown, from its files and `metrics.json`."""
+
+    @property
+    def FOLDER(self) -> str:
+        """Name the folder of the networks that the run was made for, numbered from 0."""
+        ...
+
+    def write(self, run: Path, data: Dataset) -> None:
+        """Write figures and tables of a finished run into its folder."""
+        ...
+
+    def table(self, metrics: dict) -> Table:
+        """Lay out the final table."""
+        ...
+
+    def failures(self, metrics: dict) -> list[str]:
+        """Say which networks failed their proof, and why, one line each."""
+        ...
+
+    def load(self, folder: Path, /) -> Any:
+        """Load one network. Raises: InputError for a damaged folder."""
+        ...
+
+
+REPORTS: dict[str, Report] = {"networks": networks, "chip": chip}
+
+
+def look_up(name: str) -> Report:
+    """Look up a report. Raises: InputError for an unknown one."""
+    if name not in REPORTS:
+        raise unknown("report", name, REPORTS)
+    return REPORTS[name]

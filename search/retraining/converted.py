@@ -1,0 +1,179 @@
+"""Retrain the best of each search as ReLU networks, convert them, and fine-tune in spike times."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from search.config import Config
+from search.loop.archive import Archive
+from search.loop.exploration import Search
+from search.loop.run_directory import to_dict
+from search.retraining import measurement
+from search.retraining.halving import rungs
+from search.retraining.population import Retraining
+from search.spaces.convolutional import Space
+from search.strategies.inherited.strategy import Inherited
+from ttfs_jax.model import Model
+from ttfs_jax.network import conversion
+from ttfs_jax.network.masked import Variables
+from ttfs_jax.population.program import pick
+from ttfs_jax.support.errors import InputError
+
+RETRAIN = 3  # stream of randomness; those of the strategy are below
+# Where the networks of each search are kept.
+FOLDERS = {"evolution": "best", "random": "random_search"}
+
+
+def recipes(config: Config) -> dict[str, Any]:
+    """Name the recipes of training by their options."""
+    return {
+        "retrain.train": config.retrain.train,
+        "retrain.fine_tune": config.retrain.fine_tune,
+    }
+
+
+def check(config: Config) -> None:
+    """Check options before data are loaded. Raises: InputError naming one."""
+    budget = config.evolution.population * config.evolution.generations
+    if config.retrain.top > budget:
+        raise InputError(
+            f"--evolution.population × --evolution.generations is {budget}: it must be at least "
+            f"--retrain.top {config.retrain.top}"
+        )
+
+
+def check_new(config: Config) -> None:
+    """Check nothing more before a new run: all that is needed comes with the library."""
+
+
+def retrain(
+    search: Search[Config, Space], strategy: Inherited, archives: dict[str, Archive]
+) -> dict[str, Any]:
+    """Train, convert, prove, fine-tune and measure the best: rows of metrics.json.
+
+    They are those of every search by name. Models are ranked on validation data; the test data are
+    touched once, by networks that do not change any more.
+    """
+    top = search.config.retrain.top
+    genotypes = {name: search.goal.finalists(one, top) for name, one in archives.items()}
+    groups = np.repeat(np.arange(len(genotypes)), [len(few) for few in genotypes.values()])
+    members = Retraining(
+        search.space,
+        np.concatenate(list(genotypes.values())),
+        search.config.retrain,
+        search.data,
+        search.seed(RETRAIN),
+        groups=groups,
+    )
+    stages = _Stages(search, members, groups, strategy.variables)
+    with search.directory.stage("retrain"):
+        twins, survivors = stages.train_twins(len(genotypes["evolution"]))
+    with search.directory.stage("fine_tune"):
+        exact, tuned = stages.fine_tune(twins, survivors)
+    with search.directory.stage("test"):
+        ranked = stages.measure(exact, tuned, survivors)
+    return {
+        "best": ranked["evolution"],
+        "random_search": ranked["random"],
+        "identity": ranked["evolution"][0]["identity"],
+        "retrained": {
+            "members": members.members,
+            "to_the_end": len(survivors),
+            "masked_waste": members.waste,
+        },
+    }
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """What the members of one population go through, one after another."""
+
+    search: Search[Config, Space]
+    members: Retraining
+    groups: np.ndarray  # [P] number of the search that a member comes from
+    supernet: Variables
+
+    def train_twins(self, of_evolution: int) -> tuple[Variables, np.ndarray]:
+        """Train all as ReLU networks; return them [P, ...], and who got to the end."""
+        config = self.search.config.retrain
+        teacher = self.members.supernet_logits(self.supernet) if config.train.distil else None
+        return self._train(
+            "retrain",
+            self.members.initial(),
+            config.train,
+            "relu",
+            teacher=teacher,
+            rungs=rungs(of_evolution, config.train.epochs, config.halving),
+            rank=self._rank,
+        )
+
+    def fine_tune(self, twins: Variables, survivors: np.ndarray) -> tuple[Variables, Variables]:
+        """Convert all, and fine-tune the survivors in spike times: both stacks [P, ...]."""
+        config, members = self.search.config.retrain, self.members
+        everyone = np.arange(members.members)
+        exact = members.convert(twins, everyone, margin=config.identity_margin)
+        teacher = None
+        if config.fine_tune.distil and config.teacher == "ensemble":
+            # The control's networks must not teach.
+            teachers = survivors[self.groups[survivors] == 0]
+            teacher = members.ensemble_logits(pick(exact, teachers), teachers)
+        elif config.fine_tune.distil:
+            teacher = members.supernet_logits(self.supernet)
+        shorter = members.convert(twins, everyone, margin=config.window_margin)
+        tuned, _ = self._train(
+            "fine_tune", shorter, config.fine_tune, "ttfs", teacher=teacher, alive=survivors
+        )
+        return exact, jax.tree.map(np.asarray, jax.jit(jax.vmap(conversion.fold))(tuned))
+
+    def measure(
+        self, exact: Variables, tuned: Variables, survivors: np.ndarray
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Measure the survivors once on test data, and keep them: rows by search, best first."""
+        rows = measurement.rows(
+            self.search, self.members, pick(exact, survivors), pick(tuned, survivors), survivors
+        )
+        ranked = {}
+        for group, (name, folder) in enumerate(FOLDERS.items()):
+            own = np.flatnonzero(self.groups[survivors] == group)
+            order = sorted(own, key=lambda n: -sum(rows[n]["validation"].values()))
+            ranked[name] = [rows[n] for n in order]
+            for place, n in enumerate(order):
+                model = self._model(survivors[n], pick(tuned, survivors[n]), rows[n])
+                self.search.directory.save_model(f"{folder}/{place}", model)
+        return ranked
+
+    def _train(self, name, variables, recipe, code, **options):
+        with self.search.reporter.bar(name, recipe.epochs, unit="epochs") as bar:
+            return self.members.train(
+                name,
+                variables,
+                recipe,
+                code=code,
+                directory=self.search.directory,
+                bar=bar,
+                **options,
+            )
+
+    def _rank(self, twins: Variables, chosen: np.ndarray) -> np.ndarray:
+        """Score members in spike times on validation data: [M]."""
+        margin = self.search.config.retrain.window_margin
+        spiking = self.members.convert(twins, chosen, margin=margin)
+        validation = self.search.data.validation
+        measured = self.members.measure(
+            spiking, chosen, validation.images, validation.labels, code="ttfs"
+        )
+        return measured.war + measured.uar
+
+    def _model(self, index: int, variables: Variables, row: dict) -> Model:
+        """Put a trained member together with what is known of it."""
+        data, members = self.search.data, self.members
+        meta = {
+            "dataset": data.name,
+            "classes": list(data.classes),
+            "source": dict(data.source),
+            "metrics": row,
+            "config": to_dict(self.search.config),
+        }
+        return Model(members.network.spec, pick(members.architectures, index), variables, meta)

@@ -1,0 +1,136 @@
+"""Retrain the front of a search for the chip beside a baseline, and measure it in the core."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from hardware.xylo import specification
+from hardware.xylo.rockpool.referee import simulator
+from search.config import Config
+from search.loop.archive import Archive
+from search.loop.exploration import Search
+from search.loop.run_directory import to_dict
+from search.retraining import baseline
+from search.spaces.xylo import XyloSpace
+from search.strategies.xylo.measure import OnChip, measure
+from search.strategies.xylo.population import Inputs, Network
+from search.strategies.xylo.scores import score
+from search.strategies.xylo.strategy import ChipStrategy
+from ttfs_jax.support.errors import InputError
+
+
+def recipes(config: Config) -> dict[str, Any]:
+    """Name the recipes of training by their options."""
+    return {"xylo.retrain": config.xylo.retrain, "xylo.relu_retrain": config.xylo.relu_retrain}
+
+
+def check(config: Config) -> None:
+    """Check nothing more: the strategy has."""
+
+
+def check_new(config: Config) -> None:
+    """Check that a new run has the simulator its end asks for. Raises: InputError."""
+    if config.xylo.referee:
+        try:
+            simulator()
+        except InputError as error:
+            raise InputError(f"{error}; --xylo.no-referee leaves it out") from error
+
+
+def retrain(
+    search: Search[Config, XyloSpace], strategy: ChipStrategy, archives: dict[str, Archive]
+) -> dict[str, Any]:
+    """Retrain the front of evolution and the baseline, and measure and keep them: JSON values.
+
+    The baseline is trained and scored as candidates are, too, and compared with the fronts of both
+    searches. It is None if it does not fit.
+    """
+    nobodys = baseline.candidate(search.space)
+    (alike,), _ = strategy.evaluator.score([nobodys])
+    groups = {name: archive.scores for name, archive in archives.items()}
+    chosen = search.goal.finalists(archives["evolution"], search.config.xylo.front)
+    candidates = [search.space.decode(genotype) for genotype in chosen]
+    with search.directory.stage("retrain"):
+        validated, networks = strategy.longer().score([*candidates, nobodys])
+    with search.directory.stage("test"):
+        *pairs, (last, scores) = zip(networks, validated, strict=True)
+        converted = [(network, own) for network, own in pairs if network is not None]
+        front = [
+            _measure_and_keep(search, strategy, network, own, f"front/{n}")
+            for n, (network, own) in enumerate(converted)
+        ]
+        row = last and _measure_and_keep(search, strategy, last, scores, "baseline")
+    return {
+        "target": search.config.target,
+        "comparison": baseline.compare_all(groups, alike, search.goal),
+        "front": front,
+        "not_converted_in_retraining": len(chosen) - len(front),
+        "baseline": row,
+    }
+
+
+def _measure_and_keep(
+    search: Search[Config, XyloSpace],
+    strategy: ChipStrategy,
+    network: Network,
+    scores: dict[str, float],
+    place: str,
+) -> dict[str, Any]:
+    row = {
+        "architecture": network.candidate.architecture,
+        "validation": scores,
+        "test": on_test(search, network, strategy.inputs["test"]),
+    }
+    keep(search, place, network, strategy.scales[network.candidate.number], row)
+    return row
+
+
+def on_test(search: Search[Config, XyloSpace], network: Network, test: Inputs) -> dict[str, Any]:
+    """Measure a network on test data, in the core and in XyloSim: JSON values."""
+    config = search.config
+    outcome = measure(network, test, classes=len(search.data.classes))
+    scores, estimate = score(
+        network, outcome.measured, config.xylo, target=config.target, goal=search.goal
+    )
+    named = ("war", "uar", "decided", "step", "spikes", "latency")
+    return {
+        **{name: scores[name] for name in named},
+        "hardware": estimate.to_json(),
+        "xylosim_differs": referee_differs(network, outcome) if config.xylo.referee else None,
+    }
+
+
+def referee_differs(network: Network, outcome: OnChip) -> int:
+    """Count the samples that XyloSim classifies otherwise than the core, or in another step."""
+    from hardware.xylo.rockpool.referee import Referee
+
+    ours, theirs = outcome.decision, Referee(network.chip).decide(outcome.events)
+    return int(((ours.classes != theirs.classes) | (ours.steps != theirs.steps)).sum())
+
+
+def keep(
+    search: Search[Config, XyloSpace], place: str, network: Network, full: np.ndarray, row: dict
+) -> None:
+    """Write a network: specification of the chip, layers, and what a user needs to feed it."""
+    directory = search.directory
+    if not directory.writes:
+        return
+    folder = directory.path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "specification.npz"
+    target.unlink(missing_ok=True)
+    specification.save(target, network.chip, chip=search.config.target)
+    layers = [layer._asdict() for layer in network.layers]
+    meta = {
+        "dataset": search.data.name,
+        "classes": list(search.data.classes),
+        "polarities": search.space.polarities,
+        "candidate": asdict(network.candidate) | {"features": list(network.candidate.features)},
+        "steps": network.steps,
+        "full_scale": np.asarray(full).tolist(),
+        "metrics": row,
+        "config": to_dict(search.config),
+    }
+    directory.save(folder / "layers", layers, meta=meta)
+    directory.write_json(f"{place}/network.json", meta)

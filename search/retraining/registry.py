@@ -1,0 +1,44 @@
+"""What is made of the best of a search, by name. A new way is one module, and one line here."""
+
+from typing import Any, Protocol
+
+from search.config import Config
+from search.loop.archive import Archive
+from search.loop.exploration import Search
+from search.retraining import converted, front
+from ttfs_jax.support.errors import unknown
+
+
+class RetrainStage(Protocol):
+    """The last stage of a run: trains the best for long, measures them once, and keeps them."""
+
+    def recipes(self, config: Config) -> dict[str, Any]:
+        """Name the recipes of training by their options: each has a `batch_size`."""
+        ...
+
+    def check(self, config: Config) -> None:
+        """Check options before data are loaded. Raises: InputError naming one."""
+        ...
+
+    def check_new(self, config: Config) -> None:
+        """Check what a new run needs, and one that is shown again does not. Raises: InputError."""
+        ...
+
+    def retrain(
+        self, search: Search, strategy: Any, archives: dict[str, Archive]
+    ) -> dict[str, Any]:
+        """Retrain and measure the best of the archives of "evolution" and "random": JSON values.
+
+        `strategy` is the run's, of a kind that the stage can take.
+        """
+        ...
+
+
+RETRAININGS: dict[str, RetrainStage] = {"converted": converted, "front": front}
+
+
+def look_up(name: str) -> RetrainStage:
+    """Look up a way of retraining. Raises: InputError for an unknown one."""
+    if name not in RETRAININGS:
+        raise unknown("retraining", name, RETRAININGS)
+    return RETRAININGS[name]

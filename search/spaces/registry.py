@@ -1,0 +1,77 @@
+"""The search spaces by name. A new one is one function, and one line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from search.config import Config
+from search.loop.genes import Genes
+from search.spaces.convolutional import conv_space, deep_space, wide_range_space
+from search.spaces.xylo import xylo_options, xylo_space
+from ttfs_jax.datasets import Dataset
+from ttfs_jax.support.errors import unknown
+
+
+def _no_options(data: Dataset, config: Config) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class SpaceEntry:
+    """A space, and the parts of a run that suit its networks, by their names in registries."""
+
+    make: Callable[..., Any]
+    """Makes the space: (image shape, number of classes, **options), a dataclass of `Genes`."""
+    options: Callable[[Dataset, Config], dict[str, Any]] = _no_options
+    """Says what else `make` is given."""
+    strategy: str = "inherited"
+    """Key of `search.strategies.registry.STRATEGIES`: how candidates get their scores."""
+    retraining: str = "converted"
+    """Key of `search.retraining.registry.RETRAININGS`: what is made of the best."""
+    report: str = "networks"
+    """Key of `search.reports.registry.REPORTS`: how the run is shown."""
+    idle: tuple[str, ...] = ("xylo",)
+    """Options, or groups of options, that have no effect."""
+
+
+SPACES = {
+    "conv": SpaceEntry(conv_space),
+    "conv-small": SpaceEntry(partial(conv_space, narrow=True)),
+    "conv-wide": SpaceEntry(wide_range_space),
+    "conv-deep": SpaceEntry(deep_space),
+    "xylo": SpaceEntry(
+        xylo_space,
+        xylo_options,
+        strategy="chip",
+        retraining="front",
+        report="chip",
+        idle=(
+            "supernet",
+            "retrain",
+            "evolution.calibration_images",
+            "evolution.validation_images",
+            "evolution.war_weight",
+            "evolution.synops_penalty",
+            "evolution.window_margin",
+        ),
+    ),
+}
+
+
+def look_up(name: str) -> SpaceEntry:
+    """Look up a space. Raises: InputError for an unknown one."""
+    if name not in SPACES:
+        raise unknown("--space", name, SPACES)
+    return SPACES[name]
+
+
+def make_space(name: str, image_shape: tuple[int, int, int], classes: int, **options: Any) -> Any:
+    """Build a space by name; `options` are its own. Raises: InputError for an unknown one."""
+    return replace(look_up(name).make(image_shape, classes, **options), name=name)
+
+
+def build_space(config: Config, data: Dataset) -> Genes:
+    """Build the space of a run for its data. Raises: InputError for an unknown one."""
+    options = look_up(config.space).options(data, config)
+    return make_space(config.space, data.image_shape, len(data.classes), **options)

@@ -1,0 +1,178 @@
+"""The search space of networks for the chip: inputs, layers, pace, decay and mapping."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hardware.xylo.mappings.native import Dynamics
+from search.config import Config
+from search.loop.genes import Gene, Genes, idle_last
+from search.spaces.features import Features, fits
+from ttfs_jax.datasets import Dataset
+from ttfs_jax.datasets.eye.dataset import config_of
+from ttfs_jax.support.errors import InputError
+
+# 12 to 16 features each; the images at hand decide which of them are possible.
+GRIDS = tuple(
+    Features(*choice)
+    for choice in (
+        (4, 4),
+        (3, 4),
+        (2, 8),
+        (8, 2),
+        (4, 2, 1, 2),
+        (2, 4, 1, 2),
+        (8, 1, 1, 2),
+        (4, 2, 2),
+        (2, 4, 2),
+        (4, 1, 4),
+        (2, 2, 4),
+        (4, 1, 2, 2),
+    )
+)
+FIRST, LATER = (16, 24, 32, 48, 64), (0, 16, 24, 32, 48, 64)
+PACES = ("8/16", "16/24", "16/32", "24/32")
+DECAYS = ("2/3", "3/4", "4/5", "5/6")
+BASELINE = (60, 40)  # hidden layers of the network that nobody searched for
+MAPPINGS = ("native", "exact")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a genotype stands for."""
+
+    features: Features
+    number: int
+    """Of the features among those of the space."""
+    widths: tuple[int, ...]
+    """Neurons of every hidden layer, one to three."""
+    window: int
+    """Steps in which inputs spike (native), or steps of every window (exact)."""
+    steps: int
+    """Steps of an inference (native)."""
+    dash_syn: int
+    dash_mem: int
+    mapping: str
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """Give window and decays as numbers that the core computes with."""
+        return Dynamics(
+            *(np.float32(value) for value in (self.window, self.dash_syn, self.dash_mem))
+        )
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Give what the network depends on as integers; equal ones are the same network."""
+        native = self.mapping == "native"
+        core = (self.steps, self.dash_syn, self.dash_mem) if native else (0, 0, 0)
+        return (*self.features, self.window, *core, MAPPINGS.index(self.mapping), *self.widths)
+
+    @property
+    def architecture(self) -> dict[str, str]:
+        """Name what the network consists of; an exact one has neither steps nor decays."""
+        native = self.mapping == "native"
+        return {
+            "features": str(self.features),
+            "layers": "-".join(map(str, (self.features.count, *self.widths))),
+            "pace": f"{self.window}/{self.steps}" if native else str(self.window),
+            "decay": f"{self.dash_syn}/{self.dash_mem}" if native else "none",
+            "mapping": self.mapping,
+        }
+
+
+@dataclass(frozen=True)
+class XyloSpace(Genes):
+    """A named set of networks with at most 16 inputs.
+
+    Genes in order: features, three widths, pace, decay, mapping.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    polarities: int
+    grids: tuple[Features, ...]
+    genes: tuple[Gene, ...]
+
+    @property
+    def widest(self) -> int:
+        """Give the most neurons of a layer, those of the baseline included."""
+        return max(*FIRST, *BASELINE)
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Group the two widths that may be 0, and what the mapping bears on."""
+        return 1, 1, 2, 3
+
+    def canonical(self, genotypes: np.ndarray) -> np.ndarray:
+        """Return the genotypes that represent the same networks: [..., G] -> [..., G].
+
+        Layers of width 0 come last. An exact network has no decays, and of its pace only the
+        window counts: it is represented by the first decay and the first pace of that window.
+        """
+        genotypes = np.array(genotypes, np.int32)
+        genotypes[..., 2:4] = idle_last(genotypes[..., 2:4], LATER.index(0))
+        windows = [pace.split("/")[0] for pace in PACES]
+        same = np.array([windows.index(window) for window in windows])
+        pace, decay, mapping = np.moveaxis(genotypes[..., 4:], -1, 0)
+        exact = np.array([choice == "exact" for choice in self.genes[6].choices])[mapping]
+        genotypes[..., 4] = np.where(exact, same[pace], pace)
+        genotypes[..., 5] = np.where(exact, 0, decay)
+        return genotypes
+
+    def decode(self, genotype: np.ndarray) -> Candidate:
+        """Turn a genotype [G] into a candidate; a layer of width 0 is left out."""
+        chosen = self.describe(genotype)
+        window, steps = map(int, str(chosen["pace"]).split("/"))
+        dash_syn, dash_mem = map(int, str(chosen["decay"]).split("/"))
+        widths = [int(chosen[f"width_{n}"]) for n in range(3)]
+        number = int(np.asarray(genotype)[0])
+        return Candidate(
+            features=self.grids[number],
+            number=number,
+            widths=tuple(width for width in widths if width),
+            window=window,
+            steps=steps,
+            dash_syn=dash_syn,
+            dash_mem=dash_mem,
+            mapping=str(chosen["mapping"]),
+        )
+
+
+def xylo_space(
+    image_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    polarities: int,
+    mappings: tuple[str, ...] = MAPPINGS,
+) -> XyloSpace:
+    """Build the space for images of that shape, whose channels are frames × polarities.
+
+    Raises: InputError if no grid divides the images, or for more classes than outputs.
+    """
+    grids = tuple(g for g in GRIDS if fits(g, image_shape, polarities=polarities))
+    if not grids:
+        raise InputError(
+            f"no grid of --space xylo divides images of {image_shape}: choose an edge that is a "
+            "multiple of 4"
+        )
+    genes = (
+        Gene("features", tuple(map(str, grids))),
+        Gene("width_0", FIRST),
+        Gene("width_1", LATER),
+        Gene("width_2", LATER),
+        Gene("pace", PACES),
+        Gene("decay", DECAYS),
+        Gene("mapping", mappings),
+    )
+    return XyloSpace("xylo", image_shape, classes, polarities, grids, genes)
+
+
+def xylo_options(data: Dataset, config: Config) -> dict[str, Any]:
+    """Say how images are to be read, and which mappings are tried: options of `xylo_space`."""
+    return {
+        "polarities": 1 if config_of(data.source) is None else 2,
+        "mappings": tuple(config.xylo.mappings.split(",")),
+    }

@@ -1,0 +1,98 @@
+"""Scores with inherited weights: a supernet is trained once, and candidates take theirs from it."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from search.config import Config
+from search.loop.exploration import Search
+from search.loop.goal import make_goal
+from search.spaces.convolutional import Space
+from search.strategies.inherited.costs import Costs, check_known
+from search.strategies.inherited.scores import FIELDS, make_evaluator
+from search.strategies.inherited.supernet import make_supernet, place
+from ttfs_jax.network.masked import Network, Variables, initialise
+from ttfs_jax.support.errors import InputError
+
+# Each purpose has its own stream of randomness, so that stages can be resumed on their own.
+SUPERNET, EVOLUTION, RANDOM = range(3)
+
+
+class Inherited:
+    """Strategy `inherited`: shared weights, scored in quantised spike times on validation data."""
+
+    objectives: ClassVar[tuple[str, ...]] = (
+        *("fitness", "war", "uar", "energy", "latency", "time_steps"),
+        *("synops", "params", "memory", "spikes_per_neuron"),
+    )
+    streams: ClassVar[dict[str, int]] = {"evolution": EVOLUTION, "random": RANDOM}
+
+    def __init__(self, search: Search[Config, Space]):
+        network, config = Network(search.space.spec), search.config.evolution
+        with search.directory.stage("supernet"):
+            self.variables = train_supernet(search, network)
+        windows = self.variables["windows"]
+        self._costs = Costs(search.goal, search.config.target, search.space, windows)
+        self.fields = (*FIELDS, *self._costs.fields)
+        data, limit = search.data, config.validation_images
+        self._evaluate = make_evaluator(
+            network,
+            search.space,
+            config,
+            calibration=data.train.images[: config.calibration_images],
+            images=data.validation.images[:limit],
+            labels=data.validation.labels[:limit],
+            by_layer=bool(self._costs.fields),
+        )
+
+    def __call__(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
+        """Score genotypes [n, G]: the scores named in `fields`, each [n]."""
+        if not self._costs.fields:
+            return vars(self._evaluate(self.variables, genotypes))
+        counted, layers = self._evaluate(self.variables, genotypes)
+        return vars(counted) | self._costs.of(genotypes, layers, vars(counted))
+
+    @staticmethod
+    def recipes(config: Config) -> dict[str, Any]:
+        """Name the recipes of training by their options."""
+        return {"supernet.train": config.supernet.train}
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Check options that depend on each other. Raises: InputError naming one."""
+        if config.supernet.train.batch_size % config.supernet.paths:
+            raise InputError(
+                f"--supernet.train.batch-size {config.supernet.train.batch_size} must be a "
+                f"multiple of --supernet.paths {config.supernet.paths}"
+            )
+        goal = make_goal(config.objectives, vars(config.limits), offered=cls.objectives)
+        check_known(config.target, goal)
+
+
+def train_supernet(search: Search[Config, Space], network: Network) -> Variables:
+    """Train the shared weights; a checkpoint is kept after every pass."""
+    config = search.config.supernet
+    images, labels = (
+        jnp.asarray(search.data.train.images),
+        jnp.asarray(search.data.train.labels),
+    )
+    augmentation = vars(search.data.augmentation)
+    recipe = make_supernet(network, search.space, config, samples=len(images), **augmentation)
+    seed = search.seed(SUPERNET)
+    state = recipe.init(initialise(network, jax.random.key(seed)))
+    path, first = search.directory.checkpoint("supernet"), 0
+    if checkpoint := search.directory.restore(path, lambda _: state):
+        state, meta = checkpoint
+        first = meta["epoch"]
+    one_pass = jax.jit(recipe.epoch)
+    state, images, labels = place((state, images, labels), config)
+    total = config.train.epochs
+    with search.reporter.bar("supernet", total, done=first, unit="epochs") as bar:
+        for epoch in range(first, total):
+            state, loss = one_pass(state, images, labels, jnp.asarray(seed, jnp.uint32))
+            bar.advance(1, f"loss {float(loss):.3f}")
+            search.directory.save(path, state, meta={"epoch": epoch + 1})
+            search.directory.log.info("supernet epoch %d: loss %.4f", epoch + 1, float(loss))
+    return state.variables

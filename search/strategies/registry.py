@@ -1,0 +1,48 @@
+"""Strategies by name: how candidates get their scores. A new one is one file and a line here."""
+
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from search.config import Config
+from search.loop.exploration import Search
+from search.strategies.inherited.strategy import Inherited
+from search.strategies.xylo.strategy import ChipStrategy
+from ttfs_jax.support.errors import unknown
+
+
+class Strategy(Protocol):
+    """What gives candidates of one run their scores; made once what it needs can be trained."""
+
+    objectives: ClassVar[tuple[str, ...]]
+    """Scores that `--objectives` may name; those of `goal.RECALLS` are maximised."""
+    streams: ClassVar[dict[str, int]]
+    """Numbers of the randomness of the searches "evolution" and "random"."""
+    fields: tuple[str, ...]
+    """Scores of a candidate in the order of `history.parquet`."""
+
+    def __init__(self, search: Search[Config, Any]): ...
+
+    def __call__(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
+        """Score genotypes [n, G] on validation data: the scores named in `fields`, each [n]."""
+        ...
+
+    @staticmethod
+    def recipes(config: Config) -> dict[str, Any]:
+        """Name the recipes of training by their options: each has a `batch_size`."""
+        ...
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Check options before data are loaded. Raises: InputError naming one."""
+        ...
+
+
+STRATEGIES: dict[str, type[Strategy]] = {"inherited": Inherited, "chip": ChipStrategy}
+
+
+def look_up(name: str) -> type[Strategy]:
+    """Look up a strategy. Raises: InputError for an unknown one."""
+    if name not in STRATEGIES:
+        raise unknown("strategy", name, STRATEGIES)
+    return STRATEGIES[name]

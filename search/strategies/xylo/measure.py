@@ -1,0 +1,59 @@
+"""Measure a network as it is laid out for the chip, whatever its mapping, in the integer core."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from hardware.xylo.decision import Decision, classify
+from hardware.xylo.network import ChipNetwork
+from search.strategies.xylo.population import Inputs, Measured, Network, score
+
+BLOCK = 64  # chips are filled up to a multiple of so many neurons, for few compilations
+
+
+class OnChip(NamedTuple):
+    """What a network did with samples."""
+
+    events: np.ndarray  # [B, T, 16] that it was given
+    decision: Decision
+    measured: Measured
+
+
+def filled(network: ChipNetwork) -> ChipNetwork:
+    """Add neurons that nothing reaches, up to a multiple of 64; the others do as before."""
+    hidden = network.sizes[1]
+    more = -hidden % BLOCK
+
+    def grow(values, axes, fill):
+        width = [(0, more if axis in axes else 0) for axis in range(np.ndim(values))]
+        return np.pad(np.asarray(values), width, constant_values=fill)
+
+    return network.replace(
+        weights_in=grow(network.weights_in, (1,), 0),
+        weights_rec=grow(network.weights_rec, (0, 1), 0),
+        weights_out=grow(network.weights_out, (0,), 0),
+        dash_syn=grow(network.dash_syn, (0,), 1),
+        dash_mem=grow(network.dash_mem, (0,), 1),
+        threshold=grow(network.threshold, (0,), 1),
+        bias=grow(network.bias, (0,), 0),
+    )
+
+
+def measure(network: Network, inputs: Inputs, *, classes: int) -> OnChip:
+    """Run samples through the integer core and score the first output spikes."""
+    events = network.events(inputs.values[network.candidate.number])
+    grown = filled(network.chip)
+    classified = classify(grown, events)
+    predictions = classified.decision.classes
+    war, uar = score(jnp.asarray(predictions), jnp.asarray(inputs.labels), classes=classes)
+    measured = Measured(
+        war=war,
+        uar=uar,
+        decided=(predictions >= 0).mean(),
+        step=classified.decision.steps.mean(),
+        spikes=classified.spikes,
+        active_inputs=(events > 0).mean(),
+        active_hidden=classified.active_hidden * grown.sizes[1] / network.chip.sizes[1],
+    )
+    return OnChip(events, classified.decision, measured)

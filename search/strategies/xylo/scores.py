@@ -1,0 +1,117 @@
+"""What a network for the chip is judged by: recall, energy, latency, and whether it fits."""
+
+import numpy as np
+
+from hardware.target import Estimate, Workload, total
+from hardware.xylo.chips import Mapped, Xylo
+from hardware.xylo.cycles import Activity
+from hardware.xylo.mappings.native import Layer, assemble
+from hardware.xylo.network import ChipNetwork
+from search.config import XyloConfig
+from search.loop.goal import Goal
+from search.spaces.xylo import Candidate
+from search.strategies.xylo.population import CHANNELS, Measured, Network
+
+# Scores of a candidate; energies and times are estimated, not measured.
+FIELDS = (
+    "war",
+    "uar",
+    "energy",  # J per inference, nominal
+    "energy_low",
+    "energy_high",
+    "latency",  # s to the decision on average
+    "violations",  # limits violated, those of the run among them; 0 fits
+    "decided",  # share of samples with an output spike
+    "step",  # mean step of the decision
+    "spikes",  # hidden spikes per sample
+    "neurons",
+    "synapses",
+)
+MORE = ("synops", "params", "memory", "time_steps")  # scored where the run's goal is about them
+OBJECTIVES = ("war", "uar", "energy", "latency", *MORE)
+STATES = 2  # of a neuron: current and potential
+
+
+def silent_gap(candidate: Candidate, config: XyloConfig) -> int:
+    """Count the silent steps after a sample in which its states die away.
+
+    A native network needs `gap` time constants of its slowest decay; an exact one, whose timers
+    fire once, is configured anew.
+    """
+    if candidate.mapping == "exact":
+        return 0
+    return round(config.gap * 2 ** max(candidate.dash_syn, candidate.dash_mem))
+
+
+def skeleton(candidate: Candidate, classes: int) -> ChipNetwork:
+    """Build a native network of the candidate's shape, with every connection in use."""
+    sizes = (CHANNELS, *candidate.widths, classes)
+    layers = [
+        Layer(np.ones((before, after)), np.ones(after))
+        for before, after in zip(sizes[:-1], sizes[1:], strict=True)
+    ]
+    layers[0].kernel[candidate.features.count :] = 0
+    return assemble(layers, candidate.dynamics, 1)
+
+
+def price(
+    network: Network, measured: Measured, config: XyloConfig, *, target: str
+) -> tuple[Estimate, float]:
+    """Estimate one inference of a network, and the seconds that a step takes.
+
+    Activity was measured over the steps of the sample; the silent gap comes on top. Estimated,
+    not measured.
+    """
+    active = Activity(np.asarray(measured.active_inputs), np.asarray(measured.active_hidden))
+    steps = network.steps + silent_gap(network.candidate, config)
+    # Cycles are linear in the activity, so that the gap thins it out.
+    share = network.steps / steps
+    chip = Xylo(target, clock_mhz=config.clock_mhz)
+    thinned = Activity(active.inputs * share, active.hidden * share)
+    mapped = Mapped(network.chip, steps, thinned)
+    workload = Workload(CHANNELS, network.chip.sizes[2], layers=(), mapped=mapped)
+    return chip.estimate(workload), chip.cycles(network.chip, active) / (config.clock_mhz * 1e6)
+
+
+def score(
+    network: Network, measured: Measured, config: XyloConfig, *, target: str, goal: Goal
+) -> tuple[dict[str, float], Estimate]:
+    """Score one network: `FIELDS` and `MORE` by name, and the estimate they rest on."""
+    estimate, seconds = price(network, measured, config, target=target)
+    energy = total(estimate.terms)
+    scores = {
+        "war": float(measured.war),
+        "uar": float(measured.uar),
+        "energy": energy.nominal,
+        "energy_low": energy.low,
+        "energy_high": energy.high,
+        "latency": float(measured.step) * seconds,
+        "decided": float(measured.decided),
+        "step": float(measured.step),
+        "spikes": float(measured.spikes),
+        **counts(network, measured),
+    }
+    violations = len(estimate.reasons) + goal.exceeded(scores)
+    return scores | {"violations": float(violations)}, estimate
+
+
+def counts(network: Network, measured: Measured) -> dict[str, float]:
+    """Count what a network takes: neurons, synapses, SynOps, parameters, memory, time steps.
+
+    SynOps = Σ over layers of spikes × mean fan-out. Parameters are synapses, and a threshold per
+    neuron, outputs included. Memory in bytes: weights of 8 bits, thresholds and states of 16.
+    """
+    chip = network.chip
+    parts = (chip.weights_in, chip.weights_rec, chip.weights_out)
+    inwards, *onwards = (float(np.count_nonzero(part)) for part in parts)
+    channels, hidden, outputs = chip.sizes[:3]
+    arriving = float(measured.active_inputs) * channels * network.steps
+    synapses, neurons = inwards + sum(onwards), float(hidden + outputs)
+    return {
+        "neurons": float(hidden),
+        "synapses": synapses,
+        "synops": arriving * inwards / channels + float(measured.spikes) * sum(onwards) / hidden,
+        "params": synapses + neurons,
+        "memory": synapses + 2 * neurons * (1 + STATES),
+        "time_steps": float(network.steps),
+    }

@@ -1,0 +1,64 @@
+"""Scores from the chip's own integer core: every candidate is trained, briefly, and laid out."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hardware.xylo.families import family
+from search.config import Config
+from search.loop.exploration import Search
+from search.loop.goal import make_goal
+from search.spaces.xylo import XyloSpace
+from search.strategies.xylo.evaluation import Evaluator, Populations
+from search.strategies.xylo.exact import ExactPopulation
+from search.strategies.xylo.population import NativePopulation, full_scales, make_inputs
+from search.strategies.xylo.scores import FIELDS, MORE, OBJECTIVES
+
+# Each purpose has its own stream of randomness; those of other strategies are below 10.
+EVOLUTION, RANDOM, TRAIN, RETRAIN = range(10, 14)
+
+
+class ChipStrategy:
+    """Strategy `chip`: trained for the chip, and measured on validation data in its core."""
+
+    objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
+    streams: ClassVar[dict[str, int]] = {"evolution": EVOLUTION, "random": RANDOM}
+
+    def __init__(self, search: Search[Config, XyloSpace]):
+        self._search = search
+        config = search.config.xylo
+        self.fields = (*FIELDS, *(name for name in MORE if name in search.goal.names))
+        self.scales = full_scales(search.space, search.data)
+        self.inputs = make_inputs(search.space, search.data, self.scales)
+        self.evaluator = self._evaluator(config.train, config.relu, TRAIN)
+
+    def __call__(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
+        """Train and score genotypes [n, G]: the scores named in `fields`, each [n]."""
+        candidates = [self._search.space.decode(genotype) for genotype in genotypes]
+        rows, _ = self.evaluator.score(candidates)
+        return {name: np.array([row[name] for row in rows]) for name in self.fields}
+
+    def longer(self) -> Evaluator:
+        """Return what trains and scores those that the search ends with."""
+        config = self._search.config.xylo
+        return self._evaluator(config.retrain, config.relu_retrain, RETRAIN)
+
+    def _evaluator(self, native, relu, purpose: int) -> Evaluator:
+        space, target = self._search.space, self._search.config.target
+        options = {"classes": space.classes, "widest": space.widest}
+        populations = Populations(
+            NativePopulation(self.inputs, native, **options),
+            ExactPopulation(self.inputs, relu, chip=target, **options),
+        )
+        return Evaluator(self._search, populations, purpose, fields=self.fields)
+
+    @staticmethod
+    def recipes(config: Config) -> dict[str, Any]:
+        """Name the recipes of training by their options."""
+        return {"xylo.train": config.xylo.train, "xylo.relu": config.xylo.relu}
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Check that the target is a chip, and the goal. Raises: InputError."""
+        family(config.target)
+        make_goal(config.objectives, vars(config.limits), offered=cls.objectives)

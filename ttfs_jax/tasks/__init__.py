@@ -1,0 +1,26 @@
+"""Tasks by name. A new one is one file with a `Task`, and one line here."""
+
+from ttfs_jax.support.errors import unknown
+from ttfs_jax.tasks.classification import Classification, Measured
+from ttfs_jax.tasks.regression import Regression
+from ttfs_jax.tasks.task import Activity, Task
+
+_ALL: tuple[Task, ...] = (
+    Classification(),
+    Regression(),
+)
+TASKS = {one.name: one for one in _ALL}
+
+__all__ = ["TASKS", "Activity", "Measured", "Task", "find_task"]
+
+
+def find_task(task: str | Task) -> Task:
+    """Look up a task by name; a task itself is returned unchanged.
+
+    Raises: InputError for an unknown name.
+    """
+    if not isinstance(task, str):
+        return task
+    if task not in TASKS:
+        raise unknown("task", task, TASKS)
+    return TASKS[task]

@@ -1,0 +1,81 @@
+"""Classification: the largest output potential names the class, WAR and UAR how often rightly."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import jax
+from flax import struct
+
+from ttfs_jax.codes.encoding import first_spike_readout
+from ttfs_jax.tasks.augmentation import augment
+from ttfs_jax.tasks.losses import balanced_weights, cross_entropy
+from ttfs_jax.tasks.recall import confusion, unweighted_average_recall, weighted_average_recall
+from ttfs_jax.tasks.task import Activity
+
+
+@struct.dataclass
+class Measured(Activity):
+    """What was measured of a classifier on a set of images."""
+
+    predictions: jax.Array  # [N] class indices, by the largest output potential
+    confusion: jax.Array  # [K, K] counts, rows are true classes
+    war: jax.Array  # []
+    uar: jax.Array  # []
+    first_spike_confusion: jax.Array  # [K, K] as `confusion`, by the first output spike
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Targets are class indices [N]; see `Task` for the methods."""
+
+    name: ClassVar[str] = "classification"
+    metrics: ClassVar[Mapping[str, bool]] = MappingProxyType({"war": True, "uar": True})
+
+    def check(self, recipe: Any) -> None:
+        """Accept every recipe."""
+
+    def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> jax.Array | None:
+        """Return the weight of each class in the loss: labels [N] -> [K], or None for 1 each."""
+        return balanced_weights(targets, classes=outputs) if recipe.balanced else None
+
+    def augment(
+        self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """Change the images: shifted or mirrored, an image is of the same class."""
+        return augment(images, key, **options), targets
+
+    def blendable(self, targets: jax.Array, *, outputs: int) -> jax.Array:
+        """Return shares of the classes: [B] -> [B, K]."""
+        return jax.nn.one_hot(targets, outputs)
+
+    def loss(
+        self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
+    ) -> jax.Array:
+        """Return the mean cross-entropy: potentials [B, K], labels [B] or shares [B, K] -> []."""
+        return cross_entropy(
+            potentials, targets, smoothing=recipe.label_smoothing, class_weights=weights
+        )
+
+    def tally(
+        self, potentials: jax.Array, targets: jax.Array, readout: dict[str, jax.Array]
+    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        """Keep the predictions [B]; add up confusions [K, K] by potential and by first spike."""
+        classes = potentials.shape[-1]
+        predictions = potentials.argmax(-1)
+        counts = confusion(targets, predictions, classes=classes)
+        first = first_spike_readout(potentials, **readout).argmin(-1)
+        return predictions, (counts, confusion(targets, first, classes=classes))
+
+    def measure(self, kept: Any, sums: Any, activity: Activity) -> Measured:
+        """Turn confusions into recalls."""
+        counts, first = sums
+        return Measured(
+            **vars(activity),
+            predictions=kept,
+            confusion=counts,
+            war=weighted_average_recall(counts),
+            uar=unweighted_average_recall(counts),
+            first_spike_confusion=first,
+        )

@@ -1,0 +1,70 @@
+"""What a task has to say: what the output potentials are for, in training and in measuring.
+
+Letters: B batch, N samples, K classes, H and W height and width, C channels.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+import jax
+from flax import struct
+
+
+@struct.dataclass
+class Activity:
+    """How much a network spikes, on average over the images measured."""
+
+    spikes_per_neuron: jax.Array  # [] over the spiking neurons in use
+    clip_rate: jax.Array  # [] clipped neurons over all neurons in use
+    spikes: dict[str, jax.Array]  # [H, W] mean spikes per image by layer, summed over channels
+    passed: dict[str, jax.Array]  # [H, W] the same for inputs, pooling and pixel shuffling
+
+
+class Task(Protocol):
+    """A use of output potentials: frozen, hashable, and all of its methods are pure.
+
+    `targets` are what the data set says is right, one per sample: [N] labels, [N, H, W, C] images.
+    Options of the training recipe that a task cannot use are refused by `check`.
+    """
+
+    name: ClassVar[str]
+    """As users choose it."""
+    metrics: ClassVar[Mapping[str, bool]]
+    """Its metrics, fields of what `measure` returns, and whether higher is better."""
+
+    def check(self, recipe: Any) -> None:
+        """Raise InputError for an option of a `TrainConfig` that has no meaning here."""
+        ...
+
+    def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> jax.Array | None:
+        """Return what the loss weighs targets by, from all of the training data, if anything."""
+        ...
+
+    def augment(
+        self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """Change a batch at random so that the targets stay right; see `augmentation.augment`."""
+        ...
+
+    def blendable(self, targets: jax.Array, *, outputs: int) -> jax.Array:
+        """Return targets of which a weighted mean makes sense, for `augmentation.mixup`."""
+        ...
+
+    def loss(
+        self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
+    ) -> jax.Array:
+        """Return the mean loss of a batch: potentials [B, ...], targets [B, ...] -> []."""
+        ...
+
+    def tally(
+        self, potentials: jax.Array, targets: jax.Array, readout: dict[str, jax.Array]
+    ) -> tuple[Any, Any]:
+        """Take in a batch: what is kept per sample [B, ...], and what is added up over batches.
+
+        `readout` is window and shift of the first-spike read-out.
+        """
+        ...
+
+    def measure(self, kept: Any, sums: Any, activity: Activity) -> Any:
+        """Turn all that was tallied into metrics, beside how much the network spikes."""
+        ...
