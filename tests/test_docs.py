@@ -43,6 +43,7 @@ def test_links_of_every_form_are_found():
     assert links(text) == [("b.md", ""), ("c.png", ""), ("../e.py", "test_f"), ("j.md", "")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_blocks_of_a_page_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
