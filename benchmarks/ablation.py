@@ -15,21 +15,18 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ranking_study import shortened
-from search.config import Config, RetrainConfig, SupernetConfig
-from search.loop import algorithms
-from search.loop.exploration import Search
+from search.config import Config, RetrainConfig
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory
 from search.retraining.population import Retraining
 from search.spaces.registry import make_space
-from search.strategies.inherited.strategy import train_supernet
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Augmentation, Dataset
-from ttfs_jax.network.masked import Network
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.devices import use_every_core
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check, whole
 from ttfs_jax.training.recipe import TrainConfig
 
 # 3 × 3, residual, 3 × 3, residual; widths 16 and 32, head 64, 4 time bits.
@@ -45,7 +42,7 @@ class Arguments:
     epochs: int = 6
     """Epochs of the ReLU twin; one more in spike times."""
     seeds: int = 4
-    """Networks of each kind."""
+    """Networks of each kind; a spread takes two."""
     only: tuple[str, ...] = ()
     """Names of the variants to measure; left out, all."""
     out: Path | None = None
@@ -53,18 +50,17 @@ class Arguments:
     json: bool = False
     """Print one JSON line."""
 
+    def __post_init__(self):
+        check(self, images=whole(1), epochs=whole(0), seeds=whole(2))
+
 
 @dataclass(frozen=True)
 class Variant:
-    """One change of the recipe, of the first training, of fine-tuning or of both.
-
-    `words` name the training that is changed, unless both are.
-    """
+    """One change of the recipe, of fine-tuning alone, as `words` say then, or of both trainings."""
 
     words: str
     train: dict = dataclasses.field(default_factory=dict)
     fine_tune: dict = dataclasses.field(default_factory=dict)
-    retrain: dict = dataclasses.field(default_factory=dict)
     data: Callable[[Dataset], Dataset] = lambda data: data
 
     def recipe(self, base: RetrainConfig) -> RetrainConfig:
@@ -73,7 +69,6 @@ class Variant:
             base,
             train=dataclasses.replace(base.train, **self.train),
             fine_tune=dataclasses.replace(base.fine_tune, **self.fine_tune),
-            **self.retrain,
         )
 
 
@@ -90,21 +85,7 @@ def plain(data: Dataset) -> Dataset:
 VARIANTS = {
     "base": Variant("the recipe: shift and mirror, cosine, smoothing 0.05, 4-bit fine-tuning"),
     "no-augmentation": Variant("without shift and mirror", data=plain),
-    "erase": Variant("first training: random erasing, up to 0.3", train={"erase": 0.3}),
-    "mixup": Variant("first training: mixup, α = 0.2", train={"mixup": 0.2}),
-    "linear": both("one cycle, linear", schedule="one-cycle-linear"),
     "no-smoothing": both("without label smoothing", label_smoothing=0.0),
-    "average": Variant(
-        "first training: weights averaged, decay 0.99 per step", train={"average": 0.99}
-    ),
-    "supernet-teacher": Variant(
-        "first training: distilled from the supernet",
-        train={"distil": 0.5},
-        retrain={"teacher": "supernet"},
-    ),
-    "ensemble-teacher": Variant(
-        "fine-tuning: distilled from the ensemble of all seeds", fine_tune={"distil": 0.5}
-    ),
     "continuous": Variant("fine-tuning in continuous time", fine_tune={"quantised": False}),
     "fixed-windows": Variant(
         "fine-tuning with windows that do not grow", fine_tune={"grow_windows": False}
@@ -136,39 +117,25 @@ def measure(
     recipe = variant.recipe(base(arguments))
     data = variant.data(data)
     space = make_space("conv-wide", data.image_shape, len(data.classes))
-    config = Config(
-        data="fashion-mnist",
-        space=space.name,
-        retrain=recipe,
-        supernet=SupernetConfig(train=TrainConfig(epochs=30, batch_size=256)),
-    )
+    config = Config(data="fashion-mnist", space=space.name, retrain=recipe)
     directory = RunDirectory.resume_or_create(folder, config)
     everyone = np.arange(arguments.seeds)
     members = Retraining(space, np.tile(GENOTYPE, (arguments.seeds, 1)), recipe, data, seed=0)
-    teacher = None
-    if recipe.train.distil:
-        algorithm = algorithms.make("random", space, population=4)
-        search = Search(config, data, space, algorithm, directory, reporter)
-        teacher = members.supernet_logits(train_supernet(search, Network(space.spec)))
 
-    def train(name, variables, own, code, teacher):
+    def train(name, variables, own, code):
         with reporter.bar(name, own.epochs, unit="epochs") as bar:
-            return members.train(
-                name, variables, own, code=code, directory=directory, bar=bar, teacher=teacher
-            )[0]
+            return members.train(name, variables, own, code=code, directory=directory, bar=bar)[0]
 
     def score(variables):
         return members.measure(
             variables, everyone, data.validation.images, data.validation.labels, code="ttfs"
         )
 
-    twins = train("retrain", members.initial(), recipe.train, "relu", teacher)
+    twins = train("retrain", members.initial(), recipe.train, "relu")
     converted = members.convert(twins, everyone, margin=recipe.window_margin)
-    if recipe.fine_tune.distil:
-        teacher = members.ensemble_logits(converted, everyone)
     tuned = converted
     if recipe.fine_tune.epochs:
-        tuned = train("fine_tune", converted, recipe.fine_tune, "ttfs", teacher)
+        tuned = train("fine_tune", converted, recipe.fine_tune, "ttfs")
     scored = score(tuned)
     return {
         "words": variant.words,
@@ -183,13 +150,11 @@ def measure(
 def run(arguments: Arguments) -> dict:
     """Measure all variants that the `arguments` name, differences to the recipe paired by seed.
 
-    Returns JSON values. Raises: InputError for an unknown variant or fewer than two seeds.
+    Returns JSON values. Raises: InputError for an unknown variant.
     """
     unknown = set(arguments.only) - set(VARIANTS)
     if unknown:
         raise InputError(f"--only {', '.join(unknown)}: choose from {', '.join(VARIANTS)}")
-    if arguments.seeds < 2:
-        raise InputError(f"--seeds {arguments.seeds}: a spread takes at least 2")
     use_every_core()
     data = shortened(datasets.load("fashion-mnist"), arguments.images)
     names = ["base", *(n for n in arguments.only or VARIANTS if n != "base")]

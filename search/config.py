@@ -19,6 +19,18 @@ from ttfs_jax.training.recipe import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
 SPIKING = ("quantised", "grow_windows")  # options of training in spike times
+# Options that configs of earlier versions hold, by the values at which they changed nothing.
+GONE = {
+    "TrainConfig": {
+        "schedule": "cosine",
+        "erase": 0.0,
+        "mixup": 0.0,
+        "average": 0.0,
+        "distil": 0.0,
+        "temperature": 4.0,
+    },
+    "RetrainConfig": {"teacher": "ensemble"},
+}
 
 
 @dataclass(frozen=True)
@@ -55,11 +67,8 @@ class SupernetConfig:
 
     def __post_init__(self):
         check(self, paths=whole(1))
-        only_defaults(
-            self.train,
-            ("activity_penalty", "erase", "mixup", "average", "distil", "temperature"),
-            why="in the supernet, which has no such option",
-        )
+        why = "in the supernet, which has no such option"
+        only_defaults(self.train, ("activity_penalty",), why=why)
         only_defaults(self.train, SPIKING, why="in the supernet, a ReLU network")
 
 
@@ -115,9 +124,6 @@ class RetrainConfig:
     """Window margin of fine-tuning; shorter windows have finer time steps."""
     calibration_images: int = 4096
     """Training images that norm statistics and windows are estimated on."""
-    teacher: Literal["supernet", "ensemble"] = "ensemble"
-    """Whose probabilities `distil` learns: those of the supernet (all of its channels), or, in
-    fine-tuning, those of all retrained members together."""
     halving: HalvingConfig = HalvingConfig()
     """Lets members that are behind on validation data stop early."""
     population: PopulationConfig = PopulationConfig()
@@ -256,10 +262,14 @@ def read_config(run: Path) -> Config:
 
 
 def _build(kind: Any, values: dict) -> Any:
-    hints = get_type_hints(kind)
+    hints, gone = get_type_hints(kind), GONE.get(kind.__name__, {})
+    for name in values.keys() & gone.keys():
+        if values[name] != gone[name]:
+            raise ValueError(f"{name} {values[name]} is an option that this version lacks")
     return kind(
         **{
             name: _build(hints[name], value) if dataclasses.is_dataclass(hints.get(name)) else value
             for name, value in values.items()
+            if name not in gone
         }
     )

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 from rich.table import Table
@@ -20,6 +21,8 @@ class Options:
 
     number: int = 2
     """A number."""
+    share: float = 0.5
+    word: Literal["a", "b"] = "a"
     json: bool = False
     """Print one JSON line."""
 
@@ -44,13 +47,28 @@ def test_a_result_is_shown_or_printed_as_one_json_line(capsys):
 
 @pytest.mark.parametrize(
     ("option", "words"),
-    [("--number=-1", "error: --number -1 is negative"), ("--nubmer=1", "Unrecognized options")],
+    [
+        ("--number=-1", "--number -1 is negative"),
+        ("--numbr=1", "Unrecognized options: --numbr=1: did you mean --number? See python -m"),
+        ("--number=x", "Error parsing --number: invalid literal for int() with base 10: 'x'. See"),
+        ("--number", "Missing value for argument '--number'. Expected 1 values. See"),
+        ("--share=nan", "--share nan must be a finite number"),
+        ("--word=c", "invalid choice 'c' for argument '--word'. Expected one of ('a', 'b'). See"),
+    ],
 )
-def test_mistakes_end_in_status_2(capsys, option, words):
+@pytest.mark.parametrize("columns", ["40", "200"])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_mistakes_end_in_one_line(capsys, monkeypatch, option, words, columns, terminal):
+    monkeypatch.setenv("COLUMNS", columns)
+    if terminal:  # boxes and colours
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     with pytest.raises(SystemExit, match="2"):
         run(option)
     shown = capsys.readouterr()
-    assert words in shown.err + shown.out and "Traceback" not in shown.err
+    assert shown.err.startswith(f"error: {words}") and shown.err.count("\n") == 1
+    assert not shown.out
 
 
 def test_help_names_the_module(capsys):

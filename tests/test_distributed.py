@@ -59,7 +59,7 @@ def test_a_process_is_killed_and_both_go_on_to_the_same_end(finished, tmp_path):
         (["--distributed", "--run-dir", "x", "--coordinator", "127.0.0.1:1"], "give all of"),
         (
             "--distributed --run-dir x --coordinator 127.0.0.1:1 --processes 2 --process 2".split(),
-            "must be within 0 and 1",
+            "must be a whole number from 0 to 1",
         ),
     ],
 )

@@ -170,7 +170,7 @@ def test_the_readout_window_grows_with_the_others():
         state, _ = jax.jit(train.epoch)(
             train.init(variables), chosen, images(), labels, jnp.uint32(0)
         )
-        return state.final
+        return state.variables
 
     own = tuned(recipe)
     out = jax.jit(lambda v: network.apply(v, images(), chosen, code="ttfs"))(own)

@@ -1,4 +1,4 @@
-"""Losses by hand: blended targets, distillation, silent neurons, first spikes."""
+"""Losses by hand: class weights and smoothing, silent neurons, first spikes."""
 
 import jax
 import jax.numpy as jnp
@@ -7,32 +7,18 @@ import pytest
 
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.tasks.losses import cross_entropy, first_spike_logits, silence_penalty
-from ttfs_jax.training.distillation import divergence
 
 
-def test_loss_of_blended_targets_by_hand():
-    logits = jnp.log(jnp.array([[0.5, 0.25, 0.25]]))
-    shares, weights = jnp.array([[0.75, 0.25, 0.0]]), jnp.array([1.0, 2.0, 4.0])
-    assert cross_entropy(logits, shares) == pytest.approx(1.25 * np.log(2))
-    weighted = cross_entropy(logits, shares, class_weights=weights)
-    assert weighted == pytest.approx(0.75 * np.log(2) + 0.25 * 2 * np.log(4))
-    options = {"smoothing": 0.3, "class_weights": weights}
-    for label in range(3):
-        whole = cross_entropy(logits, jnp.eye(3)[None, label], **options)
-        assert whole == pytest.approx(cross_entropy(logits, jnp.array([label]), **options))
-
-
-def test_divergence_by_hand():
-    teacher, student = jnp.log(jnp.array([[4.0, 1.0], [1.0, 1.0]])), jnp.zeros((2, 2))
-    # At temperature 2 the odds of 4 to 1 become 2 to 1; the second sample agrees.
-    by_hand = 4 * (2 / 3 * np.log(4 / 3) + 1 / 3 * np.log(2 / 3)) / 2
-    loss = jax.jit(lambda s, t: divergence(s, t, temperature=2.0))
-    assert loss(student, teacher) == pytest.approx(by_hand, rel=1e-5)
-    to_student, to_teacher = jax.grad(loss, (0, 1))(student, teacher)
-    # τ (q − p) / B
-    np.testing.assert_allclose(to_student, [[-1 / 6, 1 / 6], [0, 0]], atol=1e-6)
-    np.testing.assert_array_equal(to_teacher, np.zeros((2, 2)))
-    assert jax.vmap(loss)(student[None], teacher[None])[0] == pytest.approx(by_hand, rel=1e-5)
+def test_weighted_and_smoothed_cross_entropy_by_hand():
+    logits = jnp.log(jnp.array([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]))
+    labels, weights = jnp.array([0, 1]), jnp.array([1.0, 2.0, 4.0])
+    assert cross_entropy(logits, labels) == pytest.approx(1.5 * np.log(2))
+    weighted = cross_entropy(logits, labels, class_weights=weights)
+    assert weighted == pytest.approx((np.log(2) + 2 * np.log(4)) / 2)
+    # 0.3 of each target is spread over the classes, whose mean surprise is 5/3 log 2.
+    smooth = cross_entropy(logits, labels, smoothing=0.3, class_weights=weights)
+    first, second = (0.7 * share + 0.3 * 5 / 3 for share in (1, 2))
+    assert smooth == pytest.approx((first + 2 * second) / 2 * np.log(2))
 
 
 def test_silent_neurons_are_pulled_back_and_spikes_left_alone():

@@ -47,3 +47,4 @@ __all__ = [
     "save_model",
     "spike_time",
 ]
+__version__ = "0.1.0"

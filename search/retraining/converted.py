@@ -14,7 +14,6 @@ from search.retraining import measurement
 from search.retraining.halving import rungs
 from search.retraining.population import Retraining
 from search.spaces.convolutional import Space
-from search.strategies.inherited.strategy import Inherited
 from ttfs_jax.model import Model
 from ttfs_jax.network import conversion
 from ttfs_jax.network.masked import Variables
@@ -49,12 +48,13 @@ def check_new(config: Config) -> None:
 
 
 def retrain(
-    search: Search[Config, Space], strategy: Inherited, archives: dict[str, Archive]
+    search: Search[Config, Space], strategy: Any, archives: dict[str, Archive]
 ) -> dict[str, Any]:
     """Train, convert, prove, fine-tune and measure the best: rows of metrics.json.
 
-    They are those of every search by name. Models are ranked on validation data; the test data are
-    touched once, by networks that do not change any more.
+    They are those of every search by name; of the `strategy` nothing is needed, as members start
+    from fresh weights. Models are ranked on validation data; the test data are touched once, by
+    networks that do not change any more.
     """
     top = search.config.retrain.top
     genotypes = {name: search.goal.finalists(one, top) for name, one in archives.items()}
@@ -67,7 +67,7 @@ def retrain(
         search.seed(RETRAIN),
         groups=groups,
     )
-    stages = _Stages(search, members, groups, strategy.variables)
+    stages = _Stages(search, members, groups)
     with search.directory.stage("retrain"):
         twins, survivors = stages.train_twins(len(genotypes["evolution"]))
     with search.directory.stage("fine_tune"):
@@ -93,18 +93,15 @@ class _Stages:
     search: Search[Config, Space]
     members: Retraining
     groups: np.ndarray  # [P] number of the search that a member comes from
-    supernet: Variables
 
     def train_twins(self, of_evolution: int) -> tuple[Variables, np.ndarray]:
         """Train all as ReLU networks; return them [P, ...], and who got to the end."""
         config = self.search.config.retrain
-        teacher = self.members.supernet_logits(self.supernet) if config.train.distil else None
         return self._train(
             "retrain",
             self.members.initial(),
             config.train,
             "relu",
-            teacher=teacher,
             rungs=rungs(of_evolution, config.train.epochs, config.halving),
             rank=self._rank,
         )
@@ -114,17 +111,8 @@ class _Stages:
         config, members = self.search.config.retrain, self.members
         everyone = np.arange(members.members)
         exact = members.convert(twins, everyone, margin=config.identity_margin)
-        teacher = None
-        if config.fine_tune.distil and config.teacher == "ensemble":
-            # The control's networks must not teach.
-            teachers = survivors[self.groups[survivors] == 0]
-            teacher = members.ensemble_logits(pick(exact, teachers), teachers)
-        elif config.fine_tune.distil:
-            teacher = members.supernet_logits(self.supernet)
         shorter = members.convert(twins, everyone, margin=config.window_margin)
-        tuned, _ = self._train(
-            "fine_tune", shorter, config.fine_tune, "ttfs", teacher=teacher, alive=survivors
-        )
+        tuned, _ = self._train("fine_tune", shorter, config.fine_tune, "ttfs", alive=survivors)
         return exact, jax.tree.map(np.asarray, jax.jit(jax.vmap(conversion.fold))(tuned))
 
     def measure(

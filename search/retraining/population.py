@@ -14,11 +14,10 @@ from search.retraining.halving import Rung
 from search.spaces.convolutional import Space
 from ttfs_jax.codes import Code, find_code
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.evaluation.measure import evaluate, in_chunks
+from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, Variables
-from ttfs_jax.network.stages import largest
 from ttfs_jax.population.program import pick, run
 from ttfs_jax.tasks import Measured
 from ttfs_jax.training.buckets import BucketTraining
@@ -83,16 +82,13 @@ class Retraining:
         directory: RunDirectory,
         bar: Bar,
         alive: np.ndarray | None = None,
-        teacher: np.ndarray | None = None,
         rungs: tuple[Rung, ...] = (),
         rank: Rank | None = None,
     ) -> tuple[Variables, np.ndarray]:
         """Train the members `alive` (left out: all) in one code (`relu` or `ttfs`).
 
-        It goes on from a checkpoint if there is one.
-
-        `teacher` are logits [N, K] of the training images, for distillation. After the epoch of
-        a rung only its best members of each group by `rank(variables, members) -> scores` go on.
+        It goes on from a checkpoint if there is one. After the epoch of a rung only its best
+        members of each group by `rank(variables, members) -> scores` go on.
 
         Returns the variables of all members [P, ...], those that stopped early as they were then,
         and the indices of the members that reached the end.
@@ -107,7 +103,7 @@ class Retraining:
             first, alive = meta["epoch"], np.asarray(meta["alive"])
             bar.advance(first)
         stops = {rung.epoch: rung.keep for rung in rungs}
-        shared = (self.images, self.labels) + (() if teacher is None else (teacher,))
+        shared = (self.images, self.labels)
         seeds = self._seeds(2 if find_code(code).folded else 1)
         for epoch in range(first, config.epochs):
             states, losses = training.epoch(states, alive, seeds, shared)
@@ -178,33 +174,6 @@ class Retraining:
         time_bits = np.where(continuous, 0, architectures.time_bits).astype(np.int32)
         stack = (variables, architectures.replace(time_bits=time_bits))
         return run(measure, stack, (np.asarray(images), np.asarray(labels)))
-
-    def ensemble_logits(self, variables: Variables, members: np.ndarray) -> np.ndarray:
-        """Return what `members` together say of the training images: [N, K].
-
-        The logarithm of their mean probability, in the `relu` code, for distillation.
-        """
-
-        stack = (variables, pick(self.architectures, members))
-        each = run(self._log_probabilities, stack, self.images)
-        return np.logaddexp.reduce(each, axis=0) - np.float32(np.log(len(each)))
-
-    def supernet_logits(self, shared: Variables) -> np.ndarray:
-        """Return what the largest architecture says with a supernet's weights: [N, K]."""
-        whole = largest(self.network.spec)
-        calibration = jnp.asarray(self.images[: self.config.calibration_images])
-        own = jax.jit(calibrate, static_argnums=0)(self.network, shared, whole, calibration)
-        stack = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (own, whole))
-        return run(self._log_probabilities, stack, self.images)[0]
-
-    def _log_probabilities(self, member, images):
-        variables, architecture = member
-
-        def some(images):
-            out = self.network.apply(variables, images, architecture)
-            return jax.nn.log_softmax(out.logits), ()
-
-        return in_chunks(some, images, 500)[0]
 
     def _best(self, rank, variables, alive, keep):
         """Keep the best of each group among the members alive."""

@@ -4,6 +4,9 @@ import jax
 from jax.experimental import multihost_utils
 
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import check_whole
+
+MOST = 2**16  # processes
 
 
 def start(
@@ -18,8 +21,9 @@ def start(
     given = [value is not None for value in (coordinator, processes, process)]
     if any(given) and not all(given):
         raise InputError("give all of --coordinator, --processes and --process, or none of them")
-    if processes is not None and not 0 <= (process or 0) < processes:
-        raise InputError(f"--process {process} must be within 0 and {processes - 1}")
+    if processes is not None and process is not None:
+        check_whole("--processes", processes, 1, MOST)
+        check_whole("--process", process, 0, processes - 1)
     try:
         # A lost process is noticed within seconds, and the others end instead of waiting for it.
         jax.distributed.initialize(coordinator, processes, process, heartbeat_timeout_seconds=30)

@@ -4,9 +4,10 @@ import codecs
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any, TypeVar
 
 import tyro
@@ -28,6 +29,7 @@ DISK = {
 }
 # What is printed for characters that ASCII lacks.
 PLAIN = {"×": "x", "–": "-", "−": "-", "…": "...", "±": "+-", "µ": "u", "≤": "<=", "≥": ">="}
+COLOUR, RULE = re.compile(r"\x1b\[[\d;]*m"), re.compile(r"^[─-]{3,}$", re.MULTILINE)
 HIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # may be words in a library's own error
 
 
@@ -113,13 +115,38 @@ def parse_options(
 
     `default` has the values of options that are not given, instead of the dataclass's own.
 
-    Raises: InputError for a value out of its range; SystemExit for other mistakes, and for --help.
+    Raises: InputError for an unknown option or a value that it cannot have; SystemExit for --help.
     """
     given = {} if default is None else {"default": default}
-    with ranges.deferred():
-        chosen = tyro.cli(options, args=arguments, prog=f"python -m {name}", **given)
+    said = io.StringIO()
+    try:
+        with ranges.deferred(), redirect_stderr(said):
+            chosen = tyro.cli(options, args=arguments, prog=f"python -m {name}", **given)
+    except SystemExit:
+        if reason := _in_one_line(said.getvalue()):
+            raise InputError(f"{reason} See python -m {name} --help") from None
+        print(said.getvalue(), end="", file=sys.stderr)
+        raise
+    print(said.getvalue(), end="", file=sys.stderr)
     ranges.require(chosen)
     return chosen
+
+
+def _in_one_line(box: str) -> str:
+    """Say what tyro's box of an error says; nothing if the text is no such box.
+
+    Of its parts, with rules between them, the first one is the error; another may suggest options.
+    """
+    box = COLOUR.sub("", box)
+    rows = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    parts = [part.split() for part in RULE.split("\n".join(rows))]
+    if "╭" not in box:  # plain: the title is a part of its own
+        parts = parts[1:]
+    reason = " ".join(parts[0]).rstrip(". ") if parts else ""
+    for words in parts[1:]:
+        if words[:3] == ["Perhaps", "you", "meant:"]:
+            return f"{reason}: did you mean {words[3]}?"
+    return reason and f"{reason}."
 
 
 def run_command(

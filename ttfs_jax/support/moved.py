@@ -56,7 +56,7 @@ _KEPT_THEIR_NAMES = {
     " ranges json_text memory devices",
     "network": "convolution layers dense timeline",
     "codes": "window encoding",
-    "training": "distillation fitting",
+    "training": "fitting",
     "tasks": "augmentation losses",
     "evaluation": "protocol",
     "population": "lanes distributed",

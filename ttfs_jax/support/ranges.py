@@ -1,4 +1,8 @@
-"""Ranges of options: one way to check them, one wording, and the option's name on a command."""
+"""Ranges of options: one way to check them, one wording, and the option's name on a command.
+
+A config is a frozen dataclass whose `__post_init__` calls `check` with the ranges of its fields;
+what their types allow is checked with them.
+"""
 
 import math
 import numbers
@@ -7,16 +11,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
 from ttfs_jax.support.errors import InputError
+
+
+class Allowed(Protocol):
+    """The values that a field may have; `str` says which, after "must be"."""
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value is allowed."""
+        ...
 
 
 @dataclass(frozen=True)
 class Range:
     """The finite numbers, or whole numbers, between two bounds."""
 
-    low: float
+    low: float = -math.inf
     high: float = math.inf
     without_low: bool = False
     without_high: bool = False
@@ -42,6 +56,8 @@ class Range:
 
     def __str__(self) -> str:
         low, high = f"{self.low:.12g}", f"{self.high:.12g}"
+        if self.low == -math.inf:
+            return "a whole number" if self.whole else "a finite number"
         if self.high == math.inf:
             text = f"above {low}" if self.without_low else f"at least {low}"
         elif self.without_high:
@@ -65,6 +81,23 @@ class OneOf:
     def __str__(self) -> str:
         *most, last = map(str, self.choices)
         return (f"{', '.join(most)} or {last}" if most else last) + self.why
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The values of one class."""
+
+    kind: type
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value is allowed."""
+        return isinstance(value, self.kind)
+
+    def __str__(self) -> str:
+        return f"of type {self.kind.__name__}"
+
+
+FLAG = OneOf((True, False))
 
 
 def at_least(low: float) -> Range:
@@ -107,24 +140,47 @@ class RangeError(ValueError):
     """A field of a config is out of its range; `field` may be that of a config inside, a.b."""
 
     def __init__(self, field: str, value: Any, wanted: object):
-        if isinstance(value, float) and not math.isfinite(value):
-            wanted = f"a finite number, {wanted}"
+        finite = "a finite number"
+        if isinstance(value, float) and not math.isfinite(value) and str(wanted) != finite:
+            wanted = f"{finite}, {wanted}"
         super().__init__(f"{field} must be {wanted}, not {value!r}")
         self.field, self.value, self.wanted = field, value, wanted
 
 
-def check(config: Any, *, within: str = "", **allowed: Range | OneOf) -> None:
-    """Check fields of a config by name, in its `__post_init__`.
+def check(config: Any, *, within: str = "", **allowed: Allowed) -> None:
+    """Check fields of a config by name, in its `__post_init__`; all others by their types.
 
+    Truth values, names of a `Literal`, configs inside and text have to be that; numbers are finite,
+    and whole where the type is `int`. `allowed` are the ranges of those of which less is allowed.
     `within` is the name, with a dot, by which the caller knows a config that it holds.
 
     Raises: RangeError, a ValueError, for the first value out of its range.
     """
     if _deferred.get():
         return
-    for name, values in allowed.items():
+    for name, values in (_by_type(type(config)) | allowed).items():
         if not values.holds(value := getattr(config, name)):
             raise RangeError(within + name, value, values)
+
+
+@cache
+def _by_type(kind: type) -> dict[str, Allowed]:
+    """Return what the types of a dataclass's fields allow, where they say."""
+    hints = get_type_hints(kind)
+    known = {field.name: _allowed(hints[field.name]) for field in fields(kind)}
+    return {name: values for name, values in known.items() if values is not None}
+
+
+def _allowed(hint: Any) -> Allowed | None:
+    simple: dict[Any, Allowed] = {bool: FLAG, int: Range(whole=True), float: Range()}
+    if hint in simple:
+        return simple[hint]
+    if get_origin(hint) is Literal:
+        return OneOf(get_args(hint))
+    if get_origin(hint) in (Union, UnionType):
+        inner = [_allowed(one) for one in get_args(hint) if one is not NoneType]
+        return optional(inner[0]) if len(inner) == 1 and isinstance(inner[0], Range) else None
+    return Instance(hint) if hint is str or is_dataclass(hint) else None
 
 
 @contextmanager
@@ -143,7 +199,7 @@ def option(name: str) -> str:
 
 
 def require(config: Any, *, within: str = "") -> None:
-    """Check a config and all configs in it, as their `__post_init__` would have.
+    """Check a config and all configs in it, as their `__post_init__` would have, and all types.
 
     Raises: InputError that names the option.
     """
@@ -151,6 +207,7 @@ def require(config: Any, *, within: str = "") -> None:
         if is_dataclass(value := getattr(config, field.name)):
             require(value, within="" if field.name == "config" else f"{within}{field.name}.")
     try:
+        check(config)
         getattr(config, "__post_init__", lambda: None)()
     except RangeError as error:
         name = option(within + error.field)

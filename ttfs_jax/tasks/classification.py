@@ -46,14 +46,10 @@ class Classification:
         """Change the images: shifted or mirrored, an image is of the same class."""
         return augment(images, key, **options), targets
 
-    def blendable(self, targets: jax.Array, *, outputs: int) -> jax.Array:
-        """Return shares of the classes: [B] -> [B, K]."""
-        return jax.nn.one_hot(targets, outputs)
-
     def loss(
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
     ) -> jax.Array:
-        """Return the mean cross-entropy: potentials [B, K], labels [B] or shares [B, K] -> []."""
+        """Return the mean cross-entropy: potentials [B, K], labels [B] -> []."""
         return cross_entropy(
             potentials, targets, smoothing=recipe.label_smoothing, class_weights=weights
         )

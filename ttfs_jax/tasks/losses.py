@@ -17,19 +17,12 @@ def cross_entropy(
 ) -> jax.Array:
     """Return the mean cross-entropy of output potentials.
 
-    Σ_b w_b L_b / B with w_b the weight of sample b's class, 1 by default. A sample of several
-    classes has the loss Σ_k y_k w_k L_k, y_k being its share of class k.
+    Σ_b w_b L_b / B with w_b the weight of sample b's class, 1 by default.
 
-    Shapes: logits [B, K], labels [B] or shares of the classes [B, K], class_weights [K] -> [].
-    `smoothing` spreads that share over all classes.
+    Shapes: logits [B, K], labels [B], class_weights [K] -> []. `smoothing` is the share of the
+    target that is spread over all classes.
     Source: label smoothing, Szegedy et al. 2016 (arXiv:1512.00567).
     """
-    if labels.ndim == logits.ndim:
-        surprise = -jax.nn.log_softmax(logits)
-        spread = surprise.mean(-1, keepdims=True)
-        errors = (1.0 - smoothing) * surprise + smoothing * spread  # [B, K], for each class
-        shares = labels if class_weights is None else labels * class_weights[None]
-        return (shares * errors).sum(-1).mean()
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
     errors = optax.softmax_cross_entropy(logits, targets)
     if class_weights is not None:

@@ -33,8 +33,8 @@ class Regression:
     metrics: ClassVar[Mapping[str, bool]] = MappingProxyType({"mse": False, "psnr": True})
 
     def check(self, recipe: Any) -> None:
-        """Raise InputError for options about classes: balanced, distil, label_smoothing."""
-        unused = {"balanced": False, "distil": 0.0, "label_smoothing": type(recipe).label_smoothing}
+        """Raise InputError for options about classes: balanced, label_smoothing."""
+        unused = {"balanced": False, "label_smoothing": type(recipe).label_smoothing}
         for option, default in unused.items():
             if getattr(recipe, option) != default:
                 raise InputError(f"{option} is about classes: leave it at {default} in regression")
@@ -45,18 +45,10 @@ class Regression:
     def augment(
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Change image and target in the same way; they have the same height and width.
-
-        Only the image has parts erased: the target is what should be there.
-        """
-        erase = options.pop("erase", 0.0)
+        """Change image and target in the same way; they have the same height and width."""
         channels = images.shape[-1]
         together = augment(jnp.concatenate([images, targets], -1), key, **options)
-        return augment(together[..., :channels], key, erase=erase), together[..., channels:]
-
-    def blendable(self, targets: jax.Array, *, outputs: int) -> jax.Array:
-        """Return the targets, which can be blended as they are."""
-        return targets
+        return together[..., :channels], together[..., channels:]
 
     def loss(
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any

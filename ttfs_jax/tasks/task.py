@@ -46,10 +46,6 @@ class Task(Protocol):
         """Change a batch at random so that the targets stay right; see `augmentation.augment`."""
         ...
 
-    def blendable(self, targets: jax.Array, *, outputs: int) -> jax.Array:
-        """Return targets of which a weighted mean makes sense, for `augmentation.mixup`."""
-        ...
-
     def loss(
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
     ) -> jax.Array:

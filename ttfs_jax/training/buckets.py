@@ -56,8 +56,8 @@ class BucketTraining:
     ) -> tuple[list[TrainState], np.ndarray]:
         """Run one pass for the members `alive`; the others stay as they are.
 
-        `seeds` [P]; `shared` is (images, labels) or (images, labels, teacher's logits). Returns
-        the states and the mean losses [P], NaN for members that did not train.
+        `seeds` [P]; `shared` is (images, labels). Returns the states and the mean losses [P], NaN
+        for members that did not train.
         """
         if not self.programs:
             self._compile(states, seeds, shared)
@@ -83,7 +83,7 @@ class BucketTraining:
     def finish(self, states: list[TrainState]) -> Variables:
         """Put the outcome of all members together in the maximal shape: [P, ...]."""
         parts = [
-            embed(state.final, shape, self._spec)
+            embed(state.variables, shape, self._spec)
             for state, shape in zip(states, self.buckets, strict=True)
         ]
         order = np.argsort(np.concatenate(list(self.buckets.values())))
@@ -117,9 +117,8 @@ def one_pass(recipe: Train) -> Callable[[Any, tuple], tuple[TrainState, jax.Arra
 
     def run(member, shared):
         state, architecture, seed = member
-        images, labels, *teacher = shared
-        options = {"teacher": teacher[0]} if teacher else {}
-        return recipe.epoch(state, architecture, images, labels, seed, **options)
+        images, labels = shared
+        return recipe.epoch(state, architecture, images, labels, seed)
 
     return run
 

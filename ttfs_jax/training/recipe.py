@@ -16,14 +16,10 @@ from ttfs_jax.network.layers import layer_of, with_layer
 from ttfs_jax.network.masked import Network, Output, Variables
 from ttfs_jax.support.devices import multiply_in
 from ttfs_jax.tasks import Task, find_task
-from ttfs_jax.tasks.augmentation import mixup
 from ttfs_jax.tasks.losses import activity
 from ttfs_jax.training.batches import batch_order
 from ttfs_jax.training.config import TrainConfig
-from ttfs_jax.training.distillation import Teacher, divergence
-from ttfs_jax.training.optimiser import averaged, make_optimiser
-
-TINY = 1e-30  # keeps the logarithm of a probability finite
+from ttfs_jax.training.optimiser import make_optimiser
 
 
 @struct.dataclass
@@ -33,15 +29,6 @@ class TrainState:
     variables: Variables
     optimiser: optax.OptState
     epoch: jax.Array  # []
-    average: dict | None = None  # moving average of `params`, if the recipe has one
-
-    @property
-    def final(self) -> Variables:
-        """Give the variables that training ends with: the average, or else the last ones.
-
-        Only weights are averaged: windows stay the last ones, which hold all activations.
-        """
-        return self.variables if self.average is None else self.variables | {"params": self.average}
 
 
 class Train(NamedTuple):
@@ -84,15 +71,12 @@ def make_train(
     dispatch. `samples` N is known beforehand; `shift` (pixels) and `flip` are how images are
     augmented. In the `relu` code norms use batch statistics; in other codes the (folded) network
     is trained through its spikes, such as quantised spike times, and windows grow with the
-    activations, to `window_margin` times the largest. The outcome is `state.final`.
-
-    With `config.distil`, `epoch` also takes `teacher=`, see `distillation.Teacher`: a function is
-    evaluated on the augmented batch; logits [N, K] are looked up, and blended by `mixup` as
-    probabilities. Under `jit` it must be an argument.
+    activations, to `window_margin` times the largest. The outcome is
+    `state.variables`.
 
     Raises: ValueError when the data do not fill one batch; InputError for an unknown code or task,
-    or an option that the task cannot use; by `epoch`, ValueError without a teacher where one is
-    wanted, or for products in bfloat16 on a CPU.
+    or an option that the task cannot use; by `epoch`, ValueError for products in bfloat16
+    on a CPU.
     Source: training with adjusted windows, Stanojevic et al. 2024 (arXiv:2306.08744).
     """
     if samples < config.batch_size:
@@ -106,7 +90,7 @@ def make_train(
         samples=samples,
         code=find_code(code),
         task=task,
-        augmentation={"shift": shift, "flip": flip, "erase": config.erase},
+        augmentation={"shift": shift, "flip": flip},
         window_margin=window_margin,
         optimiser=make_optimiser(config, steps),
     )
@@ -128,13 +112,10 @@ class _Recipe:
 
     def init(self, variables: Variables) -> TrainState:
         """Begin training from these variables."""
-        average = self.config.average
         return TrainState(
             variables=variables,
             optimiser=self.optimiser.init(variables["params"]),
             epoch=jnp.zeros((), jnp.int32),
-            # A copy, as both may be donated.
-            average=jax.tree.map(jnp.copy, variables["params"]) if average else None,
         )
 
     def epoch(
@@ -144,13 +125,9 @@ class _Recipe:
         images: jax.Array,
         targets: jax.Array,
         seed: jax.Array,
-        *,
-        teacher: Teacher | None = None,
     ) -> tuple[TrainState, jax.Array]:
         """Run one pass over the data."""
         config = self.config
-        if config.distil and teacher is None:
-            raise ValueError(f"distil {config.distil} needs a teacher")
         if not config.quantised:
             architecture = architecture.replace(time_bits=jnp.zeros_like(architecture.time_bits))
         key = jax.random.fold_in(jax.random.key(seed), state.epoch)
@@ -160,10 +137,10 @@ class _Recipe:
         weights = self.task.weights(targets, outputs=outputs, recipe=config)
 
         def step(carry, inputs):
-            variables, moments, average = carry
+            variables, moments = carry
             index, number = inputs
             key = jax.random.fold_in(key_augment, number)
-            batch = self._batch(images, targets, index, key, teacher)
+            batch = self.task.augment(images[index], targets[index], key, **self.augmentation)
             with multiply_in(config.products):
                 (value, out), gradient = jax.value_and_grad(self._loss, has_aux=True)(
                     variables["params"], variables, architecture, weights, *batch
@@ -173,38 +150,16 @@ class _Recipe:
             if self.code.folded and config.grow_windows:
                 grown = grow_windows(variables["windows"], out, margin=self.window_margin)
                 variables = variables | {"windows": grown}
-            if config.average:
-                done = state.epoch * order.shape[0] + number + 1
-                average = averaged(average, variables["params"], done, decay=config.average)
-            return (variables, moments, average), value
+            return (variables, moments), value
 
-        (variables, moments, average), losses = jax.lax.scan(
+        (variables, moments), losses = jax.lax.scan(
             step,
-            (state.variables, state.optimiser, state.average),
+            (state.variables, state.optimiser),
             (order, jnp.arange(order.shape[0])),
         )
-        return TrainState(variables, moments, state.epoch + 1, average), losses.mean()
+        return TrainState(variables, moments, state.epoch + 1), losses.mean()
 
-    def _batch(self, images, targets, index, key, teacher):
-        """Take the samples `index` [B] and change them at random; with what a teacher says."""
-        config = self.config
-        batch, wanted = self.task.augment(images[index], targets[index], key, **self.augmentation)
-        taught = None
-        if config.distil and not callable(teacher):
-            taught = jnp.asarray(teacher)[index]
-        if config.mixup:
-            shares = self.task.blendable(wanted, outputs=self.network.plan.classes)
-            probabilities = None if taught is None else jax.nn.softmax(taught)
-            # 0 to 2 are the keys of `augment`.
-            key = jax.random.fold_in(key, 3)
-            together = (batch, shares, probabilities)
-            batch, wanted, probabilities = mixup(together, key, alpha=config.mixup)
-            taught = None if probabilities is None else jnp.log(probabilities + TINY)
-        if config.distil and callable(teacher):
-            taught = teacher(batch)
-        return batch, wanted, taught
-
-    def _loss(self, params, variables, architecture, weights, images, targets, taught):
+    def _loss(self, params, variables, architecture, weights, images, targets):
         """Return the loss of a batch, and all that the network returned."""
         config = self.config
         out = self.network.apply(
@@ -215,7 +170,4 @@ class _Recipe:
             batch_statistics=not self.code.folded,
         )
         error = self.task.loss(out.logits, targets, weights=weights, recipe=config)
-        if config.distil:
-            apart = divergence(out.logits, taught, temperature=config.temperature)
-            error = (1.0 - config.distil) * error + config.distil * apart
         return error + config.activity_penalty * activity(out.layers), out
