@@ -122,6 +122,27 @@ def parse_options(
     return chosen
 
 
+def parse_some_options(
+    arguments: list[str], *, name: str, default: Options
+) -> tuple[Options, list[str]]:
+    """Read options of the module `name` that others depend on; return them, and what is left.
+
+    `default` is a dataclass with the values of options that are not given.
+
+    Raises: InputError for a value out of its range; SystemExit for one that cannot be read.
+    """
+    with ranges.deferred():
+        chosen, rest = tyro.cli(
+            type(default),
+            args=arguments,
+            prog=f"python -m {name}",
+            default=default,
+            return_unknown_args=True,
+        )
+    ranges.require(chosen)
+    return chosen, rest
+
+
 def run_command(
     name: str,
     options: type,
