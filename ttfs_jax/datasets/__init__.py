@@ -15,6 +15,8 @@ from ttfs_jax.datasets.base import (
     check,
 )
 from ttfs_jax.datasets.eye.dataset import ClipConfig, EyeConfig
+from ttfs_jax.datasets.own import npz
+from ttfs_jax.datasets.own.samples import OwnOptions
 from ttfs_jax.support.errors import InputError, unknown
 from ttfs_jax.support.ranges import RangeError, check_seed
 
@@ -24,6 +26,7 @@ DATASETS: dict[str, DatasetEntry] = {
     "see": DatasetEntry(eye_see.load, eye_see.SeeOptions),
     "digits": DatasetEntry(digits.load),
     "fashion-mnist": DatasetEntry(fashion_mnist.load, fashion_mnist.FashionMnistOptions),
+    "npz": DatasetEntry(npz.load, OwnOptions),
 }
 
 __all__ = [
