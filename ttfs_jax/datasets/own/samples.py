@@ -67,10 +67,10 @@ def to_dataset(
     Raises: InputError for a single class, a class without samples, too few samples or people to
     split, and a person in two parts.
     """
-    check_classes(samples.labels, samples.classes)
+    check_classes(samples.labels, samples.classes, samples.problems)
     kept, doubles = without_doubles(samples)
     samples = take(samples, kept)
-    check_classes(samples.labels, samples.classes)
+    check_classes(samples.labels, samples.classes, doubles)
     indices = choose_parts(
         samples.labels, samples.classes, samples.parts, samples.subjects, seed=seed
     )
@@ -132,15 +132,23 @@ def listed(values: Sequence[Any] | np.ndarray) -> str:
     return f"{shown}, ..." if len(values) > SHOWN else shown
 
 
-def check_classes(labels: np.ndarray, classes: tuple[str, ...]) -> None:
-    """Check that there are two classes or more, each with samples. Raises: InputError."""
+def check_classes(
+    labels: np.ndarray, classes: tuple[str, ...], problems: Sequence[str] = ()
+) -> None:
+    """Check that there are two classes or more, each with samples.
+
+    Raises: InputError, with the first of the `problems`, which may be why samples are missing.
+    """
     if len(set(classes)) != len(classes):
         raise InputError(f"class names occur twice: {', '.join(classes)}; name each once")
     if len(classes) < 2:
         raise InputError(f"there is one class only, {', '.join(classes)}: give at least two")
     empty = [name for n, name in enumerate(classes) if not (labels == n).any()]
     if empty:
-        raise InputError(f"no samples of class {listed(empty)}: add some, or leave the class out")
+        why = f" ({problems[0]})" if problems else ""
+        raise InputError(
+            f"no samples of class {listed(empty)}{why}: add some, or leave the class out"
+        )
 
 
 def to_labels(
