@@ -98,7 +98,8 @@ def reports(
 
 def compare_all(arguments: Arguments) -> dict:
     """Do what the `arguments` ask for: JSON values, the largest of all architectures."""
-    data = datasets.load(arguments.data, data_dir=arguments.data_dir)
+    given = {} if arguments.data_dir is None else {"data_dir": arguments.data_dir}
+    data = datasets.load(arguments.data, **given)
     space = make_space("conv", data.image_shape, len(data.classes))
     network = Network(space.spec)
     variables = train(network, space, data, arguments.epochs, arguments.seed)

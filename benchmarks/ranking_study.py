@@ -25,7 +25,7 @@ from search.spaces.registry import make_space
 from search.strategies.inherited.scores import Scores, make_evaluator
 from search.strategies.inherited.strategy import train_supernet
 from ttfs_jax import datasets
-from ttfs_jax.datasets import Dataset, EyeConfig, Split
+from ttfs_jax.datasets import Dataset, Split
 from ttfs_jax.network.counts import count
 from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.population.program import PopulationConfig
@@ -80,7 +80,7 @@ def run_config(data: str, study: StudyConfig) -> Config:
         data=data,
         space="conv-wide",
         seed=study.seed,
-        eye=EyeConfig(),
+        data_options=datasets.make_options(data),
         supernet=SupernetConfig(train=TrainConfig(epochs=40, batch_size=256), paths=4),
         evolution=EvolutionConfig(population=study.architectures, generations=1),
         retrain=RetrainConfig(
@@ -242,5 +242,5 @@ def study(data: str, config: StudyConfig, folder: Path, console: Console) -> dic
     `config` says how large it is; the `console` shows how far it is.
     """
     run = run_config(data, config)
-    loaded = datasets.load(run.data, split_seed=run.split_seed, eye=run.eye)
+    loaded = datasets.load(run.data, run.data_options, split_seed=run.split_seed)
     return Study(run, config, loaded, folder).run(console)

@@ -46,16 +46,17 @@ class Arguments:
 
 
 def _simulated(config: Config) -> tuple[str, Recordings, np.ndarray]:
-    eye = config.eye
+    eye = config.data_options.eye
     pair = simulated.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
     return "simulated eye data", *pair
 
 
 def _see(config: Config) -> tuple[str, Recordings, np.ndarray]:
-    if config.data_dir is None:
+    options = config.data_options
+    if options.data_dir is None:
         raise InputError("the run names no folder of SEE: make it anew with --data-dir")
-    real = recordings.read_see(config.data_dir, size=config.eye.size)
-    return "SEE", real, recordings.read_see_light(config.data_dir, size=config.eye.size)
+    real = recordings.read_see(options.data_dir, size=options.eye.size)
+    return "SEE", real, recordings.read_see_light(options.data_dir, size=options.eye.size)
 
 
 READERS = {"eye": _simulated, "see": _see}
@@ -128,7 +129,7 @@ def compare(arguments: Arguments) -> dict:
     configs = [read_config(run) for run in arguments.runs]
     first = configs[0]
     for run, config in zip(arguments.runs, configs, strict=True):
-        same = ("data", "data_dir", "split_seed", "eye")
+        same = ("data", "data_options", "split_seed")
         if any(getattr(config, name) != getattr(first, name) for name in same):
             raise InputError(f"{run} has other data, clips or split than {arguments.runs[0]}")
     results = [read_metrics(run) for run in arguments.runs]
@@ -136,14 +137,15 @@ def compare(arguments: Arguments) -> dict:
         if "best" not in metrics:
             raise InputError(f"{run} is a run of --space xylo: name one of another space")
     name, whole, light = load(first)
-    parts = draw_parts(whole, first.eye, seed=first.split_seed)
+    eye = first.data_options.eye
+    parts = draw_parts(whole, eye, seed=first.split_seed)
     source = to_source(whole, light, np.unique(parts["train"].sequence))
     seen = []
     for seed in arguments.seeds:
         model, variables = train(
             arguments.out / f"seed_{seed}",
             source,
-            first.eye,
+            eye,
             classes=len(whole.classes),
             epochs=arguments.epochs,
             seed=seed,
@@ -153,7 +155,7 @@ def compare(arguments: Arguments) -> dict:
     return {
         "benchmark": "seen_baseline",
         "dataset": name,
-        "size": first.eye.size,
+        "size": eye.size,
         "epochs": arguments.epochs,
         "seen": seen,
         "ttfs": [

@@ -78,7 +78,7 @@ def _yin_yang(_: Path | None) -> Task:
 
 
 def _fashion_mnist(data_dir: Path | None) -> Task:
-    data = fashion_mnist.load(data_dir=data_dir)
+    data = fashion_mnist.load(fashion_mnist.FashionMnistOptions(data_dir))
     splits = (data.train, data.validation, data.test)
     parts = [on_device(image_times(part.images), part.labels) for part in splits]
     recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05)

@@ -18,7 +18,8 @@ CHIP, STACK = "ttfs-jax chip network 1", "ttfs-jax dense stack 1"
 SHIFTS = ("shift_in", "shift_rec", "shift_out")
 
 
-def _package() -> Any:
+def nir_package() -> Any:
+    """Import the package. Raises: InputError that names the extra if it is not installed."""
     try:
         import nir
     except ImportError as error:
@@ -47,7 +48,7 @@ def to_nir(network: ChipNetwork, *, dt: float = 1e-3) -> Any:
 
     Raises: InputError for a network that no chip could hold, dt ≤ 0, or without the package.
     """
-    nir, net = _package(), check(network)
+    nir, net = nir_package(), check(network)
     _require_time(dt)
     channels, _, outputs, synapses = net.sizes
     nodes: dict[str, Any] = {"input": nir.Input(np.array([channels]))}
@@ -116,7 +117,7 @@ def from_nir(graph: Any) -> ChipNetwork:
     Raises: InputError for a graph of another tool, which names what is missing; for one that was
     changed so that no chip network computes the same; or without the package.
     """
-    nir = _package()
+    nir = nir_package()
     dt, shifts = _read_metadata(graph)
     readout = _node(graph, "readout", nir.CubaLIF)
     if isinstance(graph.nodes.get("hidden"), nir.LIF):
@@ -150,7 +151,7 @@ def from_nir(graph: Any) -> ChipNetwork:
             alias=graph.metadata.get("alias"),
         )
     )
-    _require_same(graph, to_nir(network, dt=dt))
+    require_same(graph, to_nir(network, dt=dt), "a chip network")
     return network
 
 
@@ -183,17 +184,17 @@ def _dash(tau, dt, name):
     return bits
 
 
-def _require_same(graph: Any, expected: Any) -> None:
-    """Refuse a graph that holds anything that the imported network does not."""
+def require_same(graph: Any, expected: Any, kind: str) -> None:
+    """Refuse a graph that is said to be of a kind but holds anything else than the one expected."""
     if set(map(tuple, graph.edges)) != set(expected.edges):
-        raise InputError("the graph's edges are not those of a chip network")
+        raise InputError(f"the graph's edges are not those of {kind}")
     for name in {*graph.nodes, *expected.nodes}:
         theirs, ours = (
             g.nodes[name].to_dict() if name in g.nodes else {} for g in (graph, expected)
         )
         for key in ours.keys() - {"metadata"}:
             if key not in theirs or not np.array_equal(theirs[key], ours[key]):
-                raise InputError(f"{key} of node {name!r} is nothing that the chip computes with")
+                raise InputError(f"{key} of node {name!r} is nothing that {kind} has")
 
 
 def dense_to_nir(layers: Sequence[Dense], windows: Sequence[Any]) -> Any:
@@ -213,7 +214,7 @@ def dense_to_nir(layers: Sequence[Dense], windows: Sequence[Any]) -> Any:
 
     Raises: InputError for windows that do not fit the layers, NaN, or without the package.
     """
-    nir = _package()
+    nir = nir_package()
     lengths = np.asarray([float(window) for window in windows])
     if len(lengths) != len(layers) - 1 or not (np.isfinite(lengths) & (lengths > 0)).all():
         raise InputError(
@@ -247,7 +248,7 @@ def save_nir(path: Path, graph: Any) -> None:
 
     Raises: InputError if something is there already, or without the package.
     """
-    nir, path = _package(), Path(path)
+    nir, path = nir_package(), Path(path)
     if path.exists():
         raise InputError(f"{path} exists: choose another file")
     temporary = path.with_name(f".{path.name}.new")
@@ -261,7 +262,7 @@ def load_nir(path: Path) -> Any:
     Raises: InputError for a file that is missing, cut short or no NIR graph, or without the
     package.
     """
-    nir, path = _package(), Path(path)
+    nir, path = nir_package(), Path(path)
     if not path.is_file():
         raise InputError(f"{path} is not there: name a file written by save_nir")
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from search.config import Config
 from search.loop import algorithms
@@ -10,20 +10,12 @@ from search.loop.genes import Genes
 from search.retraining import registry as retraining
 from search.spaces.registry import look_up
 from search.strategies import registry as strategies
-from ttfs_jax.datasets import Dataset
+from ttfs_jax.datasets import DATASETS, Dataset
 from ttfs_jax.support.devices import multiply_in
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import option
+from ttfs_jax.support.ranges import inside, option
 from ttfs_jax.training.recipe import TrainConfig
 
-SIMULATED = ("eye.subjects", "eye.simulator_seed")
-# Options that have no effect, by data set; see `SpaceEntry.idle` for those of a space.
-IDLE_WITH_DATA = {
-    "eye": ("data_dir",),
-    "see": SIMULATED,
-    "digits": ("data_dir", "eye"),
-    "fashion-mnist": ("eye",),
-}
 WEIGHTS = ("evolution.war_weight", "evolution.synops_penalty")  # of the score `fitness`
 
 
@@ -38,8 +30,8 @@ def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, 
             getattr(old, field.name),
             getattr(new, field.name),
         )
-        if is_dataclass(before):
-            yield from differences(before, after, within=f"{name}.")
+        if is_dataclass(before) and type(before) is type(after):
+            yield from differences(before, after, within=inside(field.name, within))
         elif before != after:
             yield name, before, after
 
@@ -47,19 +39,21 @@ def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, 
 def refuse_changes(saved: Config, wanted: Config) -> None:
     """Refuse to go on with a run under another config. Raises: InputError naming an option."""
     for name, old, new in differences(saved, wanted):
-        raise InputError(
-            f"{option(name)} {new} differs from the {old} this run began with: leave the option "
-            "out, or start a new run by --run-dir"
-        )
+        raise changed(name, old, new)
+
+
+def changed(name: str, old: Any, new: Any) -> InputError:
+    """Make the error for a field that has another value than when the run began."""
+    return InputError(
+        f"{option(name)} {new} differs from the {old} this run began with: leave the option "
+        "out, or start a new run by --run-dir"
+    )
 
 
 def refuse_idle_options(defaults: Config, config: Config) -> None:
-    """Refuse options that data set, space or goal have no use for. Raises: InputError."""
+    """Refuse options that space or goal have no use for. Raises: InputError."""
     changed = [name for name, _, _ in differences(defaults, config)]
-    causes = {
-        f"--space {config.space}": look_up(config.space).idle,
-        f"--data {config.data}": IDLE_WITH_DATA.get(config.data, ()),
-    }
+    causes = {f"--space {config.space}": look_up(config.space).idle}
     if "fitness" not in config.objectives.split(","):
         causes[f"--objectives {config.objectives}"] = WEIGHTS
     for cause, idle in causes.items():
@@ -67,6 +61,30 @@ def refuse_idle_options(defaults: Config, config: Config) -> None:
             for name in changed:
                 if name == group or name.startswith(f"{group}."):
                     raise InputError(f"{option(name)} has no effect with {cause}: leave it out")
+
+
+def option_names(kind: Any, *, within: str = "") -> set[str]:
+    """List the options of a config's class, `--a.b` for b of a config a in it."""
+    names = set()
+    for name, hint in get_type_hints(kind).items():
+        if is_dataclass(hint):
+            names |= option_names(hint, within=inside(name, within))
+        else:
+            names.add(option(within + name))
+    return names
+
+
+def refuse_foreign_options(arguments: list[str], data: str) -> None:
+    """Refuse arguments that are options of another data set than `data`. Raises: InputError."""
+    owners = {name: option_names(entry.options) for name, entry in DATASETS.items()}
+    for argument in arguments:
+        name = argument.partition("=")[0].replace("_", "-")
+        others = [owner for owner, names in owners.items() if name in names]
+        if others and data not in others:
+            raise InputError(
+                f"{name} has no effect with --data {data}: leave it out; it is an option of --data "
+                + " or ".join(others)
+            )
 
 
 def check_options(config: Config, *, new: bool) -> None:

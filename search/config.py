@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -11,8 +11,10 @@ from hardware.targets import TARGETS, target
 from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search.loop.run_directory import RunDirectory
-from ttfs_jax.datasets import EyeConfig
+from ttfs_jax.datasets import DATASETS, Options, look_up, make_options
+from ttfs_jax.datasets.base import NO_OPTIONS
 from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
 from ttfs_jax.training.dense import DenseTrainConfig
 from ttfs_jax.training.recipe import TrainConfig
@@ -204,11 +206,8 @@ class Config:
     retrained, converted to spike times exactly, fine-tuned, and measured once on test data.
     """
 
-    data: Literal["eye", "see", "digits", "fashion-mnist"] = "eye"
-    """Data set: simulated eyes, real eyes (SEE, needs --data-dir), handwritten digits (come with
-    scikit-learn) or Fashion-MNIST (IDX files)."""
-    data_dir: Path | None = None
-    """Folder of the data files, where the data set needs one."""
+    data: Annotated[str, tyro.conf.arg(metavar="|".join(DATASETS))] = "eye"
+    """Data set, see docs/data.md; it has options of its own, which `--data NAME --help` lists."""
     preset: Literal["smoke", "default", "full"] = "default"
     """How long to search and train; every other option can still be set on its own."""
     space: str = "conv"
@@ -224,8 +223,8 @@ class Config:
     """Seed of everything random but the split, 0 to 2^32 - 1."""
     split_seed: int = 0
     """Seed of the train / validation / test split, 0 to 2^32 - 1."""
-    eye: EyeConfig = EyeConfig()
-    """How recordings of eyes become images (`eye` and `see`)."""
+    data_options: Annotated[Options, tyro.conf.arg(name="")] = NO_OPTIONS
+    """Options of the data set, of its own class; left out, those it has by default."""
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
@@ -234,14 +233,35 @@ class Config:
 
     def __post_init__(self):
         check(self, seed=SEED, split_seed=SEED)
-        check(self.eye, within="eye.", simulator_seed=SEED)
+        kind = look_up(self.data).options
+        if self.data_options == NO_OPTIONS:
+            object.__setattr__(self, "data_options", make_options(self.data))
+        if type(self.data_options) is not kind:
+            raise InputError(
+                f"data_options of the data set {self.data} must be a {kind.__name__}: take the "
+                f"config from search.preset({self.data!r}, ...)"
+            )
         target(self.target)  # raises for an unknown one
 
 
 def from_dict(values: dict) -> Config:
     """Turn saved JSON values back into a config. Raises TypeError for unknown keys."""
-    config = _build(Config, values if "limits" in values else _with_limits(values))
-    return dataclasses.replace(config, data_dir=Path(config.data_dir) if config.data_dir else None)
+    values = values if "limits" in values else _with_limits(values)
+    values = values if "data_options" in values else _with_data_options(values)
+    options = _build(look_up(values["data"]).options, values["data_options"])
+    return _build(Config, values | {"data_options": options})
+
+
+def _with_data_options(values: dict) -> dict:
+    """Turn values saved when every data set had the options of all into today's."""
+    rest = {name: values[name] for name in values.keys() - {"eye", "data_dir"}}
+    options = {}
+    for name, hint in get_type_hints(look_up(values["data"]).options).items():
+        value = values[name]
+        if dataclasses.is_dataclass(hint):
+            value = {field.name: value[field.name] for field in dataclasses.fields(hint)}
+        options[name] = value
+    return rest | {"data_options": options}
 
 
 def _with_limits(values: dict) -> dict:
@@ -266,10 +286,17 @@ def _build(kind: Any, values: dict) -> Any:
     for name in values.keys() & gone.keys():
         if values[name] != gone[name]:
             raise ValueError(f"{name} {values[name]} is an option that this version lacks")
-    return kind(
-        **{
-            name: _build(hints[name], value) if dataclasses.is_dataclass(hints.get(name)) else value
-            for name, value in values.items()
-            if name not in gone
-        }
-    )
+    kept = {name: value for name, value in values.items() if name not in gone}
+    return kind(**{name: _restored(hints.get(name), value) for name, value in kept.items()})
+
+
+def _restored(hint: Any, value: Any) -> Any:
+    """Give a JSON value the type that a field has: a config, a path or a tuple."""
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _build(hint, value)
+    kinds = (hint, *get_args(hint))
+    if isinstance(value, str) and Path in kinds:
+        return Path(value)
+    if isinstance(value, list) and any(get_origin(kind) is tuple for kind in kinds):
+        return tuple(value)
+    return value

@@ -9,16 +9,17 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from search.checks import refuse_changes, refuse_idle_options
+from search.budget import TYPICAL, size_of
+from search.checks import changed, refuse_changes, refuse_foreign_options, refuse_idle_options
 from search.config import PRESETS, Config, read_config
 from search.pipeline import run
-from search.presets import preset
+from search.presets import SCHEDULES, data_options, preset
 from search.result import Result
 from search.spaces.registry import SPACES
-from ttfs_jax import datasets
+from ttfs_jax.datasets import DATASETS, Dataset, load
 from ttfs_jax.population import distributed
 from ttfs_jax.support import compilation_cache
-from ttfs_jax.support.command import console, one_line_errors, parse_options
+from ttfs_jax.support.command import console, one_line_errors, parse_options, parse_some_options
 from ttfs_jax.support.devices import missing_platform, use_every_core
 from ttfs_jax.support.errors import InputError, unknown
 
@@ -64,8 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def execute(arguments: list[str], screen: Console) -> Result:
     """Parse, set up the devices, and run."""
-    command = parse(arguments)
     use_every_core()
+    command, loaded = parse_and_load(arguments)
     if command.distributed:
         distributed.start(
             coordinator=command.coordinator, processes=command.processes, process=command.process
@@ -76,6 +77,7 @@ def execute(arguments: list[str], screen: Console) -> Result:
     compilation_cache.enable()
     return run(
         command.config,
+        loaded=loaded,
         run_dir=command.resume or command.run_dir,
         resume=command.resume is not None,
         screen=screen,
@@ -83,31 +85,27 @@ def execute(arguments: list[str], screen: Console) -> Result:
 
 
 def parse(arguments: list[str]) -> Command:
+    """Turn arguments into a command, as `parse_and_load` does, without the data."""
+    return parse_and_load(arguments)[0]
+
+
+def parse_and_load(arguments: list[str]) -> tuple[Command, Dataset | None]:
     """Turn arguments into a command; some options set the defaults of others.
 
-    Those are `--preset`, `--data`, `--space`, `--objectives` and `--resume`.
+    Those are `--preset`, `--data` and its own options, `--space`, `--objectives` and `--resume`.
+    Where the defaults follow from the size of the data, these are read, and returned.
 
     Raises: InputError for an unknown preset or data set, a folder that holds no run, an option out
-    of its range or without effect, and one that differs from those of the run to go on with.
+    of its range or without effect, one that differs from those of the run to go on with, and data
+    that cannot be read.
     """
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("preset", "data", "resume", "space", "objectives"):
-        early.add_argument(f"--{name}", nargs="?")
-    known, _ = early.parse_known_args(arguments)
-    saved = read_config(Path(known.resume)) if known.resume else None
-    for option, value, choices in (
-        ("preset", known.preset, PRESETS),
-        ("data", known.data, datasets.NAMES),
-        ("space", known.space, SPACES),
-    ):
-        if value is not None and value not in choices:
-            raise unknown(f"--{option}", value, choices)
-    default = saved or preset(
-        known.data or Config.data,
-        known.preset or "default",
-        space=known.space,
-        objectives=known.objectives,
-    )
+    early = _early(arguments)
+    saved = read_config(Path(early.resume)) if early.resume else None
+    if saved is not None and early.data not in (None, saved.data):
+        raise changed("data", saved.data, early.data)
+    data = saved.data if saved else early.data or Config.data
+    refuse_foreign_options(arguments, data)
+    default, loaded = (saved, None) if saved else _defaults(arguments, early, data)
     command = parse_options(
         Command, arguments, name="search.evolve", default=Command(config=default)
     )
@@ -122,7 +120,44 @@ def parse(arguments: list[str]) -> Command:
         refuse_changes(saved, command.config)
     else:
         refuse_idle_options(default, command.config)
-    return command
+    same = loaded is not None and command.config.split_seed == Config.split_seed
+    return command, loaded if same else None
+
+
+def _early(arguments: list[str]) -> argparse.Namespace:
+    """Read the options that others depend on. Raises: InputError for an unknown name."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("preset", "data", "resume", "space", "objectives"):
+        parser.add_argument(f"--{name}", nargs="?")
+    early, _ = parser.parse_known_args(arguments)
+    for option, value, choices in (
+        ("preset", early.preset, PRESETS),
+        ("data", early.data, DATASETS),
+        ("space", early.space, SPACES),
+    ):
+        if value is not None and value not in choices:
+            raise unknown(f"--{option}", value, choices)
+    return early
+
+
+def _defaults(
+    arguments: list[str], early: argparse.Namespace, data: str
+) -> tuple[Config, Dataset | None]:
+    """Return what options have that are not given, and the data if they had to be read for it."""
+    name, loaded, size = early.preset or "default", None, None
+    wants_help = bool({"-h", "--help"} & {*arguments})
+    options, _ = parse_some_options(
+        [argument for argument in arguments if argument not in ("-h", "--help")],
+        name="search.evolve",
+        default=data_options(data, name),
+    )
+    if (data, name) not in SCHEDULES:
+        loaded = None if wants_help else load(data, options)
+        size = TYPICAL if loaded is None else size_of(loaded)
+    config = preset(
+        data, name, space=early.space, objectives=early.objectives, options=options, size=size
+    )
+    return config, loaded
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def run(
     config: Config,
     *,
     data: Dataset | None = None,
+    loaded: Dataset | None = None,
     space: Genes | None = None,
     run_dir: str | Path | None = None,
     resume: bool = False,
@@ -46,10 +47,11 @@ def run(
     It does what `python -m search.evolve` does, and computes in float32. `config` is best taken
     from `search.preset` and changed by `dataclasses.replace`. `data` are used instead of those that
     `config.data` names, and `space` instead of what is built for `config.space`, whose strategy,
-    retraining and report it takes part in: for an own convolutional space that is `conv`. Results
-    are in `run_dir`, new or empty; left out, in runs/<data>-<time>. With `resume` the run in
-    `run_dir` goes on, under the same config and with the same data and space. Progress and the
-    final table are shown on `screen`; left out, on standard error.
+    retraining and report it takes part in: for an own convolutional space that is `conv`. `loaded`
+    are the data that `config.data` names, where they have been read already. Results are in
+    `run_dir`, new or empty; left out, in runs/<data>-<time>. With `resume` the run in `run_dir`
+    goes on, under the same config and with the same data and space. Progress and the final table
+    are shown on `screen`; left out, on standard error.
 
     Call `ttfs_jax.support.devices.use_every_core()` before anything else of JAX, so that members
     of a population run on all cores.
@@ -67,7 +69,7 @@ def run(
         check_options(config, new=not resume)
         _check_folder(path, config, given, resume=resume)
         started = time.perf_counter()
-        data = _load(config, screen) if data is None else datasets.check(data)
+        data = (loaded or _load(config, screen)) if data is None else datasets.check(data)
         loading = time.perf_counter() - started
         space = build_space(config, data) if space is None else space
         check_recipes(config, data, space)
@@ -114,9 +116,8 @@ def _load(config: Config, screen: Console) -> Dataset:
     with Reporter(screen) as reporter:
         return datasets.load(
             config.data,
-            data_dir=config.data_dir,
+            config.data_options,
             split_seed=config.split_seed,
-            eye=config.eye,
             on_progress=reporter.follow("simulate", unit="takes"),
         )
 

@@ -1,10 +1,13 @@
 """The defaults of a run by data set, preset and space."""
 
 import dataclasses
+from typing import Any
 
 from hardware.xylo.mappings.native_training import NativeTrainConfig
+from search.budget import Budget, Size, budget_of, size_of
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig, XyloConfig
-from ttfs_jax.datasets import EyeConfig
+from ttfs_jax import datasets
+from ttfs_jax.datasets import ClipConfig, EyeConfig, Options
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.training.dense import DenseTrainConfig
 from ttfs_jax.training.recipe import TrainConfig
@@ -40,8 +43,11 @@ OWN_SPACES = {
 }
 LEARNING_RATES = {("fashion-mnist", "full"): 1e-2}
 WASTE = {"fashion-mnist": 0.05}  # of masked channels, but in `full`
-SMOKE_EYE = EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)
-
+# Options of data sets that differ from their own defaults.
+OPTIONS = {
+    ("eye", "smoke"): {"eye": EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)},
+    ("see", "smoke"): {"eye": ClipConfig(size=24, pool=1, draws=2, test_draws=4)},
+}
 
 # Generations and population of `--space xylo`; epochs of search and retraining, of ReLU twins.
 XYLO_SCHEDULES = {
@@ -53,11 +59,24 @@ XYLO_SCHEDULES = {
 XYLO_EPOCHS = {"digits": 6}
 
 
-def _on_chip(config: Config) -> Config:
+def _of_table(data: str, name: str) -> Budget:
+    """Read the budget of a data set that has rows in the tables above."""
+    batches = BATCHES[data]
+    rate = LEARNING_RATES.get((data, name), TrainConfig.learning_rate)
+    return Budget(
+        *SCHEDULES[data, name],
+        *batches,
+        space=OWN_SPACES.get((data, name), Config.space),
+        learning_rate=rate,
+        waste=0.05 if name == "full" else WASTE.get(data, 1.0),
+        chip_passes=XYLO_EPOCHS.get(data, 1),
+    )
+
+
+def _on_chip(config: Config, budget: Budget) -> Config:
     """Change the defaults of a preset to those of `--space xylo`."""
     generations, population, *epochs = XYLO_SCHEDULES[config.preset]
-    more = XYLO_EPOCHS.get(config.data, 1)
-    train, retrain, relu, relu_retrain = (more * count for count in epochs)
+    train, retrain, relu, relu_retrain = (budget.chip_passes * count for count in epochs)
     return dataclasses.replace(
         config,
         space="xylo",
@@ -73,32 +92,29 @@ def _on_chip(config: Config) -> Config:
     )
 
 
-def _of_data(data: str, name: str) -> Config:
+def _convolutional(data: str, name: str, options: Options, budget: Budget) -> Config:
     """Return the defaults of a preset for a data set, in a space of convolutional networks."""
-    supernet, epochs, fine_epochs, population, generations, top = SCHEDULES[data, name]
-    supernet_batch, batch, penalty = BATCHES[data]
     train = TrainConfig(
-        epochs=epochs,
-        batch_size=batch,
-        learning_rate=LEARNING_RATES.get((data, name), TrainConfig.learning_rate),
-        activity_penalty=penalty,
+        epochs=budget.epochs,
+        batch_size=budget.batch,
+        learning_rate=budget.learning_rate,
+        activity_penalty=budget.penalty,
     )
     return Config(
         data=data,
         preset=name,
-        space=OWN_SPACES.get((data, name), Config.space),
-        eye=SMOKE_EYE if name == "smoke" else EyeConfig(),
-        supernet=SupernetConfig(train=TrainConfig(epochs=supernet, batch_size=supernet_batch)),
-        evolution=EvolutionConfig(population=population, generations=generations),
+        space=budget.space,
+        data_options=options,
+        supernet=SupernetConfig(
+            train=TrainConfig(epochs=budget.supernet_epochs, batch_size=budget.supernet_batch)
+        ),
+        evolution=EvolutionConfig(population=budget.population, generations=budget.generations),
         retrain=RetrainConfig(
-            top=top,
+            top=budget.top,
             # Short runs spend more on compiling a program than it would save.
-            population=PopulationConfig(
-                lanes=1 if name == "smoke" else None,
-                waste=0.05 if name == "full" else WASTE.get(data, 1.0),
-            ),
+            population=PopulationConfig(lanes=1 if name == "smoke" else None, waste=budget.waste),
             train=train,
-            fine_tune=dataclasses.replace(train, learning_rate=3e-4, epochs=fine_epochs),
+            fine_tune=dataclasses.replace(train, learning_rate=3e-4, epochs=budget.fine_epochs),
         ),
     )
 
@@ -107,17 +123,42 @@ def _of_data(data: str, name: str) -> Config:
 OF_SPACES = {"xylo": _on_chip}
 
 
+def data_options(data: str, name: str, **values: Any) -> Options:
+    """Return the options of a data set in a preset; `values` by name come first.
+
+    Raises: InputError for an unknown data set or option, and for one out of its range.
+    """
+    return datasets.make_options(data, **(OPTIONS.get((data, name), {}) | values))
+
+
 def preset(
-    data: str, name: str, *, space: str | None = None, objectives: str | None = None
+    data: str,
+    name: str,
+    *,
+    space: str | None = None,
+    objectives: str | None = None,
+    options: Options | None = None,
+    size: Size | None = None,
+    **values: Any,
 ) -> Config:
     """Return the defaults of a preset for a data set.
 
     They are those of a `space`, if it has its own, and for `objectives` other than its usual ones:
-    several take an algorithm for several.
+    several take an algorithm for several. `options` are those of the data set; left out, they are
+    made of the `values` by name: `preset("npz", "smoke", data_dir=Path("mine.npz"))`. The budgets
+    of a data set without a row in this module's tables follow from its `size`; left out, the data
+    are read to find it.
+
+    Raises: InputError for an unknown data set or option, or data that cannot be read.
     """
-    config = _of_data(data, name)
+    options = data_options(data, name, **values) if options is None else options
+    if (data, name) in SCHEDULES:
+        budget = _of_table(data, name)
+    else:
+        budget = budget_of(size or size_of(datasets.load(data, options)), name)
+    config = _convolutional(data, name, options, budget)
     if space in OF_SPACES:
-        config = OF_SPACES[space](config)
+        config = OF_SPACES[space](config, budget)
     elif space is not None:
         config = dataclasses.replace(config, space=space)
     if objectives is None:

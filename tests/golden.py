@@ -40,7 +40,7 @@ def outputs(name: str, folder: Path) -> list:
         decided = classify(network.chip, events).decision
         return [np.asarray(decided.classes).tolist(), np.asarray(decided.steps).tolist()]
     config = read_config(folder)
-    test = datasets.load(config.data, eye=config.eye).test
+    test = datasets.load(config.data, config.data_options).test
     return np.asarray(ttfs_jax.load(folder / "best/0")(test.images[:8])).tolist()
 
 

@@ -21,13 +21,14 @@ def test_digits_are_split_without_overlap():
     np.testing.assert_array_equal(data.test.images, again.test.images)
 
 
-def test_a_loader_takes_the_options_that_it_names_and_its_data_are_checked(monkeypatch):
-    def load(*, split_seed, data_dir):
-        assert (split_seed, data_dir) == (3, "here")
-        digits = datasets.DATASETS["digits"](split_seed=split_seed)
+def test_a_loader_takes_its_own_options_and_its_data_are_checked(monkeypatch):
+    def load(options, *, split_seed):
+        assert (split_seed, options.data_dir) == (3, "here")
+        digits = datasets.load("digits", split_seed=split_seed)
         return dataclasses.replace(digits, name="mine", classes=digits.classes[:9])
 
-    monkeypatch.setitem(datasets.DATASETS, "mine", load)
+    entry = datasets.DatasetEntry(load, datasets.DATASETS["fashion-mnist"].options)
+    monkeypatch.setitem(datasets.DATASETS, "mine", entry)
     with pytest.raises(InputError, match="mine train labels must be within 0 and 8"):
         datasets.load("mine", split_seed=3, data_dir="here")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,10 @@ from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.model import Model, load, save_model
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
+from ttfs_jax.network.kinds import Width, add, convolution, dense, readout
 from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.network.plan import Plan
+from ttfs_jax.network.stages import largest
 from ttfs_jax.support.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("model")
@@ -68,9 +72,9 @@ def test_inside_jit_vmap_and_grad(net, images, logits):
     close(jax.jit(lambda: net(images))(), logits)
     each = jax.vmap(net)(images[:, None])
     close(each[:, 0], logits)
-    for readout in ("potential", "first-spike"):
-        predicted = jax.jit(lambda x, name=readout: net.predict(x, readout=name))(images)
-        np.testing.assert_array_equal(predicted, net.predict(images, readout=readout))
+    for way in ("potential", "first-spike"):
+        predicted = jax.jit(lambda x, name=way: net.predict(x, readout=name))(images)
+        np.testing.assert_array_equal(predicted, net.predict(images, readout=way))
 
 
 @pytest.mark.slow
@@ -216,3 +220,38 @@ def test_saved_and_loaded(net, images, tmp_path):
     back = load(tmp_path / "seeds [0, 1]" / "0")
     np.testing.assert_array_equal(back(images), net(images))
     assert (back.plan, back.meta) == (net.plan, META)
+
+
+def test_a_checkpoint_of_the_first_format_gives_the_logits_that_it_gave():
+    folder = Path(__file__).parent / "checkpoints"  # written by commit a583d97
+    kept = np.load(folder / "format_1_logits.npz")
+    old = load(folder / "format_1")
+    for code in ("ttfs", "relu"):
+        np.testing.assert_allclose(old(kept["images"], code=code), kept[code], atol=1e-6)
+
+
+def test_a_plan_by_hand_saved_and_loaded(images, tmp_path):
+    layers = (
+        convolution("body/one", Width(4, "widths", 0)),
+        convolution("two", 4, add="body/one", code="rate"),
+        dense("three", 4, after="body/one"),
+        dense("four", 4, after="two"),
+        add("sum", ("three", "four")),
+        readout("class", 3),
+        readout("map", 1, kernel=3, after="two"),
+    )
+    plan = Plan(SPEC.image_shape, layers)
+    variables = initialise(Network(plan), jax.random.key(0))
+    hand_written = Model(plan, largest(plan, time_bits=4), variables)
+    save_model(tmp_path / "own", hand_written)
+    back = load(tmp_path / "own")
+    assert (back.plan, back.meta) == (plan, {})
+    assert int(back.architecture.time_bits) == 4
+    np.testing.assert_array_equal(back(images), hand_written(images))
+
+
+def test_a_network_of_readouts_alone_saved_and_loaded(images, tmp_path):
+    plan = Plan(SPEC.image_shape, (readout("class", 3),))
+    variables = fold(initialise(Network(plan), jax.random.key(0)))
+    save_model(tmp_path / "linear", Model(plan, largest(plan), variables))
+    assert load(tmp_path / "linear")(images).shape == (7, 3)

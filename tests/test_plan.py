@@ -147,6 +147,13 @@ def _as_json(plan):
     ("layers", "message"),
     [
         ((dense("a", 3),), "no read-out"),
+        (readout("a", 3), "takes a tuple of layers"),
+        ((), "takes a tuple of layers"),
+        ((convolution(1, 3), readout("c", 2)), "cannot be named 1"),
+        ((convolution("a", 3.0), readout("c", 2)), "a whole number"),
+        ((convolution("a", 3, stride=1.5), readout("c", 2)), "stride or factor from 1"),
+        ((convolution("a", 3, kernel=0), readout("c", 2)), "odd kernels"),
+        ((dense("a", Width(3, "width", 0)), readout("c", 2)), "the gene 'width': use widths"),
         ((readout("a", 3), dense("b", 3, after="a")), "sends no spikes"),
         ((convolution("a", 3), convolution("a", 3), readout("c", 2)), "cannot be named"),
         ((convolution("a", 3), convolution("a/b", 3), readout("c", 2)), "a layer and a group"),
@@ -160,6 +167,13 @@ def _as_json(plan):
 def test_a_plan_that_is_none_names_the_layer(layers, message):
     with pytest.raises(InputError, match=message):
         Plan((4, 4, 1), layers)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (0, 4, 1), (4.0, 4, 1), 4])
+def test_an_image_has_height_width_and_channels(shape):
+    with pytest.raises(InputError, match="must be height, width and channels"):
+        Plan(shape, (readout("end", 2),))
+    assert hash(Plan([4, 4, 1], [readout("end", 2)])) == hash(Plan((4, 4, 1), (readout("end", 2),)))
 
 
 def test_pools_need_spikes_and_shuffles_need_channels():

@@ -59,7 +59,7 @@ OUTSIDE = (-1, 2**32, 1.5, None)
         lambda seed, path: datasets.load("see", split_seed=seed, data_dir=path),
         lambda seed, path: datasets.load("eye", eye=replace(CONFIG, simulator_seed=seed)),
         lambda seed, path: digits.load(split_seed=seed),
-        lambda seed, path: fashion_mnist.load(split_seed=seed, data_dir=path),
+        lambda seed, path: fashion_mnist.load(split_seed=seed),
         lambda seed, path: split_sequences(recordings(), CONFIG, seed=seed),
         lambda seed, path: to_dataset("x", recordings(), CONFIG, seed=seed),
         lambda seed, path: simulated.generate(seed=seed, cache=path),
@@ -69,7 +69,7 @@ OUTSIDE = (-1, 2**32, 1.5, None)
     ],
 )
 def test_a_seed_outside_the_range_is_refused_at_once(start, seed, tmp_path):
-    with pytest.raises(InputError, match="seed must be a whole number from 0 to 4294967295"):
+    with pytest.raises(InputError, match="seed must be .* 4294967295"):
         start(seed, tmp_path)
     assert not list(tmp_path.iterdir())
 

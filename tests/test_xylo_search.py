@@ -32,7 +32,7 @@ from search.strategies.xylo.population import (
 )
 from search.strategies.xylo.scores import FIELDS, OBJECTIVES, counts, price, silent_gap, skeleton
 from search.strategies.xylo.scores import score as xylo_score
-from ttfs_jax.datasets import digits
+from ttfs_jax.datasets import EyeConfig, digits
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.dense import DenseTrainConfig
 
@@ -256,6 +256,9 @@ def test_a_config_saved_before_every_space_had_limits(algorithm, objectives):
     del saved["limits"]
     saved["xylo"] |= {"max_energy_uj": 3.0, "max_latency_ms": None}
     saved["evolution"]["algorithm"] = algorithm
+    del saved["data_options"]
+    saved |= {"data_dir": None, "eye": dataclasses.asdict(EyeConfig(size=24))}
     config = from_dict(saved)
+    assert config.data_options.eye == EyeConfig(size=24)
     assert (config.limits.energy_uj, config.limits.latency_ms) == (3.0, None)
     assert config.objectives == objectives

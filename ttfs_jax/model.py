@@ -48,7 +48,8 @@ class Model:
     """The layers; the `NetworkSpec` of a searchable network is turned into its plan."""
     architecture: Architecture
     variables: Variables
-    meta: dict
+    meta: dict = dataclasses.field(default_factory=dict)
+    """What else is known and saved, as JSON values: `dataset`, `classes`."""
 
     @property
     def network(self) -> Network:

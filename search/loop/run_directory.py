@@ -234,10 +234,13 @@ def _bytes(tree: Any) -> int:
 
 def to_dict(config: Any) -> dict:
     """Turn a config, a dataclass, into plain JSON values."""
-    return {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in dataclasses.asdict(config).items()
-    }
+    return {key: _plain(value) for key, value in dataclasses.asdict(config).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return str(value) if isinstance(value, Path) else value
 
 
 def environment() -> dict[str, Any]:

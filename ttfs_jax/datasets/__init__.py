@@ -1,57 +1,102 @@
-"""Data sets behind one interface: `load(name) -> Dataset`."""
+"""Data sets behind one interface: `load(name, **options) -> Dataset`."""
 
-from collections.abc import Callable
+from dataclasses import fields
 from inspect import signature
-from pathlib import Path
+from typing import Any
 
 from ttfs_jax.datasets import digits, eye_see, eye_simulated, fashion_mnist
-from ttfs_jax.datasets.base import Augmentation, Dataset, Split, check
-from ttfs_jax.datasets.eye.dataset import EyeConfig
-from ttfs_jax.datasets.eye.recordings import Progress
-from ttfs_jax.support.errors import unknown
-from ttfs_jax.support.ranges import check_seed
+from ttfs_jax.datasets.base import (
+    Augmentation,
+    Dataset,
+    DatasetEntry,
+    Options,
+    Progress,
+    Split,
+    check,
+)
+from ttfs_jax.datasets.eye.dataset import ClipConfig, EyeConfig
+from ttfs_jax.datasets.own import idx_folder, image_folder, mnist, npz
+from ttfs_jax.datasets.own.samples import OwnOptions
+from ttfs_jax.support.errors import InputError, unknown
+from ttfs_jax.support.ranges import RangeError, check_seed
 
-# One file and one line per data set. A loader takes, as keywords, those options of `load` that it
-# has a use for.
-DATASETS: dict[str, Callable[..., Dataset]] = {
-    "eye": eye_simulated.load,
-    "see": eye_see.load,
-    "digits": digits.load,
-    "fashion-mnist": fashion_mnist.load,
+# One module and one line per data set.
+DATASETS: dict[str, DatasetEntry] = {
+    "eye": DatasetEntry(eye_simulated.load, eye_simulated.EyeOptions),
+    "see": DatasetEntry(eye_see.load, eye_see.SeeOptions),
+    "digits": DatasetEntry(digits.load),
+    "fashion-mnist": DatasetEntry(fashion_mnist.load, fashion_mnist.FashionMnistOptions),
+    "npz": DatasetEntry(npz.load, OwnOptions),
+    "idx": DatasetEntry(idx_folder.load, idx_folder.IdxOptions),
+    "mnist": DatasetEntry(mnist.load, OwnOptions),
+    "folder": DatasetEntry(image_folder.load, image_folder.FolderOptions),
 }
-NAMES = tuple(DATASETS)
 
-EYE = EyeConfig()
+__all__ = [
+    "DATASETS",
+    "Augmentation",
+    "ClipConfig",
+    "Dataset",
+    "DatasetEntry",
+    "EyeConfig",
+    "Options",
+    "Split",
+    "check",
+    "load",
+    "look_up",
+    "make_options",
+]
 
-__all__ = ["DATASETS", "NAMES", "Augmentation", "Dataset", "EyeConfig", "Split", "check", "load"]
+
+def look_up(name: str) -> DatasetEntry:
+    """Look up a data set. Raises: InputError for an unknown one."""
+    if name not in DATASETS:
+        raise unknown("data set", name, DATASETS)
+    return DATASETS[name]
+
+
+def make_options(name: str, **values: Any) -> Options:
+    """Make the options of the data set `name`; those not given have their defaults.
+
+    Raises: InputError for an unknown name, an option that the set does not have, or one out of its
+    range.
+    """
+    kind = look_up(name).options
+    known = [field.name for field in fields(kind)]
+    for option in values:
+        if option not in known:
+            has = f"its options are {', '.join(known)}" if known else "it has no options"
+            raise InputError(f"{option} is no option of the data set {name}: {has}")
+    try:
+        return kind(**values)
+    except RangeError as error:
+        raise InputError(f"option of the data set {name}: {error}") from error
 
 
 def load(
     name: str,
+    options: Options | None = None,
     *,
-    data_dir: Path | None = None,
     split_seed: int = 0,
-    eye: EyeConfig = EYE,
     on_progress: Progress | None = None,
+    **values: Any,
 ) -> Dataset:
     """Load a data set by `name`, one of `DATASETS`, checked.
 
-    `data_dir` is the folder of its files, where it needs one; `split_seed` says which samples
-    validate and test; `eye` says how recordings become images (`eye`, `see`);
-    `on_progress(done, total)` is called while a simulated set is made for the first time. Options
-    that a set has no use for are ignored.
+    `options` is what the set is asked for, an instance of its own class; left out, it is made of
+    the `values` by name, such as `data_dir`. `split_seed` says which samples validate and test;
+    `on_progress(done, total)` is called while a set is made that takes long.
 
-    Raises: InputError for an unknown name, a split seed outside 0 … 2³² − 1, missing or damaged
-    files, or unsound data.
+    Raises: InputError for an unknown name or option, a split seed outside 0 … 2³² − 1, missing or
+    damaged files, or unsound data.
     """
     check_seed("split seed", split_seed)
-    if name not in DATASETS:
-        raise unknown("data set", name, DATASETS)
-    options = {
-        "data_dir": data_dir,
-        "split_seed": split_seed,
-        "eye": eye,
-        "on_progress": on_progress,
-    }
-    used = signature(DATASETS[name]).parameters
-    return check(DATASETS[name](**{key: value for key, value in options.items() if key in used}))
+    entry = look_up(name)
+    if options is None:
+        options = make_options(name, **values)
+    elif values or not isinstance(options, entry.options):
+        raise InputError(f"give either {entry.options.__name__}(...) or its fields by name")
+    progress = (
+        {"on_progress": on_progress} if "on_progress" in signature(entry.load).parameters else {}
+    )
+    return check(entry.load(options, split_seed=split_seed, **progress))

@@ -1,12 +1,26 @@
 """The one interface of all data sets, and the checks that every set passes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ttfs_jax.support.errors import InputError
+
+Progress = Callable[[int, int], None]  # how many are done, of how many
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a data set can be asked for: the fields of a frozen class derived from this one.
+
+    This one is for sets without options. Ranges are checked in `__post_init__`, by
+    `ttfs_jax.support.ranges.check`.
+    """
+
+
+NO_OPTIONS = Options()
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,17 @@ class Dataset:
         """Give height, width and channels."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """What the registry knows of a data set."""
+
+    load: Callable[..., Dataset]
+    """Reads or makes it: (options, *, split_seed), and `on_progress` if it takes long."""
+    options: type[Options] = Options
+    """The class of its options, each an option of the command; the docstring of a field is its
+    help."""
 
 
 def check(data: Dataset) -> Dataset:

@@ -4,12 +4,12 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from ttfs_jax.datasets.base import Augmentation, Dataset, Split
+from ttfs_jax.datasets.base import NO_OPTIONS, Augmentation, Dataset, Options, Split
 from ttfs_jax.support.ranges import check_seed
 
 
-def load(*, split_seed: int = 0) -> Dataset:
-    """Load the digits, split 60 / 20 / 20 with the classes in proportion.
+def load(options: Options = NO_OPTIONS, *, split_seed: int = 0) -> Dataset:
+    """Load the digits, split 60 / 20 / 20 with the classes in proportion; they have no `options`.
 
     Raises: InputError for a split seed outside 0 … 2³² − 1.
     Source: Alpaydin & Kaynak 1998, UCI repository, doi:10.24432/C50P49.

@@ -1,23 +1,34 @@
 """SEE, real eyes seen by an event camera, as a data set: `see`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from ttfs_jax.datasets.base import Dataset
-from ttfs_jax.datasets.eye.dataset import EyeConfig, check_config, to_dataset
+from ttfs_jax.datasets.base import Dataset, Options
+from ttfs_jax.datasets.eye.dataset import ClipConfig, check_config, to_dataset
 from ttfs_jax.datasets.eye.recordings import read_see
 from ttfs_jax.support.errors import InputError
 
 
-def load(*, data_dir: Path | None, split_seed: int, eye: EyeConfig) -> Dataset:
-    """Load clips of SEE from `data_dir`, the folder that holds event/.
+@dataclass(frozen=True)
+class SeeOptions(Options):
+    """Where SEE lies, and how its recordings become images and parts."""
 
-    `eye` says how recordings become images and parts, `split_seed` which people validate.
+    data_dir: Path | None = None
+    """Folder that holds event/."""
+    eye: ClipConfig = ClipConfig()
+
+
+def load(options: SeeOptions, *, split_seed: int = 0) -> Dataset:
+    """Load clips of SEE from `options.data_dir`, the folder that holds event/.
+
+    `options.eye` says how recordings become images and parts, `split_seed` which people validate.
 
     Raises: InputError for options that no recording can satisfy, or a folder that is missing or
     damaged as a whole; what is wrong with single sequences is in `problems`.
     Source: Zhang et al. 2023 (arXiv:2310.04043).
     """
-    check_config(eye)
-    if data_dir is None:
+    check_config(options.eye)
+    if options.data_dir is None:
         raise InputError("--data see needs --data-dir: the folder that holds event/")
-    return to_dataset("SEE", read_see(data_dir, size=eye.size), eye, seed=split_seed)
+    recordings = read_see(options.data_dir, size=options.eye.size)
+    return to_dataset("SEE", recordings, options.eye, seed=split_seed)

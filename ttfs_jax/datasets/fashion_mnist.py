@@ -1,12 +1,13 @@
 """Fashion-MNIST from its four IDX files."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ttfs_jax.datasets import idx
-from ttfs_jax.datasets.base import Augmentation, Dataset, Split, check_split
+from ttfs_jax.datasets.base import Augmentation, Dataset, Options, Split, check_split
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import check_seed
 
@@ -26,15 +27,25 @@ CLASSES = (
 VALIDATION_IMAGES = 5000
 
 
-def load(*, data_dir: Path | None = None, split_seed: int = 0) -> Dataset:
+@dataclass(frozen=True)
+class FashionMnistOptions(Options):
+    """Where Fashion-MNIST lies."""
+
+    data_dir: Path | None = None
+    """Folder of the four IDX files (default: where Debian's package puts them)."""
+
+
+def load(options: FashionMnistOptions = FashionMnistOptions(), *, split_seed: int = 0) -> Dataset:
     """Load Fashion-MNIST: 55,000 training, 5,000 validation and 10,000 test images.
+
+    `options` name its folder; `split_seed` says which training images validate.
 
     Raises: InputError for a missing folder or file, damaged files, or a split seed outside
     0 … 2³² − 1.
     Source: Xiao et al. 2017 (arXiv:1708.07747).
     """
     check_seed("split seed", split_seed)
-    folder = DEBIAN_FOLDER if data_dir is None else data_dir
+    folder = DEBIAN_FOLDER if options.data_dir is None else options.data_dir
     if not folder.is_dir():
         raise InputError(
             f"{folder} is not a folder: name that of the IDX files by --data-dir "

@@ -1,6 +1,29 @@
-"""Networks: their layers, windows and codes; pure functions of parameters and an architecture."""
+"""Networks: their layers, windows and codes; pure functions of parameters and an architecture.
 
+The layers that a plan is written with are in `kinds`.
+"""
+
+from ttfs_jax.network import kinds
+from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.conversion import calibrate, fold
+from ttfs_jax.network.counts import layer_counts
 from ttfs_jax.network.masked import Network, Output, Variables, initialise
 from ttfs_jax.network.plan import Plan
+from ttfs_jax.network.stages import largest
+from ttfs_jax.network.timeline import make_timeline
 
-__all__ = ["Network", "Output", "Plan", "Variables", "initialise"]
+__all__ = [
+    "Architecture",
+    "Network",
+    "NetworkSpec",
+    "Output",
+    "Plan",
+    "Variables",
+    "calibrate",
+    "fold",
+    "initialise",
+    "kinds",
+    "largest",
+    "layer_counts",
+    "make_timeline",
+]

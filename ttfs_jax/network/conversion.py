@@ -18,17 +18,19 @@ def calibrate(
     *,
     margin: float = 1.5,
     readout_margin: float = windows.READOUT_MARGIN,
+    batch_statistics: bool = True,
 ) -> Variables:
     """Estimate norm statistics and windows on a calibration batch, in the `relu` code.
 
     T = margin · largest activation, layer by layer; the window of the first-spike read-out holds
-    `readout_margin` times the spread of the logits.
+    `readout_margin` times the spread of the logits. Without `batch_statistics` the norms stay as
+    they are: for a network trained elsewhere (see `imports`), or one that was folded before.
 
     Shapes: images [B, H, W, C], one batch of the training set -> variables.
     No spike: a layer that stays silent gets the window 1.
     """
-    out = network.apply(variables, images, architecture, batch_statistics=True)
-    # A plan without weighted neurons has no statistics.
+    out = network.apply(variables, images, architecture, batch_statistics=batch_statistics)
+    # A network without weighted neurons has no statistics.
     statistics, lengths = variables.get("statistics", {}), variables["windows"]
     for layer in network.plan.spiking:
         info = out.layers[layer.name]
@@ -40,7 +42,7 @@ def calibrate(
     for name, potentials in out.readouts.items():
         readout = windows.calibrate_readout(potentials, margin=readout_margin)
         lengths = with_layer(lengths, name, readout)
-    return variables | {"statistics": statistics, "windows": lengths}
+    return _with(variables, statistics=statistics, windows=lengths)
 
 
 def fold(variables: Variables) -> Variables:
@@ -66,4 +68,9 @@ def fold(variables: Variables) -> Variables:
         return layer, {"mean": jnp.zeros_like(mean), "std": jnp.ones_like(std)}
 
     params, statistics = folded(variables["params"], variables.get("statistics", {}))
-    return variables | {"params": params, "statistics": statistics}
+    return _with(variables, params=params, statistics=statistics)
+
+
+def _with(variables: Variables, **changed: dict) -> Variables:
+    """Replace collections; one that the network does not have stays out."""
+    return {name: changed.get(name, collection) for name, collection in variables.items()}

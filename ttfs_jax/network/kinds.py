@@ -26,7 +26,6 @@ from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from ttfs_jax.codes import find_code
 from ttfs_jax.support.errors import InputError
 
 Names = str | Iterable[str]
@@ -259,31 +258,14 @@ def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
     handed_on = layer.sources if layer.block is not None and 0 in layer.kernels else ()
     for name in (*layer.skips, *handed_on):
         if shapes[name] != shape:
-            raise _misfit(layer, f"adds or hands on {name}, but sends {tuple(shape)}", shapes)
+            reason = (
+                f"adds or hands on {name}, but sends {tuple(shape)}: a convolution of kernel 1 "
+                "makes shapes alike"
+            )
+            raise _misfit(layer, reason, shapes)
     return shape
 
 
-def check_layer(layer: Layer, known: dict[str, Layer]) -> None:
-    """Check one layer against those before it. Raises: InputError."""
-    if layer.code is not None:
-        find_code(layer.code)
-    if layer.weighted and (layer.width is None or layer.width.largest < 1):
-        raise InputError(f"{layer.name} needs one channel or more")
-    if layer.factor < 1 or any(edge < 0 or (edge and edge % 2 == 0) for edge in layer.kernels):
-        raise InputError(f"{layer.name} needs odd kernels, and a stride or factor from 1")
-    source = known[layer.sources[0]]
-    skipped = layer.spiking and 0 in layer.kernels
-    if source.kind not in SENDERS and source.name != INPUT:
-        if layer.kind == "earliest_pool" or skipped:
-            raise InputError(f"{layer.name} needs spikes, but {source.name} only passes charge on")
-        if layer.kind == "pixel_shuffle" and source.kind == "average_pool":
-            raise InputError(f"{layer.name} cannot shuffle averages: pool after it")
-    if skipped and layer.code != source.code:
-        raise InputError(f"{layer.name} can be skipped, so it needs the code of {source.name}")
-    if layer.kind == "pixel_shuffle" and source.width and source.width.gene:
-        raise InputError(f"{layer.name} needs all channels of {source.name}: fix its width")
-
-
 def _misfit(layer: Layer, reason: str, shapes: dict[str, Shape]) -> InputError:
-    heard = ", ".join(f"{name} {tuple(shapes[name])}" for name in layer.heard)
+    heard = ", ".join(f"{name} {tuple(shapes[name])}" for name in dict.fromkeys(layer.heard))
     return InputError(f"layer {layer.name} {reason}; it hears {heard} (height, width, channels)")

@@ -96,7 +96,7 @@ class Network(nn.Module):
         Raises: InputError for an unknown code, ValueError for images of another shape than the
         plan's.
         """
-        plan = self.plan
+        plan, images = self.plan, jnp.asarray(images)
         if images.shape[1:] != plan.image_shape:
             raise ValueError(
                 f"images must be [B, {', '.join(map(str, plan.image_shape))}], not {images.shape}"

@@ -5,24 +5,28 @@ a `Plan`. Write one with the functions of `ttfs_jax.network.kinds`; `stages.make
 of the search.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
+from operator import index
 from typing import Any, get_args
 
 import numpy as np
 
+from ttfs_jax.codes import find_code
 from ttfs_jax.network.kinds import (
     INPUT,
+    SENDERS,
     Kind,
     Layer,
     Shape,
     Width,
-    check_layer,
     shape_of,
 )
 from ttfs_jax.support.errors import InputError, unknown
+
+GENES = (None, "widths", "head")  # fields of `Architecture` that a width can be masked by
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,9 @@ class Plan:
     layers: tuple[Layer, ...]
 
     def __post_init__(self):
+        object.__setattr__(self, "image_shape", _image_shape(self.image_shape))
         before, layers = INPUT, []
-        for layer in self.layers:
+        for layer in _layers(self.layers):
             if not layer.sources:
                 layer = replace(layer, sources=(before,))
             layers.append(layer)
@@ -150,13 +155,33 @@ class Plan:
         return (prod(shape), outputs)
 
 
+def _image_shape(shape: Any) -> tuple[int, ...]:
+    try:
+        sizes = tuple(index(size) for size in shape)
+    except TypeError:
+        sizes = ()
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise InputError(
+            f"image_shape must be height, width and channels, each from 1, not {shape}"
+        )
+    return sizes
+
+
+def _layers(layers: Any) -> tuple[Layer, ...]:
+    listed = tuple(layers) if isinstance(layers, Iterable) else ()
+    if not listed or not all(isinstance(layer, Layer) for layer in listed):
+        raise InputError('a plan takes a tuple of layers, such as (readout("digit", 10),)')
+    return listed
+
+
 def check_names(plan: Plan) -> None:
     """Check names, kinds and what is heard, layer by layer. Raises: InputError for the first."""
     known = {INPUT: Layer(INPUT, "concatenate")}
     for layer in plan.layers:
         if layer.kind not in get_args(Kind):
             raise unknown("kind of layer", layer.kind, get_args(Kind))
-        if not all(layer.name.split("/")) or layer.name in known:
+        named = isinstance(layer.name, str) and all(layer.name.split("/"))
+        if not named or layer.name in known:
             raise InputError(f"a layer cannot be named {layer.name!r}: choose another, unused name")
         for other in known:
             if f"{layer.name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{layer.name}/"):
@@ -166,8 +191,38 @@ def check_names(plan: Plan) -> None:
                 raise unknown(f"layer before {layer.name}", name, known)
             if known[name].kind == "readout":
                 raise InputError(f"{layer.name} hears {name}, a read-out, which sends no spikes")
-        check_layer(layer, known)
+        _check_layer(layer, known)
         known[layer.name] = layer
+
+
+def _check_layer(layer: Layer, known: dict[str, Layer]) -> None:
+    """Check one layer against those before it. Raises: InputError."""
+    if layer.code is not None:
+        find_code(layer.code)
+    if layer.width is not None and layer.width.gene not in GENES:
+        raise InputError(f"{layer.name} has a width by the gene {layer.width.gene!r}: use widths")
+    if layer.weighted and (layer.width is None or not _whole(layer.width.largest, 1)):
+        raise InputError(f"{layer.name} needs one channel or more, a whole number (int)")
+    empty = layer.block is not None or layer.kind == "readout"
+    if not _whole(layer.factor, 1) or not all(
+        _whole(edge, 0) and (edge % 2 or (edge == 0 and empty)) for edge in layer.kernels
+    ):
+        raise InputError(f"{layer.name} needs odd kernels, and a stride or factor from 1")
+    source = known[layer.sources[0]]
+    skipped = layer.spiking and 0 in layer.kernels
+    if source.kind not in SENDERS and source.name != INPUT:
+        if layer.kind == "earliest_pool" or skipped:
+            raise InputError(f"{layer.name} needs spikes, but {source.name} only passes charge on")
+        if layer.kind == "pixel_shuffle" and source.kind == "average_pool":
+            raise InputError(f"{layer.name} cannot shuffle averages: pool after it")
+    if skipped and layer.code != source.code:
+        raise InputError(f"{layer.name} can be skipped, so it needs the code of {source.name}")
+    if layer.kind == "pixel_shuffle" and source.width and source.width.gene:
+        raise InputError(f"{layer.name} needs all channels of {source.name}: fix its width")
+
+
+def _whole(number: Any, least: int) -> bool:
+    return isinstance(number, int) and number >= least
 
 
 def plan_from_dict(values: dict[str, Any]) -> Plan:

@@ -60,7 +60,7 @@ def signal_names(shape: NetworkSpec | Plan, operators: np.ndarray) -> tuple[str,
     names = [
         layer.name
         for layer in make_plan(shape)
-        if layer.kind == "earliest_pool" or (layer.spiking and _runs(layer, operators))
+        if layer.kind == "earliest_pool" or (layer.spiking and runs(layer, operators))
     ]
     return (INPUT, *names)
 
@@ -79,9 +79,9 @@ def make_timeline(shape: NetworkSpec | Plan, architecture: Architecture, windows
     for layer in plan:
         if layer.code is not None and not find_code(layer.code).in_windows:
             raise InputError(f"{layer.name} computes in {layer.code} code, which has no windows")
-        heard = layer.heard if _runs(layer, operators) else layer.sources
+        heard = layer.heard if runs(layer, operators) else layer.sources
         slot = max((slots[name] for name in heard), key=lambda slot: slot.start + slot.length)
-        if layer.spiking and _runs(layer, operators):
+        if layer.spiking and runs(layer, operators):
             own = float(layer_of(windows, layer.name)["window"])
             number = max(slots[name].number for name in heard) + 1
             slot = Slot(number, slot.start + slot.length, own)
@@ -91,5 +91,6 @@ def make_timeline(shape: NetworkSpec | Plan, architecture: Architecture, windows
     )
 
 
-def _runs(layer: Layer, operators: np.ndarray) -> bool:
+def runs(layer: Layer, operators: np.ndarray) -> bool:
+    """Tell whether a known architecture runs a layer; operators [N]."""
     return layer.block is None or bool(layer.chosen(layer.kernels, operators))

@@ -56,7 +56,7 @@ class Walk:
 
     def code(self, name: str) -> Code:
         """Return the code of what a layer sends; read as `relu`, the whole network is the twin."""
-        if name == INPUT or self.reading.code is CODES["relu"]:
+        if name == INPUT or self.reading.code == CODES["relu"]:
             return self.reading.code
         layer = self.plan[name]
         if layer.kind == "earliest_pool":

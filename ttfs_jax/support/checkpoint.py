@@ -136,7 +136,7 @@ def _write(folder: Path, arrays: Any, meta: dict) -> None:
     """Write a checkpoint, and read it back. Raises: OSError or ValueError if that fails."""
     folder.mkdir(parents=True)
     with _literal(folder, "[]*?\\") as plain, _orbax() as checkpointer:
-        checkpointer.save(plain / TREE, arrays)
+        checkpointer.save(plain / TREE, jax.tree.map(_not_empty, arrays))
     files = sorted(p for p in (folder / TREE).rglob("*") if p.is_file())
     digests = {str(p.relative_to(folder)): _digest(p) for p in files}
     values = {"format": FORMAT, "files": digests, "meta": meta}
@@ -149,7 +149,13 @@ def _write(folder: Path, arrays: Any, meta: dict) -> None:
 
 def _read_tree(folder: Path, like: Any) -> Any:
     with _literal(folder, "\\") as plain, _orbax() as checkpointer:
-        return checkpointer.restore(plain / TREE, like)
+        tree = checkpointer.restore(plain / TREE, jax.tree.map(_not_empty, like))
+    return jax.tree.map(lambda leaf, wanted: leaf if wanted.size else wanted, tree, like)
+
+
+def _not_empty(array: np.ndarray) -> np.ndarray:
+    """Put one zero in place of no number at all, which orbax does not save."""
+    return array if array.size else np.zeros(1, array.dtype)
 
 
 @contextmanager

@@ -119,18 +119,24 @@ def parse_options(
     Raises: InputError for an unknown option or a value that it cannot have; SystemExit for --help.
     """
     given = {} if default is None else {"default": default}
+    chosen = _parsed(name, options, args=arguments, **given)
+    ranges.require(chosen)
+    return chosen
+
+
+def _parsed(name: str, kind: type, **options: Any) -> Any:
+    """Let tyro read a dataclass for the module `name`; a mistake is told in one line."""
     said = io.StringIO()
     try:
         with ranges.deferred(), redirect_stderr(said):
-            chosen = tyro.cli(options, args=arguments, prog=f"python -m {name}", **given)
+            return tyro.cli(kind, prog=f"python -m {name}", **options)
     except SystemExit:
         if reason := _in_one_line(said.getvalue()):
             raise InputError(f"{reason} See python -m {name} --help") from None
-        print(said.getvalue(), end="", file=sys.stderr)
         raise
-    print(said.getvalue(), end="", file=sys.stderr)
-    ranges.require(chosen)
-    return chosen
+    finally:
+        if not _in_one_line(said.getvalue()):
+            print(said.getvalue(), end="", file=sys.stderr)
 
 
 def _in_one_line(box: str) -> str:
@@ -148,6 +154,26 @@ def _in_one_line(box: str) -> str:
         if words[:3] == ["Perhaps", "you", "meant:"]:
             return f"{reason}: did you mean {words[3]}?"
     return reason and f"{reason}."
+
+
+def parse_some_options(
+    arguments: list[str], *, name: str, default: Options
+) -> tuple[Options, list[str]]:
+    """Read options of the module `name` that others depend on; return them, and what is left.
+
+    `default` is a dataclass with the values of options that are not given.
+
+    Raises: InputError for a value that an option cannot have.
+    """
+    chosen, rest = _parsed(
+        name,
+        type(default),
+        args=arguments,
+        default=default,
+        return_unknown_args=True,
+    )
+    ranges.require(chosen)
+    return chosen, rest
 
 
 def run_command(

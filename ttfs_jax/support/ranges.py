@@ -133,6 +133,9 @@ def optional(allowed: Range) -> Range:
 LARGEST_SEED = 2**32 - 1
 SEED = whole(0, LARGEST_SEED)
 
+# Fields whose own fields are options without a prefix.
+UNPREFIXED = ("config", "data_options")
+
 _deferred: ContextVar[bool] = ContextVar("deferred", default=False)
 
 
@@ -202,6 +205,11 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def inside(name: str, within: str = "") -> str:
+    """Return what goes before the options of a config that is the field `name` of another."""
+    return "" if name in UNPREFIXED else f"{within}{name}."
+
+
 def require(config: Any, *, within: str = "") -> None:
     """Check a config and all configs in it, as their `__post_init__` would have, and all types.
 
@@ -211,7 +219,7 @@ def require(config: Any, *, within: str = "") -> None:
     """
     for field in fields(config):
         if is_dataclass(value := getattr(config, field.name)):
-            require(value, within="" if field.name == "config" else f"{within}{field.name}.")
+            require(value, within=inside(field.name, within))
     try:
         check(config)
         getattr(config, "__post_init__", lambda: None)()

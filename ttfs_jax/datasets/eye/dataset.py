@@ -30,8 +30,8 @@ RANGES = {
 
 
 @dataclass(frozen=True)
-class EyeConfig:
-    """How recordings of an eye become images and parts."""
+class ClipConfig:
+    """How recordings become images and parts."""
 
     size: int = 48
     """Edge of the event frames in pixels: simulated ones are made so, real ones resampled."""
@@ -54,16 +54,22 @@ class EyeConfig:
     """Which part of the people is tested in the subject-disjoint split."""
     folds: int = 5
     """Parts of the people."""
+
+
+@dataclass(frozen=True)
+class EyeConfig(ClipConfig):
+    """How simulated recordings of an eye become images and parts, and of whom they are."""
+
     subjects: int = 111
     """People of the simulated set."""
     simulator_seed: int = 0
     """Seed of the simulated set."""
 
 
-def check_config(config: EyeConfig) -> None:
+def check_config(config: ClipConfig) -> None:
     """Raise InputError for options that no recording can satisfy."""
-    for name, (low, high) in RANGES.items():
-        check_whole(f"--eye.{name.replace('_', '-')}", getattr(config, name), low, high)
+    for name in (field.name for field in fields(config) if field.name in RANGES):
+        check_whole(f"--eye.{name.replace('_', '-')}", getattr(config, name), *RANGES[name])
     if config.size % config.pool:
         raise InputError(f"--eye.pool {config.pool} must divide --eye.size {config.size}")
     if config.code not in get_args(Code):
@@ -73,7 +79,7 @@ def check_config(config: EyeConfig) -> None:
     check_whole("--eye.fold", config.fold, 0, config.folds - 1)
 
 
-def split_sequences(recordings: Recordings, config: EyeConfig, *, seed: int) -> dict:
+def split_sequences(recordings: Recordings, config: ClipConfig, *, seed: int) -> dict:
     """Choose the sequences of each part: name -> indices [n].
 
     Validation is carved out by person, so nobody is in both training and validation; in the
@@ -111,7 +117,7 @@ class Clips(NamedTuple):
     draw: np.ndarray  # [n]
 
 
-def draw_parts(recordings: Recordings, config: EyeConfig, *, seed: int) -> dict[str, Clips]:
+def draw_parts(recordings: Recordings, config: ClipConfig, *, seed: int) -> dict[str, Clips]:
     """Draw the clips of train, validation and test, the same for every method."""
     parts = {}
     split = split_sequences(recordings, config, seed=seed)
@@ -142,7 +148,7 @@ def columns(recordings: Recordings, clips: Clips) -> dict[str, np.ndarray]:
     }
 
 
-def to_dataset(name: str, recordings: Recordings, config: EyeConfig, *, seed: int) -> Dataset:
+def to_dataset(name: str, recordings: Recordings, config: ClipConfig, *, seed: int) -> Dataset:
     """Cut clips out of recordings and show them as images.
 
     A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means

@@ -1,6 +1,5 @@
 """Sequences of event frames with what is known of each, whatever they come from."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +7,6 @@ import numpy as np
 
 from ttfs_jax.datasets.eye import see
 from ttfs_jax.datasets.eye.frames import load_frames
-
-Progress = Callable[[int, int], None]  # how many are done, of how many
 
 
 class Recordings(NamedTuple):

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ttfs_jax.datasets.base import Progress
 from ttfs_jax.datasets.events import camera
 from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye import face, motion, simulator
@@ -21,7 +22,7 @@ from ttfs_jax.datasets.eye import plan as eye_plan
 from ttfs_jax.datasets.eye.face import LIGHTS
 from ttfs_jax.datasets.eye.motion import EMOTIONS
 from ttfs_jax.datasets.eye.plan import LONGEST, SUBJECTS, Take, make_plan
-from ttfs_jax.datasets.eye.recordings import Progress, Recordings
+from ttfs_jax.datasets.eye.recordings import Recordings
 from ttfs_jax.datasets.eye.simulator import CAMERA, MOTION, Recording, simulate
 from ttfs_jax.support.array_file import map_array, reserved_array
 from ttfs_jax.support.cache_entry import load_or_make

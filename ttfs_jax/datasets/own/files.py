@@ -1,0 +1,99 @@
+"""Folders of files: which there are, one folder per class, and reading them so that none is lost.
+
+Letters: N files.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ttfs_jax.datasets.base import Progress
+from ttfs_jax.support.errors import InputError
+
+# What the folder of a part may be called.
+PART_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+
+
+class Files(NamedTuple):
+    """The files of a data set, sorted, with what their folders say."""
+
+    paths: list[Path]
+    labels: np.ndarray  # [N] int32
+    classes: tuple[str, ...]
+    parts: np.ndarray | None  # [N] str, where there are folders of parts
+    problems: tuple[str, ...] = ()
+
+
+def list_files(root: Path) -> Files:
+    """List the files below one folder per class, or such folders in `train`, `val` and `test`.
+
+    Names that begin with a dot are no data. Raises: InputError for no folder, or no classes in it.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder: name the one that holds a folder per class")
+    tops = _folders(root)
+    given = any(top.name == "train" for top in tops)
+    roots = {top: PART_FOLDERS.get(top.name, "") for top in tops} if given else {root: "all"}
+    problems = [f"{top}: no part (train, val or test), not read" for top in roots if not roots[top]]
+    folders = [(one, part) for top, part in roots.items() if part for one in _folders(top)]
+    classes = sorted({folder.name for folder, _ in folders})
+    rows = [
+        (path, classes.index(folder.name), part)
+        for folder, part in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    if not rows:
+        raise InputError(f"{root} holds no files in folders: make one folder per class in it")
+    paths, labels, parts = zip(*rows, strict=True)
+    return Files(
+        list(paths),
+        np.array(labels, np.int32),
+        tuple(classes),
+        np.array(parts) if given else None,
+        tuple(problems),
+    )
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def read_all(
+    paths: Sequence[Path], read: Callable[[Path], Any], *, on_progress: Progress | None = None
+) -> tuple[list[Any], np.ndarray, list[str]]:
+    """Read files in parallel: their contents, the numbers [n] of those read, and the problems.
+
+    A file for which `read` raises InputError, and one that has the same bytes as an earlier one,
+    are left out and told.
+    """
+    first: dict[str, Path] = {}
+    contents, numbers, problems = [], [], []
+
+    def attempt(path: Path) -> tuple[str, Any]:
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return digest, read(path)
+        except (InputError, OSError) as error:
+            return "", error
+
+    with ThreadPoolExecutor() as pool:
+        for number, (digest, content) in enumerate(pool.map(attempt, paths)):
+            path = paths[number]
+            if isinstance(content, Exception):
+                problems.append(f"left out: {content}")
+            elif (earlier := first.setdefault(digest, path)) != path:
+                problems.append(f"left out: {path} is the same file as {earlier}")
+            else:
+                contents.append(content)
+                numbers.append(number)
+            if on_progress is not None:
+                on_progress(number + 1, len(paths))
+    if not contents:
+        raise InputError(f"none of {len(paths)} files can be read: {problems[0]}")
+    return contents, np.array(numbers), problems

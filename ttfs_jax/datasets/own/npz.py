@@ -1,0 +1,72 @@
+"""Arrays of one .npz file as a data set, `npz`."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from ttfs_jax.datasets.base import Dataset
+from ttfs_jax.datasets.own.samples import (
+    OwnOptions,
+    Samples,
+    required,
+    to_dataset,
+    to_images,
+    to_labels,
+)
+from ttfs_jax.support.errors import InputError
+
+NEEDED, COLUMNS = ("images", "labels"), ("split", "subject")
+
+
+def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
+    """Load `images` and `labels` of the file `options.data_dir`, written by `numpy.savez`.
+
+    `images` are [N, H, W] or [N, H, W, C], bytes or floats within [0, 1]; `labels` [N] whole
+    numbers or strings; `split` [N], if there, says train, validation or test; `subject` [N] says of
+    whom a sample is, and nobody is in two parts; `classes` [K] names the classes. Without `split`
+    the parts are drawn by `split_seed`.
+
+    Raises: InputError for a missing or damaged file, arrays that are missing or of another shape or
+    kind, and data that cannot be split.
+    """
+    path = required(options, "npz", "the .npz file")
+    arrays = read(path)
+    for name in NEEDED:
+        if name not in arrays:
+            raise InputError(
+                f"{path} has no array {name!r}, only {', '.join(arrays)}: save it by "
+                "np.savez(file, images=..., labels=...)"
+            )
+    images = to_images(arrays["images"], where=f"{path}: images")
+    for name in ("labels", *COLUMNS):
+        if name in arrays and arrays[name].shape != (len(images),):
+            raise InputError(
+                f"{path}: {name} must be [{len(images)}], one for each image, not "
+                f"{list(arrays[name].shape)}"
+            )
+    if "subject" in arrays and arrays["subject"].dtype.kind not in "iuUS":
+        raise InputError(f"{path}: subject must be whole numbers or strings: convert it")
+    classes = arrays["classes"].ravel().tolist() if "classes" in arrays else None
+    labels, names = to_labels(arrays["labels"], classes, where=f"{path}: labels")
+    unused = [name for name in arrays if name not in (*NEEDED, *COLUMNS, "classes")]
+    samples = Samples(
+        images,
+        labels,
+        names,
+        parts=arrays["split"].astype(str) if "split" in arrays else None,
+        subjects=arrays.get("subject"),
+        problems=tuple(f"{path}: the array {name!r} is not used" for name in unused),
+    )
+    return to_dataset(path.stem, samples, options, seed=split_seed, source={"kind": "array"})
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Read all arrays of a .npz file. Raises: InputError for a file that is none."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}): save numbers and strings, no objects, by np.savez"
+        ) from error

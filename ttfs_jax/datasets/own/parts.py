@@ -1,0 +1,102 @@
+"""Which samples train, validate and test: as given, by person, or drawn class by class."""
+
+import numpy as np
+
+from ttfs_jax.datasets.eye.clips import split_by_person
+from ttfs_jax.support.errors import InputError
+
+PARTS = ("train", "validation", "test")
+SHARE = 5  # one in so many samples of a class, or people, tests, and as many validate (chosen)
+
+
+def choose_parts(
+    labels: np.ndarray,
+    classes: tuple[str, ...],
+    parts: np.ndarray | None,
+    subjects: np.ndarray | None,
+    *,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Return the shuffled numbers of the samples of each part.
+
+    With `parts` as they say; where they name no validation, one fifth of the training samples
+    validates. Else with `subjects` by person, one fifth of the people each; else one fifth of each
+    class. Nobody of `subjects` is in two parts.
+
+    Shapes: labels [N], parts [N] or None, subjects [N] or None -> name -> [n].
+    Raises: InputError for a missing part, a person in two parts, too few people or samples, and
+    training samples that lack a class.
+    """
+    if parts is None:
+        chosen = _drawn(labels, classes, subjects, np.arange(len(labels)), PARTS, seed)
+    else:
+        chosen = _given(labels, classes, parts, subjects, seed)
+    missing = [name for n, name in enumerate(classes) if not (labels[chosen["train"]] == n).any()]
+    if missing:
+        raise InputError(
+            f"no training sample of class {missing[0]}: add samples, choose another --split-seed, "
+            "or give the split yourself"
+        )
+    return {
+        name: np.random.default_rng([seed, number]).permutation(chosen[name])
+        for number, name in enumerate(PARTS)
+    }
+
+
+def _given(labels, classes, parts, subjects, seed) -> dict[str, np.ndarray]:
+    strange = sorted({str(part) for part in parts} - {*PARTS})
+    if strange:
+        raise InputError(f"unknown part {strange[0]!r} of the split: use {', '.join(PARTS)}")
+    chosen = {name: np.flatnonzero(parts == name) for name in PARTS}
+    for name in ("train", "test"):
+        if not len(chosen[name]):
+            raise InputError(f"the split has no {name} samples: mark some, or leave the split out")
+    if not len(chosen["validation"]):
+        chosen |= _drawn(labels, classes, subjects, chosen["train"], PARTS[:2], seed)
+    _check_people(chosen, subjects)
+    return chosen
+
+
+def _check_people(chosen: dict[str, np.ndarray], subjects: np.ndarray | None) -> None:
+    if subjects is None:
+        return
+    home: dict = {}
+    for name, rows in chosen.items():
+        for person in np.unique(subjects[rows]).tolist():
+            other = home.setdefault(person, name)
+            if other != name:
+                raise InputError(
+                    f"subject {person} is in {other} and in {name}: put all samples of a person "
+                    "into one part, or leave out the subjects if that is meant"
+                )
+
+
+def _drawn(labels, classes, subjects, rows, names, seed) -> dict[str, np.ndarray]:
+    """Deal the samples `rows` out to the parts `names`, of which the first gets the most."""
+    if subjects is not None:
+        return _by_person(subjects, rows, names, seed)
+    part = np.empty(len(rows), int)
+    for number, name in enumerate(classes):
+        own = np.flatnonzero(labels[rows] == number)
+        if len(own) < len(names):
+            raise InputError(
+                f"class {name} has {len(own)} samples: at least {len(names)} are needed, one for "
+                f"each of {', '.join(names)}"
+            )
+        own = np.random.default_rng([seed, number]).permutation(own)
+        few = max(len(own) // SHARE, 1)
+        part[own] = np.minimum(np.arange(len(own)) // few, len(names) - 1)
+    # Blocks of `few` go to the last parts; what is left trains.
+    return {name: rows[part == len(names) - 1 - number] for number, name in enumerate(names)}
+
+
+def _by_person(subjects, rows, names, seed) -> dict[str, np.ndarray]:
+    people = len(np.unique(subjects[rows]))
+    if people < len(names):
+        raise InputError(
+            f"{people} subjects cannot be split into {', '.join(names)}: at least {len(names)} are "
+            "needed, or leave the subjects out"
+        )
+    dealt = split_by_person(subjects[rows], parts=min(people, SHARE), seed=seed)
+    chosen = {name: rows[dealt == number] for number, name in enumerate(reversed(names[1:]))}
+    return {names[0]: rows[dealt >= len(names) - 1]} | chosen
