@@ -161,7 +161,8 @@ def parse_some_options(
 ) -> tuple[Options, list[str]]:
     """Read options of the module `name` that others depend on; return them, and what is left.
 
-    `default` is a dataclass with the values of options that are not given.
+    `arguments` are those of the command line, `default` is a dataclass with the values of options
+    that are not given.
 
     Raises: InputError for a value that an option cannot have.
     """

@@ -206,7 +206,10 @@ def option(name: str) -> str:
 
 
 def inside(name: str, within: str = "") -> str:
-    """Return what goes before the options of a config that is the field `name` of another."""
+    """Return what goes before the options of a config that is the field `name` of another.
+
+    `within` is what goes before those of the other one.
+    """
     return "" if name in UNPREFIXED else f"{within}{name}."
 
 
