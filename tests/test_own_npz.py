@@ -68,7 +68,8 @@ def test_equal_images_are_told_and_not_in_two_parts(tmp_path):
     split[:6] = ["train", "train", "train", "train", "test", "test"]
     data = loaded(write_npz(tmp_path / "a.npz", images=images, split=split))
     assert sum(len(part.labels) for part in parts(data).values()) == 60
-    assert "1 of them are in another part than the earlier: 4" in data.problems[-1]
+    assert "1 of them are in another part than the earlier: 4" in data.problems
+    assert data.problems[-1] == "no test sample of class bars"
 
 
 NAN = np.where(np.arange(60)[:, None, None, None] == 7, np.nan, FLOATS)

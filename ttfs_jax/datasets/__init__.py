@@ -14,7 +14,7 @@ from ttfs_jax.datasets.base import (
     Split,
     check,
 )
-from ttfs_jax.datasets.eye.dataset import ClipConfig, EyeConfig
+from ttfs_jax.datasets.eye.dataset import EyeConfig, FoldConfig
 from ttfs_jax.datasets.own import idx_folder, image_folder, mnist, npz
 from ttfs_jax.datasets.own.samples import OwnOptions
 from ttfs_jax.support.errors import InputError, unknown
@@ -35,10 +35,10 @@ DATASETS: dict[str, DatasetEntry] = {
 __all__ = [
     "DATASETS",
     "Augmentation",
-    "ClipConfig",
     "Dataset",
     "DatasetEntry",
     "EyeConfig",
+    "FoldConfig",
     "Options",
     "Split",
     "check",
