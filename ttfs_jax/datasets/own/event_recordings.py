@@ -4,6 +4,7 @@ Letters: T frames of a sequence, S sequences.
 """
 
 import csv
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -102,8 +103,7 @@ def read_recording(path: Path, options: EventOptions) -> Frames:
     """
     recording = read_events(path, time_unit=options.time_unit, stream=options.stream)
     try:
-        if options.sensor is not None:
-            recording = _on_sensor(recording, *options.sensor)
+        recording = on_sensor(recording, options.sensor)
         size = options.clips.size
         frames = to_frames(recording, size=size, rate=options.rate, crop=options.crop)
     except InputError as error:
@@ -112,8 +112,14 @@ def read_recording(path: Path, options: EventOptions) -> Frames:
     return Frames(frames, (recording.width, recording.height), notes)
 
 
-def _on_sensor(recording: EventFile, width: int, height: int) -> EventFile:
-    events = recording.events
+def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
+    """Give a recording the width and height of a `sensor`; None leaves it as it is.
+
+    Raises: InputError for events outside it.
+    """
+    if sensor is None:
+        return recording
+    events, (width, height) = recording.events, sensor
     if events["x"].max() >= width or events["y"].max() >= height:
         raise InputError(f"events are outside the --sensor of {width} × {height}: correct it")
     return recording._replace(width=width, height=height)
@@ -236,12 +242,13 @@ def _to_dataset(name: str, sequences: Sequences, options: EventOptions, seed: in
             columns["subject"] = sequences.subjects[clips.sequence]
         images = show_all(events, clips, options.clips)
         parts[part] = Split(images, labels[clips.sequence], columns)
-    crop = None if options.crop is None else list(options.crop)
+    lists = {"crop": options.crop, "sensor": options.sensor}
+    place = {name: None if value is None else [*value] for name, value in lists.items()}
     return Dataset(
         name,
         classes,
         **parts,
         augmentation=Augmentation(shift=options.shift, flip=options.flip),
-        source={"kind": "events", **asdict(options.clips), "rate": options.rate, "crop": crop},
+        source={"kind": "events", **asdict(options.clips), "rate": options.rate, **place},
         problems=(*sequences.problems, *absent(labels, split, classes)),
     )
