@@ -70,7 +70,9 @@ def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarr
     """Read an image file: the largest part in its middle of the shape of `size`, resized to it.
 
     Returns float32 [H, W, C] in [0, 1], `size` being H and W. It is turned as its EXIF tag
-    says; grey images of 16 bits are divided by 65,535. Raises: InputError for a file that Pillow cannot read.
+    says; grey images of 16 bits are divided by 65,535.
+
+    Raises: InputError for a file that Pillow cannot read.
     """
     try:
         with Image.open(path) as file:
