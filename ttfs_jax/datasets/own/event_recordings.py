@@ -32,24 +32,30 @@ NEEDED, KNOWN = ("file", "label"), ("file", "label", "subject", "start", "end", 
 
 
 @dataclass(frozen=True)
-class EventOptions(OwnOptions):
-    """Where the recordings lie, and how they become images."""
+class ClipOptions(OwnOptions):
+    """How recordings become images."""
 
     clips: ClipConfig = ClipConfig(size=32)
     rate: float = 30.0
     """Frames per second that events are summed up to."""
     crop: tuple[int, int, int] | None = None
     """Square of the sensor: left, top, edge in pixels (default: the largest in the middle)."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, rate=above(0))
+
+
+@dataclass(frozen=True)
+class EventOptions(ClipOptions):
+    """Where the recordings lie, and how they become images."""
+
     sensor: tuple[int, int] | None = None
     """Width and height of the sensor (default: as each file tells, else guessed from events)."""
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
     """Unit of the recordings' times (default: as the files tell, else guessed and told)."""
     stream: str | None = None
     """Which camera, where files hold several."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check(self, rate=above(0))
 
 
 class Sequences(NamedTuple):
@@ -82,7 +88,9 @@ def load(
     root = required(options, "events", "a folder with a folder per class, or a .csv file")
     read = _from_table if root.is_file() else _from_folders
     sequences = read(root, options, on_progress)
-    return _to_dataset(root.resolve().stem, sequences, options, split_seed)
+    return to_dataset(
+        root.resolve().stem, sequences, options, seed=split_seed, sensor=options.sensor
+    )
 
 
 class Frames(NamedTuple):
@@ -229,7 +237,21 @@ def _piece(frames: np.ndarray, line: dict[str, Any], rate: float) -> np.ndarray:
     return frames[first : max(round(end * rate), first + 1)]
 
 
-def _to_dataset(name: str, sequences: Sequences, options: EventOptions, seed: int) -> Dataset:
+def to_dataset(
+    name: str,
+    sequences: Sequences,
+    options: ClipOptions,
+    *,
+    seed: int,
+    sensor: tuple[int, int] | None = None,
+) -> Dataset:
+    """Split sequences, by `seed` where they do not say how, and cut clips out of them.
+
+    `sensor`, width and height, is kept for `ttfs_jax.predict`, where the files do not tell it.
+
+    Raises: InputError for a single class, too few sequences or people to split, and a person in two
+    parts.
+    """
     labels, classes = sequences.labels, sequences.classes
     check_classes(labels, classes, sequences.problems)
     split = choose_parts(labels, classes, sequences.parts, sequences.subjects, seed=seed)
@@ -242,7 +264,7 @@ def _to_dataset(name: str, sequences: Sequences, options: EventOptions, seed: in
             columns["subject"] = sequences.subjects[clips.sequence]
         images = show_all(events, clips, options.clips)
         parts[part] = Split(images, labels[clips.sequence], columns)
-    lists = {"crop": options.crop, "sensor": options.sensor}
+    lists = {"crop": options.crop, "sensor": sensor}
     place = {name: None if value is None else [*value] for name, value in lists.items()}
     return Dataset(
         name,
