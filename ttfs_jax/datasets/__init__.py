@@ -15,7 +15,7 @@ from ttfs_jax.datasets.base import (
     check,
 )
 from ttfs_jax.datasets.eye.dataset import EyeConfig, FoldConfig
-from ttfs_jax.datasets.own import event_recordings, idx_folder, image_folder, mnist, npz
+from ttfs_jax.datasets.own import event_recordings, idx_folder, image_folder, mnist, npz, tonic_sets
 from ttfs_jax.datasets.own.samples import OwnOptions
 from ttfs_jax.support.errors import InputError, unknown
 from ttfs_jax.support.ranges import RangeError, check_seed
@@ -31,6 +31,7 @@ DATASETS: dict[str, DatasetEntry] = {
     "mnist": DatasetEntry(mnist.load, OwnOptions),
     "folder": DatasetEntry(image_folder.load, image_folder.FolderOptions),
     "events": DatasetEntry(event_recordings.load, event_recordings.EventOptions),
+    "tonic": DatasetEntry(tonic_sets.load, tonic_sets.TonicOptions),
 }
 
 __all__ = [
