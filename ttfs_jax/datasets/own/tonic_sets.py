@@ -33,10 +33,10 @@ def load(
 ) -> Dataset:
     """Load clips of the recordings of a data set of tonic.
 
-    tonic finds its files in `options.data_dir`, in a folder of its name, or downloads them there. Its test samples
-    test; a fifth of the training samples, or people where it has `users`, validates. A set without
-    such parts is split by `split_seed`. `on_progress(done, total)` is called while samples are
-    read.
+    tonic finds its files in `options.data_dir`, in a folder of its name, or downloads them there.
+    Its test samples test; a fifth of the training samples, or people where it has `users`,
+    validates. A set without such parts is split by `split_seed`. `on_progress(done, total)` is
+    called while samples are read.
 
     Raises: InputError without tonic, for an unknown set, one whose targets are no classes, or
     files that it cannot find; single samples that cannot be read are in `problems`.
@@ -96,9 +96,8 @@ def _read(kind: Any, pieces: dict[str, Any], options: TonicOptions, on_progress)
             if on_progress is not None:
                 on_progress(done, total)
     if not frames:
-        raise InputError(
-            f"none of {total} samples of {options.set_name} can be read: {problems[:1]}"
-        )
+        why = problems[0] if problems else "its folder holds none"
+        raise InputError(f"none of {total} samples of {options.set_name} can be read: {why}")
     names = getattr(kind, "classes", None)
     labels, classes = to_labels(np.asarray(targets), names, where=f"{options.set_name} targets")
     return Sequences(
