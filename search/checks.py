@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 from search.config import Config
 from search.loop import algorithms
@@ -10,7 +10,7 @@ from search.loop.genes import Genes
 from search.retraining import registry as retraining
 from search.spaces.registry import look_up
 from search.strategies import registry as strategies
-from ttfs_jax.datasets import DATASETS, Dataset
+from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.devices import multiply_in
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import inside, option
@@ -61,30 +61,6 @@ def refuse_idle_options(defaults: Config, config: Config) -> None:
             for name in changed:
                 if name == group or name.startswith(f"{group}."):
                     raise InputError(f"{option(name)} has no effect with {cause}: leave it out")
-
-
-def option_names(kind: Any, *, within: str = "") -> set[str]:
-    """List the options of a config's class, `--a.b` for b of a config a in it."""
-    names = set()
-    for name, hint in get_type_hints(kind).items():
-        if is_dataclass(hint):
-            names |= option_names(hint, within=inside(name, within))
-        else:
-            names.add(option(within + name))
-    return names
-
-
-def refuse_foreign_options(arguments: list[str], data: str) -> None:
-    """Refuse arguments that are options of another data set than `data`. Raises: InputError."""
-    owners = {name: option_names(entry.options) for name, entry in DATASETS.items()}
-    for argument in arguments:
-        name = argument.partition("=")[0].replace("_", "-")
-        others = [owner for owner, names in owners.items() if name in names]
-        if others and data not in others:
-            raise InputError(
-                f"{name} has no effect with --data {data}: leave it out; it is an option of --data "
-                + " or ".join(others)
-            )
 
 
 def check_options(config: Config, *, new: bool) -> None:

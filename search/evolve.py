@@ -10,13 +10,14 @@ import tyro
 from rich.console import Console
 
 from search.budget import TYPICAL, size_of
-from search.checks import changed, refuse_changes, refuse_foreign_options, refuse_idle_options
+from search.checks import changed, refuse_changes, refuse_idle_options
 from search.config import PRESETS, Config, read_config
 from search.pipeline import run
 from search.presets import SCHEDULES, data_options, preset
 from search.result import Result
 from search.spaces.registry import SPACES
 from ttfs_jax.datasets import DATASETS, Dataset, load
+from ttfs_jax.datasets.arguments import refuse_foreign_options
 from ttfs_jax.population import distributed
 from ttfs_jax.support import compilation_cache
 from ttfs_jax.support.command import console, one_line_errors, parse_options, parse_some_options

@@ -7,7 +7,7 @@ from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search.budget import Budget, Size, budget_of, size_of
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig, XyloConfig
 from ttfs_jax import datasets
-from ttfs_jax.datasets import ClipConfig, EyeConfig, Options
+from ttfs_jax.datasets import EyeConfig, FoldConfig, Options
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.training.dense import DenseTrainConfig
 from ttfs_jax.training.recipe import TrainConfig
@@ -46,7 +46,7 @@ WASTE = {"fashion-mnist": 0.05}  # of masked channels, but in `full`
 # Options of data sets that differ from their own defaults.
 OPTIONS = {
     ("eye", "smoke"): {"eye": EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)},
-    ("see", "smoke"): {"eye": ClipConfig(size=24, pool=1, draws=2, test_draws=4)},
+    ("see", "smoke"): {"eye": FoldConfig(size=24, pool=1, draws=2, test_draws=4)},
 }
 
 # Generations and population of `--space xylo`; epochs of search and retraining, of ReLU twins.

@@ -7,11 +7,11 @@ import pytest
 
 from search import evolve, preset
 from search.budget import FEWEST_PASSES, MOST_PASSES, STEPS, Size, budget_of
-from search.checks import option_names
 from search.config import Config, from_dict
 from search.loop.run_directory import to_dict
 from ttfs_jax import datasets
 from ttfs_jax.datasets import DATASETS
+from ttfs_jax.datasets.arguments import option_names
 from ttfs_jax.support.errors import InputError
 
 

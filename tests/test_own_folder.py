@@ -62,15 +62,15 @@ def test_files_that_cannot_be_read_are_told_and_the_rest_is_read(tmp_path):
 def test_deep_turned_and_oblong_images(tmp_path):
     deep = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    image = read_image(tmp_path / "deep.png", size=8, colour="grey")
+    image = read_image(tmp_path / "deep.png", size=(8, 8), colour="grey")
     np.testing.assert_allclose(image[..., 0], deep / 65535, atol=1e-5)
-    assert read_image(tmp_path / "deep.png", size=8, colour="colour").shape == (8, 8, 3)
+    assert read_image(tmp_path / "deep.png", size=(8, 8), colour="colour").shape == (8, 8, 3)
     wide = np.zeros((8, 24), np.uint8)
     wide[:, 8:16] = 255
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned by a quarter
     Image.fromarray(wide).save(tmp_path / "wide.png", exif=exif)
-    assert read_image(tmp_path / "wide.png", size=8, colour="grey").min() == 1
+    assert read_image(tmp_path / "wide.png", size=(8, 8), colour="grey").min() == 1
 
 
 def test_folders_that_hold_nothing_are_named(tmp_path):

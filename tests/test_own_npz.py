@@ -68,7 +68,8 @@ def test_equal_images_are_told_and_not_in_two_parts(tmp_path):
     split[:6] = ["train", "train", "train", "train", "test", "test"]
     data = loaded(write_npz(tmp_path / "a.npz", images=images, split=split))
     assert sum(len(part.labels) for part in parts(data).values()) == 60
-    assert "1 of them are in another part than the earlier: 4" in data.problems[-1]
+    assert "1 of them are in another part than the earlier: 4" in data.problems
+    assert data.problems[-1] == "no test sample of class bars"
 
 
 NAN = np.where(np.arange(60)[:, None, None, None] == 7, np.nan, FLOATS)
@@ -103,7 +104,11 @@ def test_unsound_arrays_are_named(changes, words, tmp_path):
 def test_files_that_are_none_are_named(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK nothing")
     np.save(tmp_path / "b.npy", IMAGES)
-    for name, words in (("a.npz", "read"), ("b.npy", "read"), ("c.npz", "is not there: name the")):
+    for name, words in (
+        ("a.npz", "read"),
+        ("b.npy", "no array 'images'"),
+        ("c.npz", "is not there: name the"),
+    ):
         with pytest.raises(InputError, match=words):
             loaded(tmp_path / name)
     with pytest.raises(InputError, match="--data npz needs --data-dir: the .npz file"):

@@ -14,8 +14,8 @@ from ttfs_jax.datasets.base import (
     Split,
     check,
 )
-from ttfs_jax.datasets.eye.dataset import ClipConfig, EyeConfig
-from ttfs_jax.datasets.own import idx_folder, image_folder, mnist, npz
+from ttfs_jax.datasets.eye.dataset import EyeConfig, FoldConfig
+from ttfs_jax.datasets.own import event_recordings, idx_folder, image_folder, mnist, npz, tonic_sets
 from ttfs_jax.datasets.own.samples import OwnOptions
 from ttfs_jax.support.errors import InputError, unknown
 from ttfs_jax.support.ranges import RangeError, check_seed
@@ -30,15 +30,17 @@ DATASETS: dict[str, DatasetEntry] = {
     "idx": DatasetEntry(idx_folder.load, idx_folder.IdxOptions),
     "mnist": DatasetEntry(mnist.load, OwnOptions),
     "folder": DatasetEntry(image_folder.load, image_folder.FolderOptions),
+    "events": DatasetEntry(event_recordings.load, event_recordings.EventOptions),
+    "tonic": DatasetEntry(tonic_sets.load, tonic_sets.TonicOptions),
 }
 
 __all__ = [
     "DATASETS",
     "Augmentation",
-    "ClipConfig",
     "Dataset",
     "DatasetEntry",
     "EyeConfig",
+    "FoldConfig",
     "Options",
     "Split",
     "check",

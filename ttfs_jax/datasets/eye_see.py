@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttfs_jax.datasets.base import Dataset, Options
-from ttfs_jax.datasets.eye.dataset import ClipConfig, check_config, to_dataset
+from ttfs_jax.datasets.eye.dataset import FoldConfig, check_config, to_dataset
 from ttfs_jax.datasets.eye.recordings import read_see
 from ttfs_jax.support.errors import InputError
 
@@ -15,7 +15,7 @@ class SeeOptions(Options):
 
     data_dir: Path | None = None
     """Folder that holds event/."""
-    eye: ClipConfig = ClipConfig()
+    eye: FoldConfig = FoldConfig()
 
 
 def load(options: SeeOptions, *, split_seed: int = 0) -> Dataset:

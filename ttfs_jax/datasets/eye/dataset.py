@@ -31,7 +31,7 @@ RANGES = {
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """How recordings become images and parts."""
+    """How recordings become images."""
 
     size: int = 48
     """Edge of the event frames in pixels: simulated ones are made so, real ones resampled."""
@@ -48,6 +48,12 @@ class ClipConfig:
     """Clips drawn of every training and validation sequence."""
     test_draws: int = 20
     """Clips drawn of every test sequence; 20 is the field's habit."""
+
+
+@dataclass(frozen=True)
+class FoldConfig(ClipConfig):
+    """How recordings become images and parts."""
+
     split: Protocol = "subject-disjoint"
     """Test on people never seen in training, or the split that comes with the set."""
     fold: int = 0
@@ -57,7 +63,7 @@ class ClipConfig:
 
 
 @dataclass(frozen=True)
-class EyeConfig(ClipConfig):
+class EyeConfig(FoldConfig):
     """How simulated recordings of an eye become images and parts, and of whom they are."""
 
     subjects: int = 111
@@ -66,20 +72,25 @@ class EyeConfig(ClipConfig):
     """Seed of the simulated set."""
 
 
-def check_config(config: ClipConfig) -> None:
-    """Raise InputError for options that no recording can satisfy."""
+def check_clips(config: ClipConfig, *, group: str) -> None:
+    """Raise InputError for options that no recording can satisfy; they are called --GROUP.NAME."""
     for name in (field.name for field in fields(config) if field.name in RANGES):
-        check_whole(f"--eye.{name.replace('_', '-')}", getattr(config, name), *RANGES[name])
+        check_whole(f"--{group}.{name.replace('_', '-')}", getattr(config, name), *RANGES[name])
     if config.size % config.pool:
-        raise InputError(f"--eye.pool {config.pool} must divide --eye.size {config.size}")
+        raise InputError(f"--{group}.pool {config.pool} must divide --{group}.size {config.size}")
     if config.code not in get_args(Code):
-        raise unknown("--eye.code", config.code, get_args(Code))
+        raise unknown(f"--{group}.code", config.code, get_args(Code))
+
+
+def check_config(config: FoldConfig) -> None:
+    """Raise InputError for options that no recording of eyes can satisfy."""
+    check_clips(config, group="eye")
     if config.split not in get_args(Protocol):
         raise unknown("--eye.split", config.split, get_args(Protocol))
     check_whole("--eye.fold", config.fold, 0, config.folds - 1)
 
 
-def split_sequences(recordings: Recordings, config: ClipConfig, *, seed: int) -> dict:
+def split_sequences(recordings: Recordings, config: FoldConfig, *, seed: int) -> dict:
     """Choose the sequences of each part: name -> indices [n].
 
     Validation is carved out by person, so nobody is in both training and validation; in the
@@ -117,20 +128,31 @@ class Clips(NamedTuple):
     draw: np.ndarray  # [n]
 
 
-def draw_parts(recordings: Recordings, config: ClipConfig, *, seed: int) -> dict[str, Clips]:
+def draw_parts(recordings: Recordings, config: FoldConfig, *, seed: int) -> dict[str, Clips]:
     """Draw the clips of train, validation and test, the same for every method."""
-    parts = {}
     split = split_sequences(recordings, config, seed=seed)
+    return draw_split(recordings.starts, split, config, seed=seed)
+
+
+def draw_split(
+    starts: np.ndarray, split: Mapping[str, np.ndarray], config: ClipConfig, *, seed: int
+) -> dict[str, Clips]:
+    """Draw the clips of the sequences of each part of a `split`.
+
+    Sequence s owns frames starts[s] : starts[s + 1]. Shapes: starts [S + 1], split part -> [n].
+    """
+    parts = {}
+    lengths = np.diff(starts)
     for number, (part, chosen) in enumerate(split.items()):
         draws = config.test_draws if part == "test" else config.draws
         drawn = draw_clips(
-            recordings.lengths[chosen],
+            lengths[chosen],
             draws=draws,
             frames=config.frames,
             stride=config.stride,
             seed=1000 * int(seed) + number,
         )
-        rows = (recordings.starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
+        rows = (starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
         # Sequences come person by person: shuffled, the first clips are a fair sample.
         order = np.random.default_rng([seed, number]).permutation(len(rows))
         sequence, draw = np.tile(chosen, draws), np.repeat(np.arange(draws), len(chosen))
@@ -148,7 +170,12 @@ def columns(recordings: Recordings, clips: Clips) -> dict[str, np.ndarray]:
     }
 
 
-def to_dataset(name: str, recordings: Recordings, config: ClipConfig, *, seed: int) -> Dataset:
+def show_all(events: np.ndarray, clips: Clips, config: ClipConfig) -> np.ndarray:
+    """Show clips as images: frames int8 [N, H, W], n clips -> float32 [n, H', W', C]."""
+    return np.stack([show(events[rows], code=config.code, pool=config.pool) for rows in clips.rows])
+
+
+def to_dataset(name: str, recordings: Recordings, config: FoldConfig, *, seed: int) -> Dataset:
     """Cut clips out of recordings and show them as images.
 
     A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means
@@ -156,11 +183,9 @@ def to_dataset(name: str, recordings: Recordings, config: ClipConfig, *, seed: i
     """
 
     def part(clips):
-        images = [
-            show(recordings.events[rows], code=config.code, pool=config.pool) for rows in clips.rows
-        ]
         labels = recordings.labels[clips.sequence]
-        return Split(np.stack(images), labels, columns(recordings, clips))
+        images = show_all(recordings.events, clips, config)
+        return Split(images, labels, columns(recordings, clips))
 
     parts = draw_parts(recordings, config, seed=seed)
     return Dataset(
@@ -174,7 +199,9 @@ def to_dataset(name: str, recordings: Recordings, config: ClipConfig, *, seed: i
 
 
 def config_of(source: Mapping[str, Any]) -> EyeConfig | None:
-    """Return how images were made, from the `source` of their data set; None if not from eyes."""
-    options = {name: value for name, value in source.items() if name != "kind"}
-    known = {field.name for field in fields(EyeConfig)}
-    return EyeConfig(**options) if options and options.keys() <= known else None
+    """Return how images were made, from the `source` of their data set; None if not from clips."""
+    options = {
+        field.name: source[field.name] for field in fields(EyeConfig) if field.name in source
+    }
+    clips = {field.name for field in fields(ClipConfig)}
+    return EyeConfig(**options) if clips <= options.keys() else None

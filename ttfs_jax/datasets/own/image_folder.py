@@ -47,7 +47,7 @@ def load(
     """
     root = required(options, "folder", "the folder that holds a folder per class")
     files = list_files(root)
-    reader = partial(read_image, size=options.size, colour=options.colour)
+    reader = partial(read_image, size=(options.size, options.size), colour=options.colour)
     images, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
     samples = Samples(
         np.stack(images),
@@ -66,11 +66,13 @@ def source_of(options: FolderOptions) -> dict[str, Any]:
     return {"kind": "image-file", "size": options.size, "colour": options.colour}
 
 
-def read_image(path: Path, *, size: int, colour: Colour) -> np.ndarray:
-    """Read an image file: the largest square in its middle, resized to `size` pixels.
+def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarray:
+    """Read an image file: the largest part in its middle of the shape of `size`, resized to it.
 
-    Returns float32 [size, size, C] in [0, 1]. It is turned as its EXIF tag says; grey images of 16
-    bits are divided by 65,535. Raises: InputError for a file that Pillow cannot read.
+    Returns float32 [H, W, C] in [0, 1], `size` being H and W. It is turned as its EXIF tag
+    says; grey images of 16 bits are divided by 65,535.
+
+    Raises: InputError for a file that Pillow cannot read.
     """
     try:
         with Image.open(path) as file:
@@ -78,7 +80,7 @@ def read_image(path: Path, *, size: int, colour: Colour) -> np.ndarray:
             deep = image.mode.startswith("I")
             image = Image.fromarray(np.asarray(image, np.float32) / 65535.0) if deep else image
             image = image if deep else image.convert(MODES[colour])
-            square = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+            square = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read ({error}): it is damaged, or no image") from error
     pixels = np.asarray(square, np.float32) / (1.0 if deep else 255.0)

@@ -31,7 +31,7 @@ def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     kind, and data that cannot be split.
     """
     path = required(options, "npz", "the .npz file")
-    arrays = read(path)
+    arrays = read_arrays(path)
     for name in NEEDED:
         if name not in arrays:
             raise InputError(
@@ -61,10 +61,16 @@ def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     return to_dataset(path.stem, samples, options, seed=split_seed, source={"kind": "array"})
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
-    """Read all arrays of a .npz file. Raises: InputError for a file that is none."""
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read all arrays of a .npz file; the one of a .npy file has its name.
+
+    Raises: InputError for a file that is neither.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            return {path.stem: file}
+        with file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(

@@ -51,9 +51,9 @@ def _given(labels, classes, parts, subjects, seed) -> dict[str, np.ndarray]:
     for name in ("train", "test"):
         if not len(chosen[name]):
             raise InputError(f"the split has no {name} samples: mark some, or leave the split out")
+    _check_people(chosen, subjects)
     if not len(chosen["validation"]):
         chosen |= _drawn(labels, classes, subjects, chosen["train"], PARTS[:2], seed)
-    _check_people(chosen, subjects)
     return chosen
 
 

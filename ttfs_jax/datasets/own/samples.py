@@ -88,8 +88,21 @@ def to_dataset(
         **{part_name: part(indices[part_name]) for part_name in PARTS},
         augmentation=Augmentation(shift=options.shift, flip=options.flip),
         source=source,
-        problems=(*samples.problems, *doubles),
+        problems=(*samples.problems, *doubles, *absent(samples.labels, indices, samples.classes)),
     )
+
+
+def absent(
+    labels: np.ndarray, indices: Mapping[str, np.ndarray], classes: Sequence[str]
+) -> list[str]:
+    """Tell which classes a part lacks: part -> sample numbers [n]."""
+    lacking = {
+        part: [name for n, name in enumerate(classes) if not (labels[rows] == n).any()]
+        for part, rows in indices.items()
+    }
+    return [
+        f"no {part} sample of class {listed(names)}" for part, names in lacking.items() if names
+    ]
 
 
 def take(samples: Samples, rows: np.ndarray) -> Samples:
@@ -139,13 +152,13 @@ def check_classes(
 
     Raises: InputError, with the first of the `problems`, which may be why samples are missing.
     """
+    why = f" ({problems[0]})" if problems else ""
     if len(set(classes)) != len(classes):
         raise InputError(f"class names occur twice: {', '.join(classes)}; name each once")
     if len(classes) < 2:
-        raise InputError(f"there is one class only, {', '.join(classes)}: give at least two")
+        raise InputError(f"there is one class only, {', '.join(classes)}{why}: give at least two")
     empty = [name for n, name in enumerate(classes) if not (labels == n).any()]
     if empty:
-        why = f" ({problems[0]})" if problems else ""
         raise InputError(
             f"no samples of class {listed(empty)}{why}: add some, or leave the class out"
         )

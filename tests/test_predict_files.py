@@ -1,0 +1,103 @@
+"""The command that classifies files: arrays, images, recordings and folders, a row for each."""
+
+import csv
+import dataclasses
+import io
+import json
+
+import jax
+import numpy as np
+import pytest
+from own_data import CLASSES, made_images, write_npz
+from PIL import Image
+from test_own_events import write_recording
+
+from search.spaces.registry import make_space
+from ttfs_jax import predict
+from ttfs_jax.datasets.eye.dataset import ClipConfig
+from ttfs_jax.model import Model, load, save_model
+from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.network.stages import largest
+
+IMAGES, LABELS = made_images(edge=8)
+CLIPS = ClipConfig(size=8, pool=1, stride=1)
+
+
+def save_network(path, channels, source):
+    space = make_space("conv-small", (8, 8, channels), len(CLASSES))
+    variables = initialise(Network(space.spec), jax.random.key(0))
+    meta = {"dataset": "mine", "classes": list(CLASSES), "source": source}
+    save_model(path, Model(space.spec, largest(space.spec), variables, meta))
+    return path
+
+
+@pytest.fixture(scope="module")
+def images_network(tmp_path_factory):
+    return save_network(tmp_path_factory.mktemp("network") / "0", 1, {"kind": "array"})
+
+
+@pytest.fixture(scope="module")
+def events_network(tmp_path_factory):
+    source = {"kind": "events", **dataclasses.asdict(CLIPS), "rate": 20.0, "sensor": [16, 16]}
+    return save_network(tmp_path_factory.mktemp("network") / "0", 8, source)
+
+
+def printed(capsys, checkpoint, *options):
+    predict.main([f"--checkpoint={checkpoint}", *map(str, options)])
+    return capsys.readouterr().out
+
+
+def test_arrays_images_and_folders_in_rows(images_network, tmp_path, capsys):
+    folder = tmp_path / "files"
+    (folder / "inner").mkdir(parents=True)
+    np.save(folder / "a.npy", IMAGES[:3, ..., 0])
+    np.save(folder / "b.npy", IMAGES[4])
+    write_npz(folder / "c.npz", images=IMAGES[:2] / 255.0)
+    np.save(folder / "d.npy", IMAGES[:2, :4])
+    np.save(folder / "e.npy", IMAGES[0] * np.nan)
+    Image.fromarray(IMAGES[4, ..., 0]).save(folder / "inner" / "f.png")
+    (folder / "g.jpg").write_bytes(b"no image")
+    (folder / ".hidden").write_bytes(b"no image")
+    write_recording(folder / "h.txt", 0, 0)
+    text = printed(capsys, images_network, "--inputs", folder, tmp_path / "none.png")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["file"].removeprefix(f"{folder}/") for row in rows] == [
+        *["a.npy"] * 3,
+        *["b.npy", "c.npz", "c.npz", "d.npy", "e.npy", "g.jpg", "h.txt", "inner/f.png"],
+        str(tmp_path / "none.png"),
+    ]
+    logits = load(images_network)((IMAGES / 255.0).astype(np.float32))
+    decided = [CLASSES[n] for n in np.asarray(logits).argmax(1)]
+    assert [row["class"] for row in rows[:6]] == [*decided[:3], decided[4], *decided[:2]]
+    assert [row["item"] for row in rows[:6]] == ["0", "1", "2", "", "0", "1"]
+    assert rows[-2]["class"] == decided[4] and rows[-2]["share"] == rows[3]["share"]
+    for row, words in (
+        (rows[6], "images must be [N, 8, 8, 1], as the network was trained on, not [2, 4, 8, 1]"),
+        (rows[7], "NaN"),
+        (rows[8], "cannot be read"),
+        (rows[9], "not on clips of recordings"),
+        (rows[-1], "cannot be read"),
+    ):
+        assert words in row["problem"] and not row["class"]
+
+
+def test_recordings_in_json_lines_as_they_were_trained_on(events_network, tmp_path, capsys):
+    for number in range(2):
+        write_recording(tmp_path / f"{number}.txt", number, number, size="")
+    Image.fromarray(IMAGES[4, ..., 0]).save(tmp_path / "x.png")
+    text = printed(capsys, events_network, "--inputs", tmp_path, "--json")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert [row.get("clips") for row in rows] == [20 - 3, 20 - 3, None]
+    assert "takes 8 channels" in rows[2]["problem"]
+    for row in rows[:2]:
+        assert row["class"] == max(row["shares"], key=row["shares"].get)
+        assert sum(row["shares"].values()) == pytest.approx(1)
+    (one,) = printed(capsys, events_network, "--events", tmp_path / "0.txt", "--json").splitlines()
+    assert json.loads(one)["shares"] == rows[0]["shares"]
+
+
+@pytest.mark.parametrize("options", [[], ["--events=x", "--inputs", "y"]])
+def test_one_recording_or_files(options, images_network, capsys):
+    with pytest.raises(SystemExit):
+        printed(capsys, images_network, *options)
+    assert "name either one recording by --events, or files by --inputs" in capsys.readouterr().err

@@ -1,0 +1,276 @@
+"""Recordings of event cameras as a data set, `events`: a folder per class, or a table of them.
+
+Letters: T frames of a sequence, S sequences.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ttfs_jax.datasets.base import Augmentation, Dataset, Progress, Split
+from ttfs_jax.datasets.events.files import EventFile, read_events, to_frames
+from ttfs_jax.datasets.eye.dataset import ClipConfig, check_clips, draw_split, show_all
+from ttfs_jax.datasets.own.files import list_files, read_all
+from ttfs_jax.datasets.own.parts import choose_parts
+from ttfs_jax.datasets.own.samples import (
+    OwnOptions,
+    absent,
+    check_classes,
+    listed,
+    required,
+    to_labels,
+)
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import above, check
+
+NEEDED, KNOWN = ("file", "label"), ("file", "label", "subject", "start", "end", "split")
+
+
+@dataclass(frozen=True)
+class ClipOptions(OwnOptions):
+    """How recordings become images."""
+
+    clips: ClipConfig = ClipConfig(size=32)
+    rate: float = 30.0
+    """Frames per second that events are summed up to."""
+    crop: tuple[int, int, int] | None = None
+    """Square of the sensor: left, top, edge in pixels (default: the largest in the middle)."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, rate=above(0))
+
+
+@dataclass(frozen=True)
+class EventOptions(ClipOptions):
+    """Where the recordings lie, and how they become images."""
+
+    sensor: tuple[int, int] | None = None
+    """Width and height of the sensor (default: as each file tells, else guessed from events)."""
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    """Unit of the recordings' times (default: as the files tell, else guessed and told)."""
+    stream: str | None = None
+    """Which camera, where files hold several."""
+
+
+class Sequences(NamedTuple):
+    """The pieces of recordings that are samples."""
+
+    frames: list[np.ndarray]  # S of int8 [T, size, size]
+    labels: np.ndarray  # int32 [S]
+    classes: tuple[str, ...]
+    parts: np.ndarray | None  # [S] str
+    subjects: np.ndarray | None  # [S]
+    problems: tuple[str, ...]
+
+
+def load(
+    options: EventOptions, *, split_seed: int = 0, on_progress: Progress | None = None
+) -> Dataset:
+    """Load clips of the recordings below `options.data_dir`.
+
+    That is a folder with one folder per class (or such folders in `train`, `val` and `test`), or a
+    .csv file with a header and the columns `file` and `label`, and as wanted `subject`, `split`,
+    and `start` and `end` in seconds from the recording's first event. Files are read as by
+    `events.files.read_events`. Nobody is in two parts; without `split` and `subject` the parts are
+    drawn by `split_seed`. `on_progress(done, total)` is called while files are read.
+
+    Raises: InputError for options that no recording can satisfy, a missing folder or column, no
+    file that can be read, and data that cannot be split; what is wrong with single files or lines
+    is in `problems`.
+    """
+    check_clips(options.clips, group="clips")
+    root = required(options, "events", "a folder with a folder per class, or a .csv file")
+    read = _from_table if root.is_file() else _from_folders
+    sequences = read(root, options, on_progress)
+    return to_dataset(
+        root.resolve().stem, sequences, options, seed=split_seed, sensor=options.sensor
+    )
+
+
+class Frames(NamedTuple):
+    """What a recording shows."""
+
+    values: np.ndarray  # int8 [T, size, size]
+    sensor: tuple[int, int]
+    """Width and height."""
+    notes: list[str]
+    """What there is to tell of the file."""
+
+
+def read_recording(path: Path, options: EventOptions) -> Frames:
+    """Read a recording as frames.
+
+    Raises: InputError for a file that cannot be read, events outside `options.sensor`, or a crop
+    beyond it.
+    """
+    recording = read_events(path, time_unit=options.time_unit, stream=options.stream)
+    try:
+        recording = on_sensor(recording, options.sensor)
+        size = options.clips.size
+        frames = to_frames(recording, size=size, rate=options.rate, crop=options.crop)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    notes = [f"{path}: {note}" for note in recording.notes]
+    return Frames(frames, (recording.width, recording.height), notes)
+
+
+def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
+    """Give a recording the width and height of a `sensor`; None leaves it as it is.
+
+    Raises: InputError for events outside it.
+    """
+    if sensor is None:
+        return recording
+    events, (width, height) = recording.events, sensor
+    if events["x"].max() >= width or events["y"].max() >= height:
+        raise InputError(f"events are outside the --sensor of {width} × {height}: correct it")
+    return recording._replace(width=width, height=height)
+
+
+def _told(recordings: list[Frames], options: EventOptions) -> list[str]:
+    """List what there is to tell of the recordings that were read."""
+    notes = [note for recording in recordings for note in recording.notes]
+    sizes = sorted({recording.sensor for recording in recordings})
+    if len(sizes) > 1 and options.crop is None:
+        shown = listed([f"{width} × {height}" for width, height in sizes])
+        notes.append(f"the recordings have sensors of different sizes, {shown}: give --sensor")
+    return notes
+
+
+def _from_folders(root: Path, options: EventOptions, on_progress) -> Sequences:
+    files = list_files(root)
+    reader = partial(read_recording, options=options)
+    recordings, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
+    return Sequences(
+        [recording.values for recording in recordings],
+        files.labels[numbers],
+        files.classes,
+        None if files.parts is None else files.parts[numbers],
+        None,
+        (*files.problems, *problems, *_told(recordings, options)),
+    )
+
+
+def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
+    lines, problems = read_table(path)
+    names = list(dict.fromkeys(line["file"] for line in lines))
+    reader = partial(read_recording, options=options)
+    files = [path.parent / name for name in names]
+    contents, numbers, unread = read_all(files, reader, on_progress=on_progress)
+    recordings = {names[n]: one.values for n, one in zip(numbers, contents, strict=True)}
+    problems += unread + _told(contents, options)
+    rows, pieces = [], []
+    for line in lines:
+        if line["file"] not in recordings:
+            continue  # told already
+        try:
+            pieces.append(_piece(recordings[line["file"]], line, options.rate))
+            rows.append(line)
+        except InputError as error:
+            problems.append(f"left out: {path} line {line['line']}: {error}")
+    if not rows:
+        raise InputError(f"{path}: nothing can be read: {problems[0]}")
+    labels, classes = to_labels(
+        np.array([line["label"] for line in rows]), None, where=f"{path}: label"
+    )
+    column = {key: np.array([line.get(key, "") for line in rows]) for key in ("split", "subject")}
+    given = {key: values if (values != "").all() else None for key, values in column.items()}
+    for key, values in column.items():
+        if given[key] is None and (values != "").any():
+            raise InputError(f"{path}: some lines have a {key} and some have none: fill them all")
+    return Sequences(pieces, labels, classes, given["split"], given["subject"], tuple(problems))
+
+
+def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read the lines of a table of recordings, with their numbers, and what there is to tell.
+
+    Raises: InputError for a file that is no such table.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            names = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = names
+            rows = [{"line": reader.line_num, **row} for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read ({error}): save it as CSV in UTF-8") from error
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise InputError(
+            f"{path} has no column {missing[0]!r}, only {', '.join(names)}: its first line must "
+            f"name the columns, of {', '.join(KNOWN)}"
+        )
+    problems = [f"{path}: column {name!r} is not used" for name in names if name not in KNOWN]
+    lines, seen = [], {}
+    for row in rows:
+        values = {name: (row[name] or "").strip() for name in KNOWN if name in row}
+        where = f"left out: {path} line {row['line']}"
+        piece = tuple(values.get(name, "") for name in ("file", "start", "end"))
+        if not values["file"] or not values["label"]:
+            problems.append(f"{where} has no file or no label")
+        elif piece in seen:
+            problems.append(f"{where} is the same piece as line {seen[piece]}")
+        else:
+            seen[piece] = row["line"]
+            lines.append({"line": row["line"], **values})
+    return lines, problems
+
+
+def _piece(frames: np.ndarray, line: dict[str, Any], rate: float) -> np.ndarray:
+    """Cut the frames [T, H, W] from `start` to `end` seconds out of a recording."""
+    try:
+        start, end = float(line.get("start") or 0), float(line.get("end") or len(frames) / rate)
+    except ValueError as error:
+        raise InputError(f"start and end must be seconds ({error})") from error
+    last = len(frames) / rate
+    if not 0 <= start < end <= last + 1 / rate:
+        raise InputError(
+            f"start {start:g} and end {end:g} must be in order, within the recording's {last:.4g} s"
+        )
+    first = int(start * rate)
+    return frames[first : max(round(end * rate), first + 1)]
+
+
+def to_dataset(
+    name: str,
+    sequences: Sequences,
+    options: ClipOptions,
+    *,
+    seed: int,
+    sensor: tuple[int, int] | None = None,
+) -> Dataset:
+    """Split sequences, by `seed` where they do not say how, and cut clips out of them.
+
+    `sensor`, width and height, is kept for `ttfs_jax.predict`, where the files do not tell it.
+
+    Raises: InputError for a single class, too few sequences or people to split, and a person in two
+    parts.
+    """
+    labels, classes = sequences.labels, sequences.classes
+    check_classes(labels, classes, sequences.problems)
+    split = choose_parts(labels, classes, sequences.parts, sequences.subjects, seed=seed)
+    starts = np.cumsum([0, *map(len, sequences.frames)])
+    events = np.concatenate(sequences.frames)
+    parts = {}
+    for part, clips in draw_split(starts, split, options.clips, seed=seed).items():
+        columns = {"sequence": clips.sequence, "draw": clips.draw}
+        if sequences.subjects is not None:
+            columns["subject"] = sequences.subjects[clips.sequence]
+        images = show_all(events, clips, options.clips)
+        parts[part] = Split(images, labels[clips.sequence], columns)
+    lists = {"crop": options.crop, "sensor": sensor}
+    place = {name: None if value is None else [*value] for name, value in lists.items()}
+    return Dataset(
+        name,
+        classes,
+        **parts,
+        augmentation=Augmentation(shift=options.shift, flip=options.flip),
+        source={"kind": "events", **asdict(options.clips), "rate": options.rate, **place},
+        problems=(*sequences.problems, *absent(labels, split, classes)),
+    )
