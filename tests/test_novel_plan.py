@@ -63,7 +63,9 @@ def trained(data):
     convert = jax.jit(lambda v: ttfs_jax.fold(ttfs_jax.calibrate(NETWORK, v, ALL, images[:256])))
     config = TrainConfig(epochs=1, learning_rate=3e-4)
     spikes = ttfs_jax.make_train(NETWORK, config, samples=len(labels), code="ttfs")
-    state, loss = jax.jit(spikes.epoch)(spikes.init(convert(state.variables)), ALL, images, labels, 0)
+    state, loss = jax.jit(spikes.epoch)(
+        spikes.init(convert(state.variables)), ALL, images, labels, 0
+    )
     assert np.isfinite(loss)
     return Model(PLAN, ALL, state.variables, {"dataset": "digits"})
 
