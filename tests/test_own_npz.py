@@ -52,7 +52,7 @@ def test_a_given_split_and_people_are_kept(tmp_path):
     assert [len(some) for some in people] == [6, 2, 2] and len(set.union(*people)) == 10
     with pytest.raises(InputError, match="subject 6 is in train and in test: put all"):
         loaded(write_npz(tmp_path / "a.npz", split=split, subject=subjects))
-    with pytest.raises(InputError, match="2 subjects cannot be split"):
+    with pytest.raises(InputError, match="2 subjects, or recordings, cannot be split"):
         loaded(write_npz(tmp_path / "a.npz", subject=np.arange(60) % 2))
 
 
