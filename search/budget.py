@@ -29,6 +29,8 @@ class Budget(NamedTuple):
     """Of masked channels that a bucket of the population may compute."""
     chip_passes: int = 1
     """Times as many epochs in `--space xylo`."""
+    largest_batch: int = 2**31 - 1
+    """Most images of a batch in `--space xylo`."""
 
 
 class Size(NamedTuple):
@@ -93,4 +95,5 @@ def budget_of(size: Size, name: str) -> Budget:
         space="conv-small" if large else "conv",
         waste=0.05 if name == "full" else 1.0,
         chip_passes=6 if size.images < FEW_IMAGES else 1,
+        largest_batch=batch,
     )

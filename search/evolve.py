@@ -9,14 +9,14 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from search.budget import TYPICAL, size_of
+from search.budget import TYPICAL, Size, size_of
 from search.checks import changed, refuse_changes, refuse_idle_options
 from search.config import PRESETS, Config, read_config
-from search.pipeline import run
-from search.presets import SCHEDULES, data_options, preset
+from search.pipeline import load_data, run
+from search.presets import data_options, has_rows, preset
 from search.result import Result
 from search.spaces.registry import SPACES
-from ttfs_jax.datasets import DATASETS, Dataset, load
+from ttfs_jax.datasets import DATASETS
 from ttfs_jax.datasets.arguments import refuse_foreign_options
 from ttfs_jax.population import distributed
 from ttfs_jax.support import compilation_cache
@@ -65,9 +65,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def execute(arguments: list[str], screen: Console) -> Result:
-    """Parse, set up the devices, and run."""
+    """Parse, set up the devices, and run.
+
+    Where the defaults follow from the size of the data, these are read first; mistakes in the
+    options are found before.
+    """
+    command, loaded = parse(arguments), None
     use_every_core()
-    command, loaded = parse_and_load(arguments)
     if command.distributed:
         distributed.start(
             coordinator=command.coordinator, processes=command.processes, process=command.process
@@ -76,6 +80,9 @@ def execute(arguments: list[str], screen: Console) -> Result:
     if (reason := missing_platform()) is not None:
         raise InputError(reason)
     compilation_cache.enable()
+    if command.resume is None and not has_rows(command.config):
+        loaded = load_data(command.config, screen)
+        command = parse(arguments, size=size_of(loaded))
     return run(
         command.config,
         loaded=loaded,
@@ -85,20 +92,14 @@ def execute(arguments: list[str], screen: Console) -> Result:
     )
 
 
-def parse(arguments: list[str]) -> Command:
-    """Turn arguments into a command, as `parse_and_load` does, without the data."""
-    return parse_and_load(arguments)[0]
-
-
-def parse_and_load(arguments: list[str]) -> tuple[Command, Dataset | None]:
+def parse(arguments: list[str], *, size: Size = TYPICAL) -> Command:
     """Turn arguments into a command; some options set the defaults of others.
 
     Those are `--preset`, `--data` and its own options, `--space`, `--objectives` and `--resume`.
-    Where the defaults follow from the size of the data, these are read, and returned.
+    Defaults that follow from the size of the data are those for `size`.
 
     Raises: InputError for an unknown preset or data set, a folder that holds no run, an option out
-    of its range or without effect, one that differs from those of the run to go on with, and data
-    that cannot be read.
+    of its range or without effect, and one that differs from those of the run to go on with.
     """
     early = _early(arguments)
     saved = read_config(Path(early.resume)) if early.resume else None
@@ -106,7 +107,7 @@ def parse_and_load(arguments: list[str]) -> tuple[Command, Dataset | None]:
         raise changed("data", saved.data, early.data)
     data = saved.data if saved else early.data or Config.data
     refuse_foreign_options(arguments, data)
-    default, loaded = (saved, None) if saved else _defaults(arguments, early, data)
+    default = saved or _defaults(arguments, early, data, size)
     command = parse_options(
         Command, arguments, name="search.evolve", default=Command(config=default)
     )
@@ -121,8 +122,7 @@ def parse_and_load(arguments: list[str]) -> tuple[Command, Dataset | None]:
         refuse_changes(saved, command.config)
     else:
         refuse_idle_options(default, command.config)
-    same = loaded is not None and command.config.split_seed == Config.split_seed
-    return command, loaded if same else None
+    return command
 
 
 def _early(arguments: list[str]) -> argparse.Namespace:
@@ -141,24 +141,17 @@ def _early(arguments: list[str]) -> argparse.Namespace:
     return early
 
 
-def _defaults(
-    arguments: list[str], early: argparse.Namespace, data: str
-) -> tuple[Config, Dataset | None]:
-    """Return what options have that are not given, and the data if they had to be read for it."""
-    name, loaded, size = early.preset or "default", None, None
-    wants_help = bool({"-h", "--help"} & {*arguments})
-    options, _ = parse_some_options(
+def _defaults(arguments: list[str], early: argparse.Namespace, data: str, size: Size) -> Config:
+    """Return what options have that are not given."""
+    name = early.preset or "default"
+    options = parse_some_options(
         [argument for argument in arguments if argument not in ("-h", "--help")],
         name="search.evolve",
         default=data_options(data, name),
     )
-    if (data, name) not in SCHEDULES:
-        loaded = None if wants_help else load(data, options)
-        size = TYPICAL if loaded is None else size_of(loaded)
-    config = preset(
+    return preset(
         data, name, space=early.space, objectives=early.objectives, options=options, size=size
     )
-    return config, loaded
 
 
 if __name__ == "__main__":

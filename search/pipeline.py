@@ -69,7 +69,7 @@ def run(
         check_options(config, new=not resume)
         _check_folder(path, config, given, resume=resume)
         started = time.perf_counter()
-        data = (loaded or _load(config, screen)) if data is None else datasets.check(data)
+        data = (loaded or load_data(config, screen)) if data is None else datasets.check(data)
         loading = time.perf_counter() - started
         space = build_space(config, data) if space is None else space
         check_recipes(config, data, space)
@@ -112,13 +112,17 @@ def _check_folder(path: Path, config: Config, given: dict, *, resume: bool) -> N
             )
 
 
-def _load(config: Config, screen: Console) -> Dataset:
+def load_data(config: Config, screen: Console) -> Dataset:
+    """Load the data that a config names, and show on the `screen` how far it is.
+
+    Raises: InputError for data that are missing, damaged or unsound.
+    """
     with Reporter(screen) as reporter:
         return datasets.load(
             config.data,
             config.data_options,
             split_seed=config.split_seed,
-            on_progress=reporter.follow("simulate", unit="takes"),
+            on_progress=reporter.follow("data", unit="items"),
         )
 
 

@@ -1,6 +1,7 @@
 """The defaults of a run by data set, preset and space."""
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 from hardware.xylo.mappings.native_training import NativeTrainConfig
@@ -77,6 +78,10 @@ def _on_chip(config: Config, budget: Budget) -> Config:
     """Change the defaults of a preset to those of `--space xylo`."""
     generations, population, *epochs = XYLO_SCHEDULES[config.preset]
     train, retrain, relu, relu_retrain = (budget.chip_passes * count for count in epochs)
+    native, dense = (
+        partial(kind, batch_size=min(kind.batch_size, budget.largest_batch))
+        for kind in (NativeTrainConfig, DenseTrainConfig)
+    )
     return dataclasses.replace(
         config,
         space="xylo",
@@ -84,10 +89,10 @@ def _on_chip(config: Config, budget: Budget) -> Config:
         objectives="war,uar,energy,latency",
         evolution=EvolutionConfig("nsga2", population=population, generations=generations),
         xylo=XyloConfig(
-            train=NativeTrainConfig(epochs=train),
-            retrain=NativeTrainConfig(epochs=retrain),
-            relu=DenseTrainConfig(epochs=relu),
-            relu_retrain=DenseTrainConfig(epochs=relu_retrain),
+            train=native(epochs=train),
+            retrain=native(epochs=retrain),
+            relu=dense(epochs=relu),
+            relu_retrain=dense(epochs=relu_retrain),
         ),
     )
 
@@ -121,6 +126,11 @@ def _convolutional(data: str, name: str, options: Options, budget: Budget) -> Co
 
 # Spaces whose presets differ from those of convolutional networks.
 OF_SPACES = {"xylo": _on_chip}
+
+
+def has_rows(config: Config) -> bool:
+    """Tell whether the tables above have the budget of a config's data set and preset."""
+    return (config.data, config.preset) in SCHEDULES
 
 
 def data_options(data: str, name: str, **values: Any) -> Options:

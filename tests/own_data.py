@@ -5,7 +5,7 @@ import numpy as np
 CLASSES = ("bars", "dots", "rings")
 
 
-def made_images(count=60, edge=10, channels=1, seed=0):
+def made_images(count=60, edge=12, channels=1, seed=0):
     """Make images whose class shows in the place of a bright square; no two are equal."""
     generator = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % len(CLASSES)

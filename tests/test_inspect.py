@@ -30,7 +30,7 @@ def test_counts_ranges_and_a_sheet_of_own_arrays(tmp_path, capsys):
     assert pixels.shape[0] == 3 * rows
     square = pixels[:, inspect.NAME : inspect.NAME + inspect.EDGE]
     for label in range(3):
-        y = label * rows + int((3 * label + 1.5) * inspect.EDGE / 10)
+        y = label * rows + int((3 * label + 1.5) * inspect.EDGE / 12)
         assert (square[y, inspect.EDGE // 2] == 255).all()
     inspect.main(options)
     shown = capsys.readouterr().out

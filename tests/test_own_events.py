@@ -88,6 +88,17 @@ def test_a_table_with_people_and_pieces(tmp_path):
     assert any(np.array_equal(data.test.images[shown], image) for image in images)
 
 
+def test_pieces_of_a_recording_stay_together(tmp_path):
+    rows = []
+    for number in range(10):
+        write_recording(tmp_path / f"{number}.txt", number % 2, number)
+        rows += [f"{number}.txt,{CLASSES[number % 2]},{n / 4},{n / 4 + 0.2}" for n in range(4)]
+    data = loaded(write_table(tmp_path / "table.csv", rows, "file,label,start,end"))
+    files = [set(part.columns["sequence"] // 4) for part in parts(data)]
+    assert sum(map(len, files)) == len(set.union(*files)) == 10
+    assert "subject" not in data.test.columns
+
+
 def test_sensors_of_unknown_size_are_told_and_can_be_given(tmp_path):
     for number in range(18):
         label = number % 3

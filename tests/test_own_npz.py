@@ -24,7 +24,7 @@ def parts(data):
 
 def test_bytes_and_floats_grey_and_colour_numbers_and_names(tmp_path):
     data = loaded(write_npz(tmp_path / "mine.npz"), shift=0, flip=True)
-    assert (data.name, data.classes, data.image_shape) == ("mine", CLASSES, (10, 10, 1))
+    assert (data.name, data.classes, data.image_shape) == ("mine", CLASSES, (12, 12, 1))
     assert (data.augmentation.shift, data.augmentation.flip) == (0, True)
     assert [len(part.labels) for part in parts(data).values()] == [36, 12, 12]
     for part in parts(data).values():
@@ -36,7 +36,7 @@ def test_bytes_and_floats_grey_and_colour_numbers_and_names(tmp_path):
     names = np.array(CLASSES)[LABELS]
     colour = np.concatenate([IMAGES] * 3, -1)
     data = loaded(write_npz(tmp_path / "mine.npz", images=colour, labels=names, classes=None))
-    assert data.classes == CLASSES and data.image_shape == (10, 10, 3)
+    assert data.classes == CLASSES and data.image_shape == (12, 12, 3)
     config = preset("npz", "smoke", data_dir=tmp_path / "mine.npz")
     assert build_space(config, data).size > 100
     assert config.retrain.train.batch_size == 4
@@ -52,7 +52,7 @@ def test_a_given_split_and_people_are_kept(tmp_path):
     assert [len(some) for some in people] == [6, 2, 2] and len(set.union(*people)) == 10
     with pytest.raises(InputError, match="subject 6 is in train and in test: put all"):
         loaded(write_npz(tmp_path / "a.npz", split=split, subject=subjects))
-    with pytest.raises(InputError, match="2 subjects cannot be split"):
+    with pytest.raises(InputError, match="2 subjects, or recordings, cannot be split"):
         loaded(write_npz(tmp_path / "a.npz", subject=np.arange(60) % 2))
 
 

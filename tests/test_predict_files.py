@@ -59,24 +59,22 @@ def test_arrays_images_and_folders_in_rows(images_network, tmp_path, capsys):
     (folder / "g.jpg").write_bytes(b"no image")
     (folder / ".hidden").write_bytes(b"no image")
     write_recording(folder / "h.txt", 0, 0)
-    text = printed(capsys, images_network, "--inputs", folder, tmp_path / "none.png")
+    text = printed(capsys, images_network, "--inputs", folder)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["file"].removeprefix(f"{folder}/") for row in rows] == [
         *["a.npy"] * 3,
         *["b.npy", "c.npz", "c.npz", "d.npy", "e.npy", "g.jpg", "h.txt", "inner/f.png"],
-        str(tmp_path / "none.png"),
     ]
     logits = load(images_network)((IMAGES / 255.0).astype(np.float32))
     decided = [CLASSES[n] for n in np.asarray(logits).argmax(1)]
     assert [row["class"] for row in rows[:6]] == [*decided[:3], decided[4], *decided[:2]]
     assert [row["item"] for row in rows[:6]] == ["0", "1", "2", "", "0", "1"]
-    assert rows[-2]["class"] == decided[4] and rows[-2]["share"] == rows[3]["share"]
+    assert rows[-1]["class"] == decided[4] and rows[-1]["share"] == rows[3]["share"]
     for row, words in (
         (rows[6], "images must be [N, 8, 8, 1], as the network was trained on, not [2, 4, 8, 1]"),
         (rows[7], "NaN"),
         (rows[8], "cannot be read"),
         (rows[9], "not on clips of recordings"),
-        (rows[-1], "cannot be read"),
     ):
         assert words in row["problem"] and not row["class"]
 
@@ -94,6 +92,12 @@ def test_recordings_in_json_lines_as_they_were_trained_on(events_network, tmp_pa
         assert sum(row["shares"].values()) == pytest.approx(1)
     (one,) = printed(capsys, events_network, "--events", tmp_path / "0.txt", "--json").splitlines()
     assert json.loads(one)["shares"] == rows[0]["shares"]
+
+
+def test_an_input_that_is_not_there_is_named(images_network, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        printed(capsys, images_network, "--inputs", tmp_path / "none.png")
+    assert "none.png is not there: name files" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [[], ["--events=x", "--inputs", "y"]])

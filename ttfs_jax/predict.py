@@ -107,6 +107,8 @@ def rows(arguments: Arguments) -> Iterator[dict]:
 def _files(inputs: Sequence[Path]) -> Iterator[Path]:
     """Yield files, and all that are in folders, but not those whose name begins with a dot."""
     for path in inputs:
+        if not path.exists():
+            raise InputError(f"{path} is not there: name files or folders by --inputs")
         if not path.is_dir():
             yield path
             continue

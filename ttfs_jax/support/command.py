@@ -156,25 +156,19 @@ def _in_one_line(box: str) -> str:
     return reason and f"{reason}."
 
 
-def parse_some_options(
-    arguments: list[str], *, name: str, default: Options
-) -> tuple[Options, list[str]]:
-    """Read options of the module `name` that others depend on; return them, and what is left.
+def parse_some_options(arguments: list[str], *, name: str, default: Options) -> Options:
+    """Read the options of the module `name` that others depend on, and pass over these.
 
     `arguments` are those of the command line, `default` is a dataclass with the values of options
     that are not given.
 
     Raises: InputError for a value that an option cannot have.
     """
-    chosen, rest = _parsed(
-        name,
-        type(default),
-        args=arguments,
-        default=default,
-        return_unknown_args=True,
+    chosen, _ = _parsed(
+        name, type(default), args=arguments, default=default, return_unknown_args=True
     )
     ranges.require(chosen)
-    return chosen, rest
+    return chosen
 
 
 def run_command(

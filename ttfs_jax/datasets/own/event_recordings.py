@@ -67,6 +67,7 @@ class Sequences(NamedTuple):
     parts: np.ndarray | None  # [S] str
     subjects: np.ndarray | None  # [S]
     problems: tuple[str, ...]
+    recordings: np.ndarray | None = None  # [S], where several are pieces of one
 
 
 def load(
@@ -78,7 +79,8 @@ def load(
     .csv file with a header and the columns `file` and `label`, and as wanted `subject`, `split`,
     and `start` and `end` in seconds from the recording's first event. Files are read as by
     `events.files.read_events`. Nobody is in two parts; without `split` and `subject` the parts are
-    drawn by `split_seed`. `on_progress(done, total)` is called while files are read.
+    drawn by `split_seed`, and all pieces of a recording are in one. `on_progress(done, total)` is
+    called while files are read.
 
     Raises: InputError for options that no recording can satisfy, a missing folder or column, no
     file that can be read, and data that cannot be split; what is wrong with single files or lines
@@ -184,7 +186,16 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
     for key, values in column.items():
         if given[key] is None and (values != "").any():
             raise InputError(f"{path}: some lines have a {key} and some have none: fill them all")
-    return Sequences(pieces, labels, classes, given["split"], given["subject"], tuple(problems))
+    files = np.array([line["file"] for line in rows])
+    return Sequences(
+        pieces,
+        labels,
+        classes,
+        given["split"],
+        given["subject"],
+        tuple(problems),
+        files if len(np.unique(files)) < len(files) else None,
+    )
 
 
 def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -197,7 +208,7 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             reader = csv.DictReader(file, skipinitialspace=True)
             names = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = names
-            rows = [{"line": reader.line_num, **row} for row in reader]
+            rows = [{**row, "line": reader.line_num} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error}): save it as CSV in UTF-8") from error
     missing = [name for name in NEEDED if name not in names]
@@ -254,7 +265,10 @@ def to_dataset(
     """
     labels, classes = sequences.labels, sequences.classes
     check_classes(labels, classes, sequences.problems)
-    split = choose_parts(labels, classes, sequences.parts, sequences.subjects, seed=seed)
+    # Pieces of one recording are as alike as those of one person.
+    drawn = sequences.parts is None and sequences.subjects is None
+    together = sequences.recordings if drawn else sequences.subjects
+    split = choose_parts(labels, classes, sequences.parts, together, seed=seed)
     starts = np.cumsum([0, *map(len, sequences.frames)])
     events = np.concatenate(sequences.frames)
     parts = {}

@@ -94,8 +94,8 @@ def _by_person(subjects, rows, names, seed) -> dict[str, np.ndarray]:
     people = len(np.unique(subjects[rows]))
     if people < len(names):
         raise InputError(
-            f"{people} subjects cannot be split into {', '.join(names)}: at least {len(names)} are "
-            "needed, or leave the subjects out"
+            f"{people} subjects, or recordings, cannot be split into {', '.join(names)}: at least "
+            f"{len(names)} are needed, or give the split"
         )
     dealt = split_by_person(subjects[rows], parts=min(people, SHARE), seed=seed)
     chosen = {name: rows[dealt == number] for number, name in enumerate(reversed(names[1:]))}

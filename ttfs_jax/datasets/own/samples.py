@@ -5,6 +5,7 @@ Letters: N samples, K classes, H and W height and width, C channels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,8 @@ def take(samples: Samples, rows: np.ndarray) -> Samples:
 def without_doubles(samples: Samples) -> tuple[np.ndarray, list[str]]:
     """Return the numbers of the samples to keep, and what there is to tell of equal images."""
     first: dict[bytes, int] = {}
-    originals = np.array([first.setdefault(x.tobytes(), n) for n, x in enumerate(samples.images)])
+    hashes = (blake2b(image.tobytes(), digest_size=16).digest() for image in samples.images)
+    originals = np.array([first.setdefault(value, n) for n, value in enumerate(hashes)])
     everyone = np.arange(len(originals))
     doubles = everyone[originals != everyone]
     if not len(doubles):
