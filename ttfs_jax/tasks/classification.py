@@ -6,9 +6,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 
 from ttfs_jax.codes.encoding import first_spike_readout
+from ttfs_jax.support.errors import InputError
 from ttfs_jax.tasks.augmentation import augment
 from ttfs_jax.tasks.losses import balanced_weights, cross_entropy
 from ttfs_jax.tasks.recall import confusion, unweighted_average_recall, weighted_average_recall
@@ -53,7 +55,11 @@ class Classification:
     def loss(
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
     ) -> jax.Array:
-        """Return the mean cross-entropy: potentials [B, K], labels [B] or shares [B, K] -> []."""
+        """Return the mean cross-entropy: potentials [B, K], labels [B] or shares [B, K] -> [].
+
+        Raises: InputError for targets that are neither.
+        """
+        _check_targets(potentials, targets)
         return cross_entropy(
             potentials, targets, smoothing=recipe.label_smoothing, class_weights=weights
         )
@@ -61,7 +67,11 @@ class Classification:
     def tally(
         self, potentials: jax.Array, targets: jax.Array, readout: dict[str, jax.Array]
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        """Keep the predictions [B]; add up confusions [K, K] by potential and by first spike."""
+        """Keep the predictions [B]; add up confusions [K, K] by potential and by first spike.
+
+        Raises: InputError for targets that are not labels [B].
+        """
+        _check_targets(potentials, targets)
         classes = potentials.shape[-1]
         predictions = potentials.argmax(-1)
         counts = confusion(targets, predictions, classes=classes)
@@ -78,4 +88,16 @@ class Classification:
             war=weighted_average_recall(counts),
             uar=unweighted_average_recall(counts),
             first_spike_confusion=first,
+        )
+
+
+def _check_targets(potentials: jax.Array, targets: jax.Array) -> None:
+    """Check that targets are class indices, or shares of classes. Raises: InputError."""
+    whole = jnp.issubdtype(targets.dtype, jnp.integer) or targets.dtype == jnp.bool_
+    if targets.shape != potentials.shape and (not whole or targets.shape != potentials.shape[:-1]):
+        wanted = ", ".join(["N", *map(str, potentials.shape[1:-1])])
+        given = ", ".join(["N", *map(str, targets.shape[1:])])
+        raise InputError(
+            f"targets must be class indices [{wanted}], whole numbers, for potentials "
+            f"[{wanted}, {potentials.shape[-1]}] of the read-out, not {targets.dtype} [{given}]"
         )

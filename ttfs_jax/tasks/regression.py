@@ -45,11 +45,18 @@ class Regression:
     def augment(
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Change image and target in the same way; they have the same height and width.
+        """Change image and target in the same way; numbers [B, K] stay as they are.
 
-        Only the image has parts erased: the target is what should be there.
+        Only the image has parts erased: the target is what should be there. Raises: InputError for
+        target images of another size that should be moved.
         """
+        if targets.ndim != 4:
+            return augment(images, key, **options), targets
         erase = options.pop("erase", 0.0)
+        if not any(options.values()):
+            return augment(images, key, erase=erase), targets
+        if targets.shape[1:3] != images.shape[1:3]:
+            raise InputError("shift and flip need targets of the height and width of the images")
         channels = images.shape[-1]
         together = augment(jnp.concatenate([images, targets], -1), key, **options)
         return augment(together[..., :channels], key, erase=erase), together[..., channels:]
@@ -61,7 +68,11 @@ class Regression:
     def loss(
         self, potentials: jax.Array, targets: jax.Array, *, weights: Any, recipe: Any
     ) -> jax.Array:
-        """Return the mean squared error: potentials and targets [B, ...] -> []."""
+        """Return the mean squared error: potentials and targets [B, ...] -> [].
+
+        Raises: InputError for targets of another shape.
+        """
+        _check_alike(potentials, targets)
         return jnp.square(potentials - targets).mean()
 
     def tally(
@@ -69,8 +80,10 @@ class Regression:
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
         """Keep the outputs; add up errors, decibels and samples. Targets have peak 1.
 
-        PSNR = 10 log10(1 / MSE) of each image, at most 120 dB.
+        PSNR = 10 log10(1 / MSE) of each image, at most 120 dB. Raises: InputError for targets of
+        another shape.
         """
+        _check_alike(potentials, targets)
         errors = jnp.square(potentials - targets).mean(tuple(range(1, targets.ndim)))
         decibels = -10 * jnp.log10(jnp.maximum(errors, SMALLEST))
         return potentials, (errors.sum(), decibels.sum(), jnp.asarray(len(targets), errors.dtype))
@@ -81,3 +94,10 @@ class Regression:
         return MeasuredImages(
             **vars(activity), outputs=kept, mse=errors / samples, psnr=decibels / samples
         )
+
+
+def _check_alike(potentials: jax.Array, targets: jax.Array) -> None:
+    """Refuse targets that would be broadcast. Raises: InputError."""
+    if potentials.shape[1:] != targets.shape[1:]:
+        wanted, given = (", ".join(["N", *map(str, x.shape[1:])]) for x in (potentials, targets))
+        raise InputError(f"targets must be [{wanted}] as the read-out's potentials, not [{given}]")
