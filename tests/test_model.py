@@ -255,3 +255,17 @@ def test_a_network_of_readouts_alone_saved_and_loaded(images, tmp_path):
     variables = fold(initialise(Network(plan), jax.random.key(0)))
     save_model(tmp_path / "linear", Model(plan, largest(plan), variables))
     assert load(tmp_path / "linear")(images).shape == (7, 3)
+
+
+@pytest.mark.parametrize("key", ["plan", "spec"])
+def test_what_a_checkpoint_has_itself_is_not_overwritten(net, key, tmp_path):
+    with pytest.raises(InputError, match=f"meta cannot have the key {key}"):
+        save_model(tmp_path / "net", dataclasses.replace(net, meta={key: "mine"}))
+    assert not (tmp_path / "net").exists()
+
+
+def test_arrays_of_another_network_are_named(net, tmp_path):
+    wide = dataclasses.replace(net.plan, image_shape=(6, 5, 3))
+    save_model(tmp_path / "net", Model(wide, net.architecture, net.variables))
+    with pytest.raises(InputError, match="its arrays are not those of its network"):
+        load(tmp_path / "net")

@@ -22,6 +22,7 @@ from ttfs_jax.network.timeline import Timeline, make_timeline, signal_names
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
 
+RESERVED = ("plan", "spec")  # keys of a checkpoint that a model's `meta` cannot have
 CHUNK = 128  # images computed at a time, which bounds memory
 
 
@@ -193,7 +194,15 @@ def _checked(images: np.ndarray) -> np.ndarray:
 
 
 def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
-    """Save a model with all that is needed to run it."""
+    """Save a model with all that is needed to run it.
+
+    Raises: InputError for a path that is taken, and for `meta` under the names of the format.
+    """
+    for name in RESERVED:
+        if name in model.meta:
+            raise InputError(
+                f"meta cannot have the key {name}, which a checkpoint has itself: rename"
+            )
     tree = {"variables": model.variables, "architecture": model.architecture}
     meta = {"plan": dataclasses.asdict(model.plan), **model.meta}
     checkpoint.save(path, tree, meta=meta, replace=replace)
@@ -214,8 +223,10 @@ def load(path: str | Path) -> Model:
     stored = jax.tree.map(lambda leaf: np.zeros(_stored(leaf.shape, old), leaf.dtype), shapes)
     template = {"variables": stored, "architecture": largest(plan)}
     tree, _ = checkpoint.restore(Path(path), template)
+    if jax.tree.map(np.shape, tree) != jax.tree.map(np.shape, template):
+        raise InputError(f"{path} is damaged (its arrays are not those of its network)")
     variables = jax.tree.map(lambda leaf, like: leaf.reshape(like.shape), tree["variables"], shapes)
-    rest = {key: value for key, value in meta.items() if key not in ("spec", "plan")}
+    rest = {key: value for key, value in meta.items() if key not in RESERVED}
     return Model(plan, tree["architecture"], variables, rest)
 
 
