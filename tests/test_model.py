@@ -257,6 +257,17 @@ def test_a_network_of_readouts_alone_saved_and_loaded(images, tmp_path):
     assert load(tmp_path / "linear")(images).shape == (7, 3)
 
 
+@pytest.mark.parametrize("count", [0, 3, 5])
+def test_signals_with_steps_are_cut_and_joined_by_image(images, count, monkeypatch):
+    plan = Plan(SPEC.image_shape, (convolution("a", 2, code="rate"), readout("b", 3)))
+    own = Model(plan, largest(plan), initialise(Network(plan), jax.random.key(0)))
+    whole = own.signals(images)["a"].values
+    monkeypatch.setattr(model, "CHUNK", 2)
+    parts = own.signals(images[:count])["a"].values
+    assert parts.shape == (32, count, 6, 5, 2)
+    np.testing.assert_array_equal(parts, whole[:, :count])
+
+
 @pytest.mark.parametrize("key", ["plan", "spec"])
 def test_what_a_checkpoint_has_itself_is_not_overwritten(net, key, tmp_path):
     with pytest.raises(InputError, match=f"meta cannot have the key {key}"):

@@ -12,6 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ttfs_jax.codes import Code, Signal
+from ttfs_jax.codes.code import has_steps
 from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.layers import layer_of
@@ -127,7 +128,7 @@ class Model:
                 self.network, self.variables, self.architecture, part, code, record
             )
             if missing:
-                each = jax.tree.map(lambda leaf: leaf[: size - missing], each)
+                each = jax.tree.map(lambda leaf: _samples(leaf, size - missing), each)
             return each, windows
 
         if traced:
@@ -135,7 +136,7 @@ class Model:
             return *each, windows
         starts = range(0, count, size)
         parts, windows = zip(*(run(_checked(images[n : n + size])) for n in starts), strict=True)
-        each = parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
+        each = parts[0] if len(parts) == 1 else jax.tree.map(_joined, *parts)
         return *each, windows[0]
 
     def _shaped(self, images):
@@ -181,6 +182,16 @@ class _Meta:
 
 def _is_traced(tree: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def _samples(leaf: jax.Array, count: int) -> jax.Array:
+    """Keep the first samples: [B, ...] or, with steps, [S, B, ...]."""
+    return leaf[:, :count] if has_steps(leaf) else leaf[:count]
+
+
+def _joined(*parts: jax.Array) -> jax.Array:
+    """Join the samples of chunks: [B, ...] or, with steps, [S, B, ...] each."""
+    return jnp.concatenate(parts, int(has_steps(parts[0])))
 
 
 def _checked(images: np.ndarray) -> np.ndarray:
