@@ -245,6 +245,23 @@ def test_a_network_needs_an_image():
         calibrate(network, variables, largest(network.plan), np.ones((1, 4, 4, 1), np.uint8))
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float64, bool])
+def test_images_of_another_precision_are_computed_in_that_of_the_weights(kind):
+    block = Layer("block", "convolution", (), Width(1), (0, 3), 0)
+    network = Network(Plan((4, 4, 1), (block, readout("end", 2))))
+    variables = initialise(network, jax.random.key(0))
+    images = np.random.default_rng(0).integers(0, 2, (2, 4, 4, 1))
+    with jax.enable_x64(True):
+        for operator in (0, 1):
+            architecture = Architecture(jnp.array([operator]), (), 0, jnp.array(0))
+            for code in ("relu", "ttfs", "rate"):
+                apply = partial(network.apply, variables, code=code)
+                logits = apply(images.astype(kind), architecture).logits
+                assert logits.dtype == jnp.float32
+                same = apply(images.astype(np.float32), architecture).logits
+                np.testing.assert_array_equal(logits, same)
+
+
 def test_an_architecture_masks_the_plan():
     plan = Plan((4, 4, 1), (convolution("a", Width(4, "widths", 0)), readout("b", 2)))
     chosen = Architecture((), [3], 0, 0)

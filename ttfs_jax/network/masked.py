@@ -102,7 +102,7 @@ class Network(nn.Module):
             raise ValueError(
                 f"images must be [B, {', '.join(map(str, plan.image_shape))}], not {images.shape}"
             )
-        if not jnp.issubdtype(images.dtype, jnp.floating):
+        if not jnp.issubdtype(images.dtype, jnp.floating) and images.dtype != jnp.bool_:
             raise InputError(f"images must be floats in [0, 1], not {images.dtype}: divide by 255")
         if not len(images):
             raise InputError("a network needs one image or more; a `Model` takes none, too")
@@ -111,6 +111,8 @@ class Network(nn.Module):
             for layer in plan
             if layer.spiking or layer.weighted
         )
+        # In one precision, so that skipped and computed layers of a block send the same.
+        images = images.astype(weights[plan.readout][0].dtype)
         reading = Reading(find_code(code), batch_statistics, architecture.time_bits)
         done = Walk(plan, weights, architecture, reading).run(images, record=record)
         signals = {name: sent for name, sent in done.sent.items() if isinstance(sent, Signal)}
