@@ -139,6 +139,9 @@ class Neurons:
             return first
         own = self._own(layer.name)
         for place in np.ndindex(own.shape):
+            if layer.kind == "add":  # in use where any of what it hears is
+                any_heard = any(self.heard[name][place] for name in layer.sources)
+                own[place] = ((layer.name, place),) if any_heard else ()
             if own[place]:
                 self.senders[layer.name] += self._synapses(layer, edge, place)
         return own

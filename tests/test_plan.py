@@ -22,6 +22,7 @@ from ttfs_jax.network.kinds import (
     INPUT,
     Layer,
     Width,
+    add,
     average_pool,
     convolution,
     dense,
@@ -267,3 +268,21 @@ def test_an_architecture_masks_the_plan():
     chosen = Architecture((), [3], 0, 0)
     assert plan.used("a", chosen) == 3
     assert neurons_by_layer(plan, Architecture(jnp.zeros(0), jnp.array([3]), 0, 0))["a"] == 48
+
+
+def test_neurons_that_add_are_in_use_where_any_source_is():
+    few, many = (
+        convolution(name, Width(4, "widths", n), after="input") for n, name in enumerate("ab")
+    )
+    plan = Plan((2, 2, 1), (few, many, add("sum", ("a", "b")), readout("c", 2)))
+    architecture = Architecture(jnp.zeros(0, int), jnp.array([1, 3]), jnp.array(0), jnp.array(0))
+    assert plan.used("sum", architecture) == 3
+    assert plan.used("sum", Architecture((), [1, 3], 0, 0)) == 3
+    network = Network(plan)
+    variables = initialise(network, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: jnp.abs(leaf) + 0.1, variables["params"])
+    images = jnp.ones((1, 2, 2, 1))
+    out = network.apply(variables | {"params": params}, images, architecture, record=True)
+    active = (out.signals["sum"].values > 0).any((0, 1, 2))
+    np.testing.assert_array_equal(active, [True, True, True, False])
+    assert int(neurons_by_layer(plan, architecture)["sum"]) == 12

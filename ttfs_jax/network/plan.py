@@ -7,11 +7,13 @@ of the search.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from math import prod
 from operator import index
 from typing import Any, get_args
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax.codes import find_code
@@ -120,13 +122,26 @@ class Plan:
             return sum(parts)
         if layer.kind == "flatten":
             return parts[0] * self.shapes[layer.sources[0]].positions
+        if layer.kind == "add" and len(parts) > 1:
+            return self._used_by_any(name, architecture)
         return parts[0] // layer.factor**2 if layer.kind == "pixel_shuffle" else parts[0]
+
+    def _used_by_any(self, name: str, architecture: Any) -> Any:
+        """Count the channels that any of several sources has in use."""
+
+        def base(source):
+            return array.arange(self.shapes[source].channels) < self.used(source, architecture)
+
+        traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(architecture))
+        array = jnp if traced else np
+        count = self.marks(name, base, array).sum()
+        return count if traced else int(count)
 
     def marks(self, name: str, base: Callable[[str], Any], array: Any = np) -> Any:
         """Mark channels of what a layer sends, from the marks of those with a width of their own.
 
-        `base(name) -> bool [C]` gives these; the others join, repeat or drop them: bool [C], by the
-        functions of `array`, which is NumPy or jax.numpy.
+        `base(name) -> bool [C]` gives these; the others join, repeat, drop or unite them: bool [C],
+        by the functions of `array`, which is NumPy or jax.numpy.
         """
         if name == INPUT or self[name].width is not None:
             return base(name)
@@ -136,6 +151,8 @@ class Plan:
             return array.concatenate(parts)
         if layer.kind == "flatten":
             return array.tile(parts[0], self.shapes[layer.sources[0]].positions)
+        if layer.kind == "add":
+            return reduce(array.logical_or, parts)
         return parts[0][:: layer.factor**2] if layer.kind == "pixel_shuffle" else parts[0]
 
     def fan_in(self, layer: Layer) -> tuple[tuple[int, ...], str]:
