@@ -4,6 +4,7 @@ Letters: T frames of a sequence, S sequences.
 """
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -101,7 +102,8 @@ class Frames(NamedTuple):
     values: np.ndarray  # int8 [T, size, size]
     sensor: tuple[int, int]
     """Width and height."""
-    notes: list[str]
+    path: Path
+    notes: tuple[str, ...]
     """What there is to tell of the file."""
 
 
@@ -118,8 +120,7 @@ def read_recording(path: Path, options: EventOptions) -> Frames:
         frames = to_frames(recording, size=size, rate=options.rate, crop=options.crop)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    notes = [f"{path}: {note}" for note in recording.notes]
-    return Frames(frames, (recording.width, recording.height), notes)
+    return Frames(frames, (recording.width, recording.height), path, recording.notes)
 
 
 def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
@@ -136,8 +137,16 @@ def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
 
 
 def _told(recordings: list[Frames], options: EventOptions) -> list[str]:
-    """List what there is to tell of the recordings that were read."""
-    notes = [note for recording in recordings for note in recording.notes]
+    """List what there is to tell of the recordings, once where it differs by numbers alone."""
+    alike: dict[str, list[tuple[Path, str]]] = {}
+    for recording in recordings:
+        for note in recording.notes:
+            words = re.sub(r"\d+", "", note)
+            alike.setdefault(words, []).append((recording.path, note))
+    notes = []
+    for same in alike.values():
+        count = f"{len(same)} recordings, " if len(same) > 1 else ""
+        notes.append(f"{count}{listed([path for path, _ in same])}: {same[0][1]}")
     sizes = sorted({recording.sensor for recording in recordings})
     if len(sizes) > 1 and options.crop is None:
         shown = listed([f"{width} × {height}" for width, height in sizes])
