@@ -59,6 +59,7 @@ def run(
     Raises: InputError for options, data or a folder that do not work, before anything is computed
     where that can be known; for a full disk, with how to go on.
     """
+    _check_kinds(config=(config, Config), data=(data, Dataset), space=(space, Genes))
     screen = console(stderr=True) if screen is None else screen
     given = {
         "data": None if data is None else data.name,
@@ -88,10 +89,17 @@ def run(
     return Result(path)
 
 
+def _check_kinds(**given: tuple[Any, type]) -> None:
+    """Check what kinds of things a program gave. Raises: InputError."""
+    for name, (value, kind) in given.items():
+        if not isinstance(value, kind) and not (value is None and kind is not Config):
+            raise InputError(f"{name} must be a {kind.__name__}, not a {type(value).__name__}")
+
+
 def _path(config: Config, data: Dataset | None, run_dir: str | Path | None) -> Path:
     if run_dir is not None:
         return Path(run_dir)
-    name = config.data if data is None else "-".join(data.name.split())
+    name = config.data if data is None else "-".join(data.name.replace("/", " ").split())
     return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
@@ -102,7 +110,7 @@ def _check_folder(path: Path, config: Config, given: dict, *, resume: bool) -> N
             RunDirectory.check_free(path)
         return
     refuse_changes(read_config(path), config)
-    before = json.loads((path / GIVEN).read_text()) if (path / GIVEN).exists() else {}
+    before = _read_given(path / GIVEN)
     for name, value in given.items():
         if value != before.get(name):
             first, second = (one or "of its config" for one in (before.get(name), value))
@@ -110,6 +118,17 @@ def _check_folder(path: Path, config: Config, given: dict, *, resume: bool) -> N
                 f"the run in {path} began with {name} {first}, not {second}: go on from Python, by "
                 f"search.run(..., {name}=..., resume=True) with what it began with"
             )
+
+
+def _read_given(path: Path) -> dict[str, Any]:
+    """Read the names of data and space that a run began with. Raises: InputError."""
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+        return {name: given.get(name) for name in ("data", "space")}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged: start a new run") from error
 
 
 def load_data(config: Config, screen: Console) -> Dataset:

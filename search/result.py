@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from pyarrow.lib import ArrowException
 from rich.table import Table
 
 from search.config import Config, read_config
@@ -14,6 +15,7 @@ from search.loop.run_directory import HISTORY, read_metrics
 from search.reports.registry import Report
 from search.reports.registry import look_up as report_of
 from search.spaces.registry import look_up as space_of
+from ttfs_jax.support.errors import InputError
 
 
 class Networks(Sequence):
@@ -62,8 +64,14 @@ class Result:
 
     @cached_property
     def history(self) -> dict[str, list]:
-        """Read the candidates of both searches: columns by name, a value per candidate."""
-        return pq.read_table(self.path / HISTORY).to_pydict()
+        """Read the candidates of both searches: columns by name, a value per candidate.
+
+        Raises: InputError for a folder without them.
+        """
+        try:
+            return pq.read_table(self.path / HISTORY).to_pydict()
+        except (OSError, ArrowException) as error:
+            raise InputError(f"{self.path} holds no {HISTORY} that can be read") from error
 
     @cached_property
     def best(self) -> Networks:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from ttfs_jax.spike_time import NO_SPIKE
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.tasks import TASKS
 from ttfs_jax.tasks.losses import cross_entropy, first_spike_logits, silence_penalty
+from ttfs_jax.training.config import TrainConfig
 
 
 def test_weighted_and_smoothed_cross_entropy_by_hand():
@@ -31,3 +34,17 @@ def test_silent_neurons_are_pulled_back_and_spikes_left_alone():
     np.testing.assert_allclose(gradient, [[-0.5, 0.0], [0.0, 0.0]])
     logits = first_spike_logits(jnp.array([0.5, NO_SPIKE]), window=2.0, temperature=0.5)
     np.testing.assert_allclose(logits, [-1.0, -4.0])
+
+
+@pytest.mark.parametrize(
+    "targets", [jnp.zeros(2), jnp.zeros((2, 1), int), jnp.zeros((2, 4, 4, 1)), jnp.zeros((2, 4))]
+)
+def test_targets_of_a_classifier_are_class_indices(targets):
+    classification, potentials = TASKS["classification"], jnp.zeros((2, 3))
+    recipe, window = TrainConfig(), {"window": jnp.ones(()), "shift": jnp.zeros(())}
+    with pytest.raises(InputError, match=r"class indices \[N\], whole numbers"):
+        classification.loss(potentials, targets, weights=None, recipe=recipe)
+    with pytest.raises(InputError, match=r"class indices \[N\], whole numbers"):
+        classification.tally(potentials, targets, window)
+    with pytest.raises(InputError, match=r"class indices \[N, 4, 4\]"):
+        classification.tally(jnp.zeros((2, 4, 4, 3)), jnp.zeros(2, int), window)

@@ -255,3 +255,28 @@ def test_a_network_of_readouts_alone_saved_and_loaded(images, tmp_path):
     variables = fold(initialise(Network(plan), jax.random.key(0)))
     save_model(tmp_path / "linear", Model(plan, largest(plan), variables))
     assert load(tmp_path / "linear")(images).shape == (7, 3)
+
+
+@pytest.mark.parametrize("count", [0, 3, 5])
+def test_signals_with_steps_are_cut_and_joined_by_image(images, count, monkeypatch):
+    plan = Plan(SPEC.image_shape, (convolution("a", 2, code="rate"), readout("b", 3)))
+    own = Model(plan, largest(plan), initialise(Network(plan), jax.random.key(0)))
+    whole = own.signals(images)["a"].values
+    monkeypatch.setattr(model, "CHUNK", 2)
+    parts = own.signals(images[:count])["a"].values
+    assert parts.shape == (32, count, 6, 5, 2)
+    np.testing.assert_array_equal(parts, whole[:, :count])
+
+
+@pytest.mark.parametrize("key", ["plan", "spec"])
+def test_what_a_checkpoint_has_itself_is_not_overwritten(net, key, tmp_path):
+    with pytest.raises(InputError, match=f"meta cannot have the key {key}"):
+        save_model(tmp_path / "net", dataclasses.replace(net, meta={key: "mine"}))
+    assert not (tmp_path / "net").exists()
+
+
+def test_arrays_of_another_network_are_named(net, tmp_path):
+    wide = dataclasses.replace(net.plan, image_shape=(6, 5, 3))
+    save_model(tmp_path / "net", Model(wide, net.architecture, net.variables))
+    with pytest.raises(InputError, match="its arrays are not those of its network"):
+        load(tmp_path / "net")

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from plans import Neurons, plans, window_starts
 
 from ttfs_jax.codes.encoding import INPUT_WINDOW
+from ttfs_jax.codes.rate import Rate
 from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.counts import layer_counts, multiply_adds, neurons_by_layer
 from ttfs_jax.network.kinds import (
     INPUT,
+    Layer,
     Width,
     average_pool,
     convolution,
@@ -30,7 +32,7 @@ from ttfs_jax.network.kinds import (
 from ttfs_jax.network.layers import layer_of
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.network.plan import Plan, plan_from_dict
-from ttfs_jax.network.stages import make_plan
+from ttfs_jax.network.stages import largest, make_plan
 from ttfs_jax.network.timeline import make_timeline
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.support.errors import InputError
@@ -162,6 +164,26 @@ def _as_json(plan):
         ((convolution("a", 3, kernel=2), readout("c", 2)), "odd kernels"),
         ((convolution("a", 0), readout("c", 2)), "one channel or more"),
         ((convolution("a", 3, code="ttsf"), readout("c", 2)), "did you mean ttfs"),
+        ((convolution("a", 3, code=Rate(8)), readout("c", 2)), "a takes the name of a code"),
+        ((convolution("params", 3), readout("c", 2)), "cannot be named 'params'"),
+        ((convolution("params/a", 3), readout("c", 2)), "cannot be named 'params/a'"),
+        ((Layer("a", "add", width=Width(3)), readout("c", 2)), "leave its width out"),
+        ((Layer("a", "add", skips=("input",)), readout("c", 2)), "cannot have skip connections"),
+        ((Layer("a", "earliest_pool", block=0), readout("c", 2)), "leave its block out"),
+        ((Layer("a", "dense", (), Width(3), (1, 1)), readout("c", 2)), "one kernel, or a block"),
+        ((Layer("a", "dense", (), Width(3), ()), readout("c", 2)), "one kernel, or a block"),
+        ((Layer("a", "dense", (), Width(3), (1,), 1), readout("c", 2)), "from 0 without gaps"),
+        ((dense("a", Width(3, "widths", 1)), readout("c", 2)), "from 0 without gaps, not 1"),
+        ((dense("a", Width(3, "widths")), readout("c", 2)), "from 0 without gaps, not None"),
+        ((dense("a", Width(3, "head", 0)), readout("c", 2)), "a place, which only widths has"),
+        (
+            (
+                Layer("a", "dense", (), Width(3), (1, 1), 0),
+                Layer("b", "dense", (), Width(3), (1,), 0),
+                readout("c", 2),
+            ),
+            "b needs as many kernels",
+        ),
     ],
 )
 def test_a_plan_that_is_none_names_the_layer(layers, message):
@@ -185,6 +207,59 @@ def test_pools_need_spikes_and_shuffles_need_channels():
     with pytest.raises(InputError, match="fix its width"):
         free = convolution("free", Width(4, "widths", 0))
         Plan((4, 4, 1), (free, pixel_shuffle("shuffle"), end))
+
+
+@pytest.mark.parametrize("names", [None, 3, ("a", 3), convolution("a", 2)])
+def test_layers_are_heard_by_name(names):
+    for write in (partial(convolution, "b", 2, after=names), partial(dense, "b", 2, add=names)):
+        with pytest.raises(InputError, match="by their names"):
+            write()
+
+
+def test_a_layer_may_be_written_with_lists():
+    layer = Layer("a", "convolution", ["input"], Width(2), [3], skips=[])
+    assert hash(layer) == hash(Layer("a", "convolution", ("input",), Width(2), (3,)))
+
+
+def test_a_block_behind_a_pool_has_the_code_of_the_pooled_neurons():
+    def plan(code):
+        block = Layer("block", "convolution", ("pool",), Width(2), (0, 3), 0, code=code)
+        first = (convolution("first", 2, code="rate"), earliest_pool("pool"))
+        return Plan((4, 4, 1), (*first, block, readout("end", 2)))
+
+    with pytest.raises(InputError, match="block can be skipped, so it needs the code of pool"):
+        plan(None)
+    network, images = Network(plan("rate")), jnp.ones((1, 4, 4, 1))
+    variables = initialise(network, jax.random.key(0))
+    for operator in (0, 1):
+        architecture = Architecture(jnp.array([operator]), jnp.zeros(0, int), 0, jnp.array(0))
+        assert network.apply(variables, images, architecture, code="ttfs").logits.shape == (1, 2)
+
+
+def test_a_network_needs_an_image():
+    network = Network(Plan((4, 4, 1), (dense("a", 2), readout("b", 2))))
+    variables = initialise(network, jax.random.key(0))
+    with pytest.raises(InputError, match="one image or more"):
+        calibrate(network, variables, largest(network.plan), jnp.zeros((0, 4, 4, 1)))
+    with pytest.raises(InputError, match="floats in .* not uint8: divide by 255"):
+        calibrate(network, variables, largest(network.plan), np.ones((1, 4, 4, 1), np.uint8))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64, bool])
+def test_images_of_another_precision_are_computed_in_that_of_the_weights(kind):
+    block = Layer("block", "convolution", (), Width(1), (0, 3), 0)
+    network = Network(Plan((4, 4, 1), (block, readout("end", 2))))
+    variables = initialise(network, jax.random.key(0))
+    images = np.random.default_rng(0).integers(0, 2, (2, 4, 4, 1))
+    with jax.enable_x64(True):
+        for operator in (0, 1):
+            architecture = Architecture(jnp.array([operator]), (), 0, jnp.array(0))
+            for code in ("relu", "ttfs", "rate"):
+                apply = partial(network.apply, variables, code=code)
+                logits = apply(images.astype(kind), architecture).logits
+                assert logits.dtype == jnp.float32
+                same = apply(images.astype(np.float32), architecture).logits
+                np.testing.assert_array_equal(logits, same)
 
 
 def test_an_architecture_masks_the_plan():

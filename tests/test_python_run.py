@@ -12,6 +12,7 @@ from small_spaces import small_space
 
 import search
 from search.config import EvolutionConfig, LimitsConfig, RetrainConfig, SupernetConfig
+from search.loop.run_directory import RunDirectory
 from search.retraining import converted
 from ttfs_jax import Model
 from ttfs_jax.datasets import Dataset, Split
@@ -121,3 +122,34 @@ def test_unsound_data_are_named_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match="bright rows test images contain NaN"):
         search.run(CONFIG, data=spoilt, run_dir=tmp_path / "run", screen=SILENT)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"config": "digits"}, "config must be a Config, not a str"),
+        ({"config": None}, "config must be a Config, not a NoneType"),
+        ({"data": "digits"}, "data must be a Dataset, not a str"),
+        ({"space": "conv"}, "space must be a Genes, not a str"),
+    ],
+)
+def test_things_of_another_kind_are_named(given, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        search.run(**{"config": CONFIG} | given, run_dir=tmp_path / "run", screen=SILENT)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_damaged_names_of_what_was_given_are_told(text, tmp_path):
+    RunDirectory.create(tmp_path, CONFIG)
+    (tmp_path / "given.json").write_text(text)
+    with pytest.raises(InputError, match="given.json is damaged"):
+        search.run(CONFIG, run_dir=tmp_path, resume=True, screen=SILENT)
+
+
+def test_a_folder_without_candidates_is_named(tmp_path):
+    with pytest.raises(InputError, match="holds no history.parquet"):
+        _ = search.Result(tmp_path).history
+    (tmp_path / "history.parquet").write_text("no table")
+    with pytest.raises(InputError, match="holds no history.parquet"):
+        _ = search.Result(tmp_path).history

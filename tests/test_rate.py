@@ -122,6 +122,12 @@ def test_a_layer_of_its_own_code_in_a_network_of_spike_times(converted, mixed):
         make_timeline(plan, architecture, converted["windows"])
 
 
+@pytest.mark.parametrize("steps", [0, -1, 1.5])
+def test_steps_are_a_whole_number_from_1(steps):
+    with pytest.raises(InputError, match="whole number of steps from 1"):
+        Rate(steps)
+
+
 def test_it_trains(converted):
     config = TrainConfig(epochs=20, batch_size=16, learning_rate=3e-2, label_smoothing=0.0)
     network, architecture = Network(PLAN), largest(PLAN)

@@ -100,3 +100,26 @@ def test_digits_are_rebuilt_exactly_in_spike_times(plan, noise, better):
         # Beside what needs no network: black images, or the noisy ones as they are.
         plain = REGRESSION.tally(noisy[:300] if noise else 0 * clean[:300], clean[:300], {})[1]
         assert float(by_spikes.psnr) > float(plain[1] / plain[2]) + better
+
+
+def test_numbers_are_targets_too():
+    network = Network(Plan(IMAGE, (dense("hidden", 8), readout("numbers", 2))))
+    images = jnp.linspace(0, 1, 4 * 64).reshape(4, *IMAGE)
+    targets = jnp.stack([images.mean((1, 2, 3)), images.max((1, 2, 3))], -1)
+    train = make_train(network, TrainConfig(epochs=1, batch_size=4), samples=4, task="regression")
+    state = train.init(initialise(network, jax.random.key(0)))
+    architecture = largest(network.plan)
+    assert jnp.isfinite(train.epoch(state, architecture, images, targets, 0)[1])
+    for wrong in (targets[:, 0], targets[:, :1], images):
+        with pytest.raises(InputError, match=r"targets must be \[N, 2\]"):
+            train.epoch(state, architecture, images, wrong, 0)
+        with pytest.raises(InputError, match=r"targets must be \[N, 2\]"):
+            evaluate(network, state.variables, architecture, images, wrong, task="regression")
+
+
+def test_target_images_may_be_larger_unless_they_are_moved():
+    images, targets, key = jnp.ones((2, 4, 4, 1)), jnp.ones((2, 8, 8, 1)), jax.random.key(0)
+    same = REGRESSION.augment(images, targets, key, shift=0, flip=False)
+    np.testing.assert_array_equal(same[1], targets)
+    with pytest.raises(InputError, match="height and width of the images"):
+        REGRESSION.augment(images, targets, key, shift=1, flip=False)

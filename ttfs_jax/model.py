@@ -12,6 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ttfs_jax.codes import Code, Signal
+from ttfs_jax.codes.code import has_steps
 from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.layers import layer_of
@@ -22,6 +23,7 @@ from ttfs_jax.network.timeline import Timeline, make_timeline, signal_names
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
 
+RESERVED = ("plan", "spec")  # keys of a checkpoint that a model's `meta` cannot have
 CHUNK = 128  # images computed at a time, which bounds memory
 
 
@@ -126,7 +128,7 @@ class Model:
                 self.network, self.variables, self.architecture, part, code, record
             )
             if missing:
-                each = jax.tree.map(lambda leaf: leaf[: size - missing], each)
+                each = jax.tree.map(lambda leaf: _samples(leaf, size - missing), each)
             return each, windows
 
         if traced:
@@ -134,7 +136,7 @@ class Model:
             return *each, windows
         starts = range(0, count, size)
         parts, windows = zip(*(run(_checked(images[n : n + size])) for n in starts), strict=True)
-        each = parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
+        each = parts[0] if len(parts) == 1 else jax.tree.map(_joined, *parts)
         return *each, windows[0]
 
     def _shaped(self, images):
@@ -182,6 +184,16 @@ def _is_traced(tree: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
+def _samples(leaf: jax.Array, count: int) -> jax.Array:
+    """Keep the first samples: [B, ...] or, with steps, [S, B, ...]."""
+    return leaf[:, :count] if has_steps(leaf) else leaf[:count]
+
+
+def _joined(*parts: jax.Array) -> jax.Array:
+    """Join the samples of chunks: [B, ...] or, with steps, [S, B, ...] each."""
+    return jnp.concatenate(parts, int(has_steps(parts[0])))
+
+
 def _checked(images: np.ndarray) -> np.ndarray:
     """Turn images into float32. Raises: InputError for pixels that are not within [0, 1]."""
     pixels = images.astype(np.float32)
@@ -193,7 +205,15 @@ def _checked(images: np.ndarray) -> np.ndarray:
 
 
 def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
-    """Save a model with all that is needed to run it."""
+    """Save a model with all that is needed to run it.
+
+    Raises: InputError for a path that is taken, and for `meta` under the names of the format.
+    """
+    for name in RESERVED:
+        if name in model.meta:
+            raise InputError(
+                f"meta cannot have the key {name}, which a checkpoint has itself: rename"
+            )
     tree = {"variables": model.variables, "architecture": model.architecture}
     meta = {"plan": dataclasses.asdict(model.plan), **model.meta}
     checkpoint.save(path, tree, meta=meta, replace=replace)
@@ -214,8 +234,10 @@ def load(path: str | Path) -> Model:
     stored = jax.tree.map(lambda leaf: np.zeros(_stored(leaf.shape, old), leaf.dtype), shapes)
     template = {"variables": stored, "architecture": largest(plan)}
     tree, _ = checkpoint.restore(Path(path), template)
+    if jax.tree.map(np.shape, tree) != jax.tree.map(np.shape, template):
+        raise InputError(f"{path} is damaged (its arrays are not those of its network)")
     variables = jax.tree.map(lambda leaf, like: leaf.reshape(like.shape), tree["variables"], shapes)
-    rest = {key: value for key, value in meta.items() if key not in ("spec", "plan")}
+    rest = {key: value for key, value in meta.items() if key not in RESERVED}
     return Model(plan, tree["architecture"], variables, rest)
 
 

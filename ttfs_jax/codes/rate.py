@@ -14,6 +14,7 @@ from ttfs_jax.codes.code import Signal, Synapses, has_steps
 from ttfs_jax.codes.encoding import INPUT_WINDOW
 from ttfs_jax.codes.pooling import blocks
 from ttfs_jax.codes.window import calibrate, unit_window
+from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Rate:
     name: ClassVar[str] = "rate"
     folded: ClassVar[bool] = True
     in_windows: ClassVar[bool] = False
+
+    def __post_init__(self):
+        if not isinstance(self.steps, int) or self.steps < 1:
+            raise InputError(
+                f"the rate code needs a whole number of steps from 1, not {self.steps}"
+            )
 
     def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
         """Let each pixel p drive a neuron with threshold 1: it spikes in about p S steps."""

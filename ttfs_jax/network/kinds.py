@@ -101,6 +101,10 @@ class Layer:
     code: str | None = None
     """The layer's own neural code; None: the one that the network is read in."""
 
+    def __post_init__(self):
+        for field in ("sources", "kernels", "skips"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+
     @property
     def spiking(self) -> bool:
         """Tell whether the layer has neurons that spike."""
@@ -220,7 +224,13 @@ def readout(name: str, outputs: int, *, kernel: int = 0, after: str = "") -> Lay
 
 
 def _names(names: Names) -> tuple[str, ...]:
-    return ((names,) if names else ()) if isinstance(names, str) else tuple(names)
+    if isinstance(names, str):
+        return (names,) if names else ()
+    listed = tuple(names) if isinstance(names, Iterable) else (names,)
+    for name in listed:
+        if not isinstance(name, str):
+            raise InputError(f'layers are heard by their names, such as "stem", not {name!r}')
+    return listed
 
 
 def _width(channels: int | Width) -> Width:

@@ -14,6 +14,7 @@ from ttfs_jax.network.layers import LayerInfo, Reading, Readout, SpikingLayer
 from ttfs_jax.network.plan import Plan
 from ttfs_jax.network.stages import largest, make_plan
 from ttfs_jax.network.walk import Walk
+from ttfs_jax.support.errors import InputError
 
 Variables = dict
 
@@ -93,19 +94,25 @@ class Network(nn.Module):
         except in `"relu"`, which reads the whole network as its ReLU twin. `batch_statistics`
         normalises by this batch (training), else by stored statistics.
         No spike: black pixels, masked neurons, and activations ≤ 0.
-        Raises: InputError for an unknown code, ValueError for images of another shape than the
-        plan's.
+        Raises: InputError for an unknown code, for images of whole numbers or none at all,
+        ValueError for images of another shape than the plan's.
         """
         plan, images = self.plan, jnp.asarray(images)
         if images.shape[1:] != plan.image_shape:
             raise ValueError(
                 f"images must be [B, {', '.join(map(str, plan.image_shape))}], not {images.shape}"
             )
+        if not jnp.issubdtype(images.dtype, jnp.floating) and images.dtype != jnp.bool_:
+            raise InputError(f"images must be floats in [0, 1], not {images.dtype}: divide by 255")
+        if not len(images):
+            raise InputError("a network needs one image or more; a `Model` takes none, too")
         weights = _own(
             (layer.name, layer.kind, plan.kernel_shape(layer) if layer.weighted else None)
             for layer in plan
             if layer.spiking or layer.weighted
         )
+        # In one precision, so that skipped and computed layers of a block send the same.
+        images = images.astype(weights[plan.readout][0].dtype)
         reading = Reading(find_code(code), batch_statistics, architecture.time_bits)
         done = Walk(plan, weights, architecture, reading).run(images, record=record)
         signals = {name: sent for name, sent in done.sent.items() if isinstance(sent, Signal)}

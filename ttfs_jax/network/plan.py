@@ -50,6 +50,7 @@ class Plan:
             before = before if layer.kind == "readout" else layer.name
         object.__setattr__(self, "layers", tuple(layers))
         check_names(self)
+        _check_genes(self)
         _ = self.shapes  # raises for shapes that do not fit
         if not self.readouts:
             raise InputError("the plan has no read-out: end it by readout(name, outputs)")
@@ -180,7 +181,8 @@ def check_names(plan: Plan) -> None:
     for layer in plan.layers:
         if layer.kind not in get_args(Kind):
             raise unknown("kind of layer", layer.kind, get_args(Kind))
-        named = isinstance(layer.name, str) and all(layer.name.split("/"))
+        parts = layer.name.split("/") if isinstance(layer.name, str) else [""]
+        named = all(parts) and parts[0] != "params"  # that flax keeps for itself
         if not named or layer.name in known:
             raise InputError(f"a layer cannot be named {layer.name!r}: choose another, unused name")
         for other in known:
@@ -198,7 +200,17 @@ def check_names(plan: Plan) -> None:
 def _check_layer(layer: Layer, known: dict[str, Layer]) -> None:
     """Check one layer against those before it. Raises: InputError."""
     if layer.code is not None:
+        if not isinstance(layer.code, str):
+            raise InputError(f"{layer.name} takes the name of a code, not {layer.code!r}")
         find_code(layer.code)
+    if layer.width is not None and not layer.weighted:
+        raise InputError(f"{layer.name} has the channels of what it hears: leave its width out")
+    if layer.skips and layer.kind not in ("convolution", "dense"):
+        raise InputError(f"{layer.name} cannot have skip connections: add them to a layer before")
+    if layer.block is not None and not layer.spiking:
+        raise InputError(f"{layer.name} has no neurons to choose for: leave its block out")
+    if not layer.kernels or (layer.block is None and len(layer.kernels) > 1):
+        raise InputError(f"{layer.name} needs one kernel, or a block that chooses among several")
     if layer.width is not None and layer.width.gene not in GENES:
         raise InputError(f"{layer.name} has a width by the gene {layer.width.gene!r}: use widths")
     if layer.weighted and (layer.width is None or not _whole(layer.width.largest, 1)):
@@ -215,10 +227,42 @@ def _check_layer(layer: Layer, known: dict[str, Layer]) -> None:
             raise InputError(f"{layer.name} needs spikes, but {source.name} only passes charge on")
         if layer.kind == "pixel_shuffle" and source.kind == "average_pool":
             raise InputError(f"{layer.name} cannot shuffle averages: pool after it")
-    if skipped and layer.code != source.code:
+    if skipped and layer.code != _code_of(source, known):
         raise InputError(f"{layer.name} can be skipped, so it needs the code of {source.name}")
     if layer.kind == "pixel_shuffle" and source.width and source.width.gene:
         raise InputError(f"{layer.name} needs all channels of {source.name}: fix its width")
+
+
+def _code_of(layer: Layer, known: dict[str, Layer]) -> str | None:
+    """Name the code of what a layer sends; pooled spikes keep that of the neurons."""
+    while layer.kind == "earliest_pool":
+        layer = known[layer.sources[0]]
+    return layer.code
+
+
+def _check_genes(plan: Plan) -> None:
+    """Check that genes are numbered from 0, and those of a block alike. Raises: InputError."""
+    kernels: dict[Any, int] = {}
+    for layer in plan:
+        if layer.block is not None and kernels.setdefault(layer.block, len(layer.kernels)) != len(
+            layer.kernels
+        ):
+            raise InputError(f"{layer.name} needs as many kernels as the others of its block")
+        if (
+            layer.width is not None
+            and layer.width.gene != "widths"
+            and layer.width.place is not None
+        ):
+            raise InputError(f"{layer.name} has a width at a place, which only widths has")
+    widths = {
+        layer.width.place
+        for layer in plan
+        if layer.width is not None and layer.width.gene == "widths"
+    }
+    for what, numbers in (("blocks", set(kernels)), ("places of widths", widths)):
+        if numbers != set(range(len(numbers))):
+            given = ", ".join(sorted(map(str, numbers)))
+            raise InputError(f"the {what} of a plan are numbered from 0 without gaps, not {given}")
 
 
 def _whole(number: Any, least: int) -> bool:

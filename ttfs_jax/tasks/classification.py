@@ -6,9 +6,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 
 from ttfs_jax.codes.encoding import first_spike_readout
+from ttfs_jax.support.errors import InputError
 from ttfs_jax.tasks.augmentation import augment
 from ttfs_jax.tasks.losses import balanced_weights, cross_entropy
 from ttfs_jax.tasks.recall import confusion, unweighted_average_recall, weighted_average_recall
@@ -58,7 +60,9 @@ class Classification:
         """Return the mean cross-entropy: potentials [B, K], targets [B] -> [].
 
         `weights` [K] are those of the classes, or None; the `recipe` has the label smoothing.
+        Raises: InputError for targets that are no labels.
         """
+        _check_targets(potentials, targets)
         return cross_entropy(
             potentials, targets, smoothing=recipe.label_smoothing, class_weights=weights
         )
@@ -69,7 +73,9 @@ class Classification:
         """Keep the predictions [B]; add up confusions [K, K] by potential and by first spike.
 
         Shapes: potentials [B, K], targets [B]. `readout` has window and shift of first spikes.
+        Raises: InputError for targets that are no labels.
         """
+        _check_targets(potentials, targets)
         classes = potentials.shape[-1]
         predictions = potentials.argmax(-1)
         counts = confusion(targets, predictions, classes=classes)
@@ -86,4 +92,16 @@ class Classification:
             war=weighted_average_recall(counts),
             uar=unweighted_average_recall(counts),
             first_spike_confusion=first,
+        )
+
+
+def _check_targets(potentials: jax.Array, targets: jax.Array) -> None:
+    """Check that targets are class indices. Raises: InputError."""
+    whole = jnp.issubdtype(targets.dtype, jnp.integer) or targets.dtype == jnp.bool_
+    if not whole or targets.shape != potentials.shape[:-1]:
+        wanted = ", ".join(["N", *map(str, potentials.shape[1:-1])])
+        given = ", ".join(["N", *map(str, targets.shape[1:])])
+        raise InputError(
+            f"targets must be class indices [{wanted}], whole numbers, for potentials "
+            f"[{wanted}, {potentials.shape[-1]}] of the read-out, not {targets.dtype} [{given}]"
         )

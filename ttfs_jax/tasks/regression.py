@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-import chex
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -46,12 +45,17 @@ class Regression:
     def augment(
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Change images and targets in the same way; they have the same height and width.
+        """Change images and targets in the same way; numbers [B, K] stay as they are.
 
-        `key` is the randomness, `options` are those of `augmentation.augment`.
+        `key` is the randomness, `options` are those of `augmentation.augment`. Raises: InputError
+        for target images of another size that should be moved.
         """
-        chex.assert_rank([images, targets], 4)
-        chex.assert_equal_shape_prefix([images, targets], 3)
+        if targets.ndim != 4:
+            return augment(images, key, **options), targets
+        if not any(options.values()):
+            return images, targets
+        if targets.shape[1:3] != images.shape[1:3]:
+            raise InputError("shift and flip need targets of the height and width of the images")
         channels = images.shape[-1]
         together = augment(jnp.concatenate([images, targets], -1), key, **options)
         return together[..., :channels], together[..., channels:]
@@ -61,9 +65,10 @@ class Regression:
     ) -> jax.Array:
         """Return the mean squared error: potentials and targets [B, ...] -> [].
 
-        There are no `weights`, and nothing of the `recipe` is needed.
+        There are no `weights`, and nothing of the `recipe` is needed. Raises: InputError for
+        targets of another shape.
         """
-        chex.assert_equal_shape([potentials, targets])
+        _check_alike(potentials, targets)
         return jnp.square(potentials - targets).mean()
 
     def tally(
@@ -72,9 +77,9 @@ class Regression:
         """Keep the potentials; add up errors, decibels and samples. `targets` have peak 1.
 
         PSNR = 10 log10(1 / MSE) of each image, at most 120 dB. First spikes, and so the `readout`,
-        mean nothing here.
+        mean nothing here. Raises: InputError for targets of another shape.
         """
-        chex.assert_equal_shape([potentials, targets])
+        _check_alike(potentials, targets)
         errors = jnp.square(potentials - targets).mean(tuple(range(1, targets.ndim)))
         decibels = -10 * jnp.log10(jnp.maximum(errors, SMALLEST))
         return potentials, (errors.sum(), decibels.sum(), jnp.asarray(len(targets), errors.dtype))
@@ -85,3 +90,10 @@ class Regression:
         return MeasuredImages(
             **vars(activity), outputs=kept, mse=errors / samples, psnr=decibels / samples
         )
+
+
+def _check_alike(potentials: jax.Array, targets: jax.Array) -> None:
+    """Refuse targets that would be broadcast. Raises: InputError."""
+    if potentials.shape[1:] != targets.shape[1:]:
+        wanted, given = (", ".join(["N", *map(str, x.shape[1:])]) for x in (potentials, targets))
+        raise InputError(f"targets must be [{wanted}] as the read-out's potentials, not [{given}]")
