@@ -6,12 +6,13 @@ import json
 import pytest
 
 from search import evolve, preset
-from search.budget import FEWEST_PASSES, MOST_PASSES, STEPS, Size, budget_of
+from search.budget import FEWEST_PASSES, MOST_PASSES, STEPS, TYPICAL, Size, budget_of
 from search.config import Config, from_dict
 from search.loop.run_directory import to_dict
 from ttfs_jax import datasets
 from ttfs_jax.datasets import DATASETS
 from ttfs_jax.datasets.arguments import option_names
+from ttfs_jax.datasets.eye.dataset import ClipConfig
 from ttfs_jax.support.errors import InputError
 
 
@@ -49,6 +50,22 @@ def test_configs_come_back_from_json_also_those_with_the_options_of_all(data, tm
     own = saved.pop("data_options")
     eye = dataclasses.asdict(datasets.EyeConfig()) | own.get("eye", {})
     assert from_dict(saved | {"data_dir": own.get("data_dir"), "eye": eye}) == config
+
+
+@pytest.mark.parametrize(
+    ("data", "given"),
+    [
+        ("npz", {"flip": True}),
+        ("idx", {"classes": ("a", "b")}),
+        ("folder", {"colour": "colour"}),
+        ("events", {"crop": (1, 2, 3), "sensor": (9, 8), "clips": ClipConfig(size=8)}),
+        ("tonic", {"set_name": "NMNIST"}),
+    ],
+)
+def test_options_of_own_data_come_back_from_json(data, given, tmp_path):
+    config = preset(data, "smoke", size=TYPICAL, data_dir=tmp_path, **given)
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+    assert vars(config.data_options).items() >= given.items()
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -58,6 +58,9 @@ def test_a_folder_per_class(tmp_path):
     options = f"--data=events --data-dir={folder} --preset=smoke --clips.size=8 --clips.pool=2"
     config = evolve.parse([*options.split(), "--crop", "0", "0", "16"]).config
     assert config.data_options.clips.size == 8 and config.data_options.crop == (0, 0, 16)
+    notes = loaded(folder, time_unit=None).problems
+    assert len(notes) == 1 and notes[0].startswith(f"18 recordings, {folder}/bars/0.txt, ")
+    assert notes[0].count(".txt") == 5 and "taken for microseconds" in notes[0]
     (folder / "dots" / "x.txt").write_text("no events")
     (folder / "dots" / "y.txt").write_bytes((folder / "bars" / "0.txt").read_bytes())
     problems = loaded(folder).problems

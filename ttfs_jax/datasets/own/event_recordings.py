@@ -4,46 +4,24 @@ Letters: T frames of a sequence, S sequences.
 """
 
 import csv
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ttfs_jax.datasets.base import Augmentation, Dataset, Progress, Split
+from ttfs_jax.datasets.base import Dataset, Progress
 from ttfs_jax.datasets.events.files import EventFile, read_events, to_frames
-from ttfs_jax.datasets.eye.dataset import ClipConfig, check_clips, draw_split, show_all
+from ttfs_jax.datasets.eye.dataset import check_clips
 from ttfs_jax.datasets.own.files import list_files, read_all
-from ttfs_jax.datasets.own.parts import choose_parts
-from ttfs_jax.datasets.own.samples import (
-    OwnOptions,
-    absent,
-    check_classes,
-    listed,
-    required,
-    to_labels,
-)
+from ttfs_jax.datasets.own.samples import listed, required, to_labels
+from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, to_dataset
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import above, check
 
 NEEDED, KNOWN = ("file", "label"), ("file", "label", "subject", "start", "end", "split")
-
-
-@dataclass(frozen=True)
-class ClipOptions(OwnOptions):
-    """How recordings become images."""
-
-    clips: ClipConfig = ClipConfig(size=32)
-    rate: float = 30.0
-    """Frames per second that events are summed up to."""
-    crop: tuple[int, int, int] | None = None
-    """Square of the sensor: left, top, edge in pixels (default: the largest in the middle)."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check(self, rate=above(0))
 
 
 @dataclass(frozen=True)
@@ -56,18 +34,6 @@ class EventOptions(ClipOptions):
     """Unit of the recordings' times (default: as the files tell, else guessed and told)."""
     stream: str | None = None
     """Which camera, where files hold several."""
-
-
-class Sequences(NamedTuple):
-    """The pieces of recordings that are samples."""
-
-    frames: list[np.ndarray]  # S of int8 [T, size, size]
-    labels: np.ndarray  # int32 [S]
-    classes: tuple[str, ...]
-    parts: np.ndarray | None  # [S] str
-    subjects: np.ndarray | None  # [S]
-    problems: tuple[str, ...]
-    recordings: np.ndarray | None = None  # [S], where several are pieces of one
 
 
 def load(
@@ -101,7 +67,8 @@ class Frames(NamedTuple):
     values: np.ndarray  # int8 [T, size, size]
     sensor: tuple[int, int]
     """Width and height."""
-    notes: list[str]
+    path: Path
+    notes: tuple[str, ...]
     """What there is to tell of the file."""
 
 
@@ -118,8 +85,7 @@ def read_recording(path: Path, options: EventOptions) -> Frames:
         frames = to_frames(recording, size=size, rate=options.rate, crop=options.crop)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    notes = [f"{path}: {note}" for note in recording.notes]
-    return Frames(frames, (recording.width, recording.height), notes)
+    return Frames(frames, (recording.width, recording.height), path, recording.notes)
 
 
 def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
@@ -136,8 +102,16 @@ def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
 
 
 def _told(recordings: list[Frames], options: EventOptions) -> list[str]:
-    """List what there is to tell of the recordings that were read."""
-    notes = [note for recording in recordings for note in recording.notes]
+    """List what there is to tell of the recordings, once where it differs by numbers alone."""
+    alike: dict[str, list[tuple[Path, str]]] = {}
+    for recording in recordings:
+        for note in recording.notes:
+            words = re.sub(r"\d+", "", note)
+            alike.setdefault(words, []).append((recording.path, note))
+    notes = []
+    for same in alike.values():
+        count = f"{len(same)} recordings, " if len(same) > 1 else ""
+        notes.append(f"{count}{listed([path for path, _ in same])}: {same[0][1]}")
     sizes = sorted({recording.sensor for recording in recordings})
     if len(sizes) > 1 and options.crop is None:
         shown = listed([f"{width} × {height}" for width, height in sizes])
@@ -246,45 +220,3 @@ def _piece(frames: np.ndarray, line: dict[str, Any], rate: float) -> np.ndarray:
         )
     first = int(start * rate)
     return frames[first : max(round(end * rate), first + 1)]
-
-
-def to_dataset(
-    name: str,
-    sequences: Sequences,
-    options: ClipOptions,
-    *,
-    seed: int,
-    sensor: tuple[int, int] | None = None,
-) -> Dataset:
-    """Split sequences, by `seed` where they do not say how, and cut clips out of them.
-
-    `sensor`, width and height, is kept for `ttfs_jax.predict`, where the files do not tell it.
-
-    Raises: InputError for a single class, too few sequences or people to split, and a person in two
-    parts.
-    """
-    labels, classes = sequences.labels, sequences.classes
-    check_classes(labels, classes, sequences.problems)
-    # Pieces of one recording are as alike as those of one person.
-    drawn = sequences.parts is None and sequences.subjects is None
-    together = sequences.recordings if drawn else sequences.subjects
-    split = choose_parts(labels, classes, sequences.parts, together, seed=seed)
-    starts = np.cumsum([0, *map(len, sequences.frames)])
-    events = np.concatenate(sequences.frames)
-    parts = {}
-    for part, clips in draw_split(starts, split, options.clips, seed=seed).items():
-        columns = {"sequence": clips.sequence, "draw": clips.draw}
-        if sequences.subjects is not None:
-            columns["subject"] = sequences.subjects[clips.sequence]
-        images = show_all(events, clips, options.clips)
-        parts[part] = Split(images, labels[clips.sequence], columns)
-    lists = {"crop": options.crop, "sensor": sensor}
-    place = {name: None if value is None else [*value] for name, value in lists.items()}
-    return Dataset(
-        name,
-        classes,
-        **parts,
-        augmentation=Augmentation(shift=options.shift, flip=options.flip),
-        source={"kind": "events", **asdict(options.clips), "rate": options.rate, **place},
-        problems=(*sequences.problems, *absent(labels, split, classes)),
-    )

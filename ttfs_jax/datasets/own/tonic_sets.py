@@ -12,8 +12,8 @@ from ttfs_jax.datasets.base import Dataset, Progress
 from ttfs_jax.datasets.events.files import make_recording, to_frames
 from ttfs_jax.datasets.events.source import Source
 from ttfs_jax.datasets.eye.dataset import check_clips
-from ttfs_jax.datasets.own.event_recordings import ClipOptions, Sequences, to_dataset
 from ttfs_jax.datasets.own.samples import to_labels
+from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, to_dataset
 from ttfs_jax.support.errors import InputError, unknown
 
 INSTALL = "--data tonic needs the package tonic: install it by pip install 'ttfs-jax[tonic]'"

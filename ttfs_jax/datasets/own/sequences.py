@@ -1,0 +1,84 @@
+"""From sequences of event frames to a split data set of clips: what sets of recordings share.
+
+Letters: T frames of a sequence, S sequences.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ttfs_jax.datasets.base import Augmentation, Dataset, Split
+from ttfs_jax.datasets.eye.dataset import ClipConfig, draw_split, show_all
+from ttfs_jax.datasets.own.parts import choose_parts
+from ttfs_jax.datasets.own.samples import OwnOptions, absent, check_classes
+from ttfs_jax.support.ranges import above, check
+
+
+@dataclass(frozen=True)
+class ClipOptions(OwnOptions):
+    """How recordings become images."""
+
+    clips: ClipConfig = ClipConfig(size=32)
+    rate: float = 30.0
+    """Frames per second that events are summed up to."""
+    crop: tuple[int, int, int] | None = None
+    """Square of the sensor: left, top, edge in pixels (default: the largest in the middle)."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, rate=above(0))
+
+
+class Sequences(NamedTuple):
+    """The pieces of recordings that are samples."""
+
+    frames: list[np.ndarray]  # S of int8 [T, size, size]
+    labels: np.ndarray  # int32 [S]
+    classes: tuple[str, ...]
+    parts: np.ndarray | None  # [S] str
+    subjects: np.ndarray | None  # [S]
+    problems: tuple[str, ...]
+    recordings: np.ndarray | None = None  # [S], where several are pieces of one
+
+
+def to_dataset(
+    name: str,
+    sequences: Sequences,
+    options: ClipOptions,
+    *,
+    seed: int,
+    sensor: tuple[int, int] | None = None,
+) -> Dataset:
+    """Split sequences, by `seed` where they do not say how, and cut clips out of them.
+
+    `sensor`, width and height, is kept for `ttfs_jax.predict`, where the files do not tell it.
+
+    Raises: InputError for a single class, too few sequences or people to split, and a person in two
+    parts.
+    """
+    labels, classes = sequences.labels, sequences.classes
+    check_classes(labels, classes, sequences.problems)
+    # Pieces of one recording are as alike as those of one person.
+    drawn = sequences.parts is None and sequences.subjects is None
+    together = sequences.recordings if drawn else sequences.subjects
+    split = choose_parts(labels, classes, sequences.parts, together, seed=seed)
+    starts = np.cumsum([0, *map(len, sequences.frames)])
+    events = np.concatenate(sequences.frames)
+    parts = {}
+    for part, clips in draw_split(starts, split, options.clips, seed=seed).items():
+        columns = {"sequence": clips.sequence, "draw": clips.draw}
+        if sequences.subjects is not None:
+            columns["subject"] = sequences.subjects[clips.sequence]
+        images = show_all(events, clips, options.clips)
+        parts[part] = Split(images, labels[clips.sequence], columns)
+    lists = {"crop": options.crop, "sensor": sensor}
+    place = {name: None if value is None else [*value] for name, value in lists.items()}
+    return Dataset(
+        name,
+        classes,
+        **parts,
+        augmentation=Augmentation(shift=options.shift, flip=options.flip),
+        source={"kind": "events", **asdict(options.clips), "rate": options.rate, **place},
+        problems=(*sequences.problems, *absent(labels, split, classes)),
+    )
