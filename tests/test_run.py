@@ -18,7 +18,7 @@ from command import TINY, complete, results, start
 import ttfs_jax
 from search import evolve
 from ttfs_jax import datasets
-from ttfs_jax.datasets import digits
+from ttfs_jax.datasets import DATASETS, DatasetEntry, digits
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
 
@@ -236,13 +236,12 @@ def test_bad_data_files_end_in_one_line(damage, tmp_path, capsys):
 
 
 def test_nan_pixels_end_in_one_line(monkeypatch, tmp_path, capsys):
-    def spoilt(**options):
-        data = whole(**options)
+    def spoilt(options, *, split_seed):
+        data = digits.load(options, split_seed=split_seed)
         data.validation.images[3, 2, 1] = np.nan
         return data
 
-    whole = digits.load
-    monkeypatch.setattr(digits, "load", spoilt)
+    monkeypatch.setitem(DATASETS, "digits", DatasetEntry(spoilt))
     message = refused(capsys, "--data=digits", "--run-dir", tmp_path / "run")
     assert "digits validation images contain NaN" in message
     assert message.count("\n") == 1
