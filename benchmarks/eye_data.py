@@ -28,8 +28,8 @@ from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.evaluation import protocol
 from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network import conversion
+from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.stages import largest
 from ttfs_jax.support.command import run_command
 from ttfs_jax.training.recipe import TrainConfig, make_train
 

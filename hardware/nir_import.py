@@ -17,10 +17,10 @@ from hardware.nir_export import nir_package, require_same
 from hardware.nir_nodes import KIND, SIZE, centred_kernel, earliest, per_channel
 from ttfs_jax.imports import from_arrays
 from ttfs_jax.model import Model
+from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.kinds import INPUT, Layer, Shape, Width, shape_of
 from ttfs_jax.network.layers import layer_of, with_layer
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import largest
 from ttfs_jax.support.errors import InputError
 
 WHOLE = 1e-5  # how near to a whole number the weight of a skip connection has to be

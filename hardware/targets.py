@@ -8,10 +8,9 @@ from hardware.sne import Sne
 from hardware.target import Target, Workload
 from hardware.xylo.chips import Xylo
 from hardware.xylo.families import FAMILIES
-from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, make_plan
 from ttfs_jax.network.counts import Recorded, layer_counts
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import make_plan
 from ttfs_jax.support.errors import unknown
 
 TARGETS: dict[str, Target] = {

@@ -7,10 +7,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ttfs_jax.network import kinds
-from ttfs_jax.network.architecture import Architecture
+from ttfs_jax.network.architecture import Architecture, _block
 from ttfs_jax.network.kinds import INPUT, Width, shape_of
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import _block
 
 FEW = st.integers(1, 3)
 
@@ -50,6 +49,9 @@ def plans(draw):
             )
             shape = shape_of(layer, shapes)
             same = [other for other in shapes if shapes[other] == shape]
+            if own.gene is not None:  # a skip connection leads to channels that are in use
+                widths_of = {one.name: one.width for one in layers}
+                same = [other for other in same if widths_of.get(other) == own]
             add = draw(st.lists(st.sampled_from(same), max_size=2)) if same else []
             put(kinds.Layer(**(vars(layer) | {"skips": tuple(add)})))
         elif kind == "dense":

@@ -95,7 +95,8 @@ def test_cut_and_embedded_variables_compute_the_same():
     np.testing.assert_allclose(again, whole, rtol=1e-4, atol=2e-1)
     jax.tree.map(np.testing.assert_array_equal, cut(back, spec, shape), small)
     assert (back["params"]["stem"]["scale"] == 1).all()
-    assert (back["params"]["stem"]["kernel"][0, :, 2:] == 0).all()
+    assert (back["params"]["stem"]["kernel"][0, ..., 2:] == 0).all()
+    assert (back["params"]["entry_0"]["kernel"][0, :, :, 2:] == 0).all()
 
 
 def test_fresh_kernels_have_the_spread_of_their_own_fan_in():

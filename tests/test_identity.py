@@ -11,11 +11,10 @@ import pytest
 from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.codes.window import quantise
 from ttfs_jax.evaluation.identity import compare
-from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.convolution import convolve
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.stages import largest
 from ttfs_jax.population.program import pick
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.training.recipe import TrainConfig, make_train

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ttfs_jax.imports import from_arrays, from_flax
+from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.kinds import (
     add,
@@ -21,7 +22,6 @@ from ttfs_jax.network.kinds import (
 )
 from ttfs_jax.network.masked import Network
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import largest
 from ttfs_jax.support.errors import InputError
 
 RESIDUAL = Plan(

@@ -12,7 +12,15 @@ from jax.test_util import check_grads
 from ttfs_jax.codes import CODES, Signal
 from ttfs_jax.codes.pooling import average_pool
 from ttfs_jax.codes.ttfs import Ttfs, delay
-from ttfs_jax.network.architecture import CONV3, CONV5, RESIDUAL, SKIP, Architecture
+from ttfs_jax.network.architecture import (
+    CONV3,
+    CONV5,
+    RESIDUAL,
+    SKIP,
+    Architecture,
+    _block,
+    largest,
+)
 from ttfs_jax.network.conversion import fold
 from ttfs_jax.network.kinds import (
     Width,
@@ -31,7 +39,6 @@ from ttfs_jax.network.kinds import (
 )
 from ttfs_jax.network.masked import Network
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import _block, largest
 from ttfs_jax.spike_time import NO_SPIKE, constant_slope, fire
 
 WINDOW = 40.0  # wide enough for every activation here
@@ -45,7 +52,7 @@ OPERATOR = {  # of one block, and so of one program
     "block conv5x5": CONV5,
     "block residual": RESIDUAL,
 }
-BLOCK = Plan(PLANE, (*_block(0, "input", USED), readout("output", 3)))
+BLOCK = Plan(PLANE, (*_block(0, "input", Width(4)), readout("output", 3)))
 
 
 def plan(*layers, kernel=0, shape=PLANE):

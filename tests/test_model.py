@@ -12,12 +12,11 @@ import pytest
 from ttfs_jax import model
 from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.model import Model, load, save_model
-from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.kinds import Width, add, convolution, dense, readout
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import largest
 from ttfs_jax.support.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("model")

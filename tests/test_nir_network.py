@@ -14,7 +14,15 @@ from hardware.nir_export import load_nir, save_nir
 from hardware.nir_import import network_from_nir
 from hardware.nir_network import network_to_nir
 from ttfs_jax.model import Model
-from ttfs_jax.network.architecture import CONV5, RESIDUAL, SKIP, Architecture, NetworkSpec
+from ttfs_jax.network.architecture import (
+    CONV5,
+    RESIDUAL,
+    SKIP,
+    Architecture,
+    NetworkSpec,
+    largest,
+    make_plan,
+)
 from ttfs_jax.network.conversion import calibrate
 from ttfs_jax.network.kinds import (
     Width,
@@ -31,7 +39,6 @@ from ttfs_jax.network.kinds import (
 )
 from ttfs_jax.network.masked import Network
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import largest, make_plan
 from ttfs_jax.network.timeline import signal_names
 from ttfs_jax.support.errors import InputError
 

@@ -15,7 +15,7 @@ from plans import Neurons, plans, window_starts
 from ttfs_jax.codes.encoding import INPUT_WINDOW
 from ttfs_jax.codes.rate import Rate
 from ttfs_jax.evaluation.measure import evaluate
-from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec
+from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec, largest, make_plan
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.counts import layer_counts, multiply_adds, neurons_by_layer
 from ttfs_jax.network.kinds import (
@@ -33,7 +33,6 @@ from ttfs_jax.network.kinds import (
 from ttfs_jax.network.layers import layer_of
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.network.plan import Plan, plan_from_dict
-from ttfs_jax.network.stages import largest, make_plan
 from ttfs_jax.network.timeline import make_timeline
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.support.errors import InputError
@@ -268,6 +267,20 @@ def test_an_architecture_masks_the_plan():
     chosen = Architecture((), [3], 0, 0)
     assert plan.used("a", chosen) == 3
     assert neurons_by_layer(plan, Architecture(jnp.zeros(0), jnp.array([3]), 0, 0))["a"] == 48
+
+
+def test_skips_lead_to_channels_in_use():
+    gene, other = Width(4, "widths", 0), Width(4, "widths", 1)
+    first, end = convolution("first", gene), readout("end", 2)
+    for width in (gene, 4):
+        assert Plan((4, 4, 1), (first, convolution("a", width, add="first"), end))
+    with pytest.raises(InputError, match=r"a adds or hands on first, .* the same width"):
+        Plan((4, 4, 1), (first, convolution("a", other, add="first"), end))
+    with pytest.raises(InputError, match=r"b adds or hands on a, .* the same width"):
+        Plan((4, 4, 1), (first, convolution("a", 4), convolution("b", gene, add="a"), end))
+    skipped = Layer("b", "convolution", (), gene, kernels=(0, 3), block=0)
+    with pytest.raises(InputError, match=r"b adds or hands on a, .* the same width"):
+        Plan((4, 4, 1), (first, convolution("a", 4), skipped, end))
 
 
 def test_neurons_that_add_are_in_use_where_any_source_is():

@@ -18,8 +18,8 @@ from ttfs_jax.datasets.events.source import Source
 from ttfs_jax.datasets.eye.clips import every_clip, show
 from ttfs_jax.datasets.eye.dataset import EyeConfig
 from ttfs_jax.model import Model, save_model
+from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.stages import largest
 
 pytestmark = pytest.mark.xdist_group("predict")
 

@@ -16,8 +16,8 @@ from search.spaces.registry import make_space
 from ttfs_jax import predict
 from ttfs_jax.datasets.eye.dataset import ClipConfig
 from ttfs_jax.model import Model, load, save_model
+from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.stages import largest
 
 IMAGES, LABELS = made_images(edge=8)
 CLIPS = ClipConfig(size=8, pool=1, stride=1)

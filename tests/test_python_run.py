@@ -92,7 +92,7 @@ def test_a_result_is_looked_into(own):
     assert isinstance(model, Model) and own.best[0] is model
     right = (model.predict(DATA.test.images) == DATA.test.labels).mean()
     assert right == pytest.approx(own.metrics["best"][0]["ttfs"]["war"])
-    assert [one.spec for one in own.best[:1]] == [model.spec]
+    assert [one.plan for one in own.best[:1]] == [model.plan]
     for name in ("report.html", "pareto.csv", "figures/raster.png"):
         assert (own.path / name).stat().st_size > 0
     with pytest.raises(InputError, match="go on from Python"):

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from ttfs_jax.codes import CODES, Signal
 from ttfs_jax.codes.rate import Rate, integrate_and_fire
+from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.kinds import convolution, dense, earliest_pool, readout
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import largest
 from ttfs_jax.network.timeline import make_timeline
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.recipe import TrainConfig, make_train

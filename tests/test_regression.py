@@ -10,11 +10,11 @@ import pytest
 from ttfs_jax.datasets import digits
 from ttfs_jax.evaluation.identity import compare
 from ttfs_jax.evaluation.measure import evaluate
+from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.kinds import convolution, dense, pixel_shuffle, readout, upsample
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import largest
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.tasks import TASKS
 from ttfs_jax.training.recipe import TrainConfig, make_train

@@ -25,11 +25,11 @@ from ttfs_jax.network.architecture import (
     SKIP,
     Architecture,
     NetworkSpec,
+    largest,
     mask,
 )
 from ttfs_jax.network.counts import count, neurons_by_layer
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.network.stages import largest
 from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.tasks.losses import cross_entropy, first_spike_cross_entropy

@@ -6,7 +6,6 @@ import pytest
 
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.tasks import find_task
 from ttfs_jax.tasks.augmentation import augment
 from ttfs_jax.tasks.losses import (
     balanced_weights,
@@ -19,7 +18,6 @@ from ttfs_jax.training.config import TrainConfig
 from ttfs_jax.training.recipe import make_train
 
 SCORES, LABELS, COUNTS = jnp.ones((4, 3)), jnp.arange(4) % 3, jnp.eye(3)
-REGRESSION = find_task("regression")
 
 
 @pytest.mark.parametrize(
@@ -36,8 +34,6 @@ REGRESSION = find_task("regression")
         lambda: recalls(SCORES),
         lambda: unweighted_average_recall(jnp.ones(3)),
         lambda: augment(SCORES, jax.random.key(0)),
-        lambda: REGRESSION.loss(SCORES, SCORES[:, :1], weights=None, recipe=None),
-        lambda: REGRESSION.augment(jnp.ones((4, 3, 3, 1)), SCORES, jax.random.key(0)),
     ],
 )
 def test_shapes_that_no_meaning_fits_are_refused(call):

@@ -14,11 +14,10 @@ from jax.typing import ArrayLike
 from ttfs_jax.codes import Code, Signal
 from ttfs_jax.codes.code import has_steps
 from ttfs_jax.codes.encoding import first_spike_readout
-from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest, make_plan
 from ttfs_jax.network.layers import layer_of
 from ttfs_jax.network.masked import Network, Variables, initialise
 from ttfs_jax.network.plan import Plan, plan_from_dict
-from ttfs_jax.network.stages import largest, make_plan
 from ttfs_jax.network.timeline import Timeline, make_timeline, signal_names
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError

@@ -4,12 +4,11 @@ The layers that a plan is written with are in `kinds`.
 """
 
 from ttfs_jax.network import kinds
-from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.counts import layer_counts
 from ttfs_jax.network.masked import Network, Output, Variables, initialise
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import largest
 from ttfs_jax.network.timeline import make_timeline
 
 __all__ = [

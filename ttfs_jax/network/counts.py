@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, make_plan
 from ttfs_jax.network.kinds import INPUT, Layer
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import make_plan
 
 
 class Recorded(Protocol):

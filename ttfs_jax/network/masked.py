@@ -9,10 +9,9 @@ import jax.numpy as jnp
 from flax import struct
 
 from ttfs_jax.codes import Code, Signal, find_code
-from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, largest, make_plan
 from ttfs_jax.network.layers import LayerInfo, Reading, Readout, SpikingLayer
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import largest, make_plan
 from ttfs_jax.network.walk import Walk
 from ttfs_jax.support.errors import InputError
 

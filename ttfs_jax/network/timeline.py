@@ -10,11 +10,10 @@ import numpy as np
 
 from ttfs_jax.codes import find_code
 from ttfs_jax.codes.encoding import INPUT_WINDOW
-from ttfs_jax.network.architecture import Architecture, NetworkSpec
+from ttfs_jax.network.architecture import Architecture, NetworkSpec, make_plan
 from ttfs_jax.network.kinds import INPUT, Layer
 from ttfs_jax.network.layers import layer_of
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import make_plan
 from ttfs_jax.support.errors import InputError
 
 

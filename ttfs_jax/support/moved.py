@@ -66,8 +66,7 @@ MOVED = {
     for room, names in _KEPT_THEIR_NAMES.items()
     for name in names.split()
 } | {
-    "ttfs_jax.architecture": "ttfs_jax.network.architecture ttfs_jax.network.stages"
-    " ttfs_jax.network.counts",
+    "ttfs_jax.architecture": "ttfs_jax.network.architecture ttfs_jax.network.counts",
     "ttfs_jax.identity": "ttfs_jax.evaluation.identity ttfs_jax.network.conversion"
     " ttfs_jax.network.layers",
     "ttfs_jax.metrics": "ttfs_jax.tasks.recall",

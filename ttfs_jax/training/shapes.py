@@ -15,11 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec
+from ttfs_jax.network.architecture import OPERATORS, Architecture, NetworkSpec, make_plan
 from ttfs_jax.network.counts import multiply_adds
 from ttfs_jax.network.masked import Network, Variables, initialise
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.network.stages import make_plan
 
 
 @dataclass(frozen=True)
