@@ -1,4 +1,4 @@
-"""Networks: their layers, windows and codes; pure functions of parameters and an architecture.
+"""Networks: plans of layers and all that is read off them; pure functions of an architecture.
 
 The layers that a plan is written with are in `kinds`.
 """

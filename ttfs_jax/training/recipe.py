@@ -1,4 +1,4 @@
-"""Train one network, in any code and for any task, as a pure function that maps over a population."""
+"""Train one network, in any code and for any task, as a pure function that maps over members."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
