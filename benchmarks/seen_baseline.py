@@ -19,8 +19,9 @@ from benchmarks.peers.seen_network import Seen, multiply_adds
 from benchmarks.peers.seen_recipe import EPOCHS, SEED, Source, make_inputs, to_source, train
 from hardware.cmos import ACCUMULATE, MULTIPLY_ADD
 from hardware.target import DISCLAIMER
-from search.config import Config, read_config
+from search.config import Config
 from search.loop.run_directory import read_metrics
+from search.saved_config import read_config
 from ttfs_jax.datasets.eye import recordings, simulated
 from ttfs_jax.datasets.eye.dataset import Clips, columns, draw_parts
 from ttfs_jax.datasets.eye.recordings import Recordings

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from search.budget import TYPICAL, Size, size_of
 from search.checks import changed, refuse_changes, refuse_idle_options
-from search.config import PRESETS, Config, read_config
+from search.config import PRESETS, Config
 from search.pipeline import load_data, run
 from search.presets import data_options, has_rows, preset
 from search.result import Result
+from search.saved_config import read_config
 from search.spaces.registry import SPACES
 from ttfs_jax.datasets import DATASETS
 from ttfs_jax.datasets.arguments import refuse_foreign_options

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from search.checks import check_options, check_recipes, refuse_changes
-from search.config import Config, read_config
+from search.config import Config
 from search.loop import algorithms
 from search.loop.exploration import Search, explore
 from search.loop.genes import Genes
@@ -19,6 +19,7 @@ from search.loop.run_directory import RunDirectory, environment
 from search.reports import registry as reports
 from search.result import Result
 from search.retraining import registry as retraining
+from search.saved_config import read_config
 from search.spaces.registry import build_space, look_up
 from search.strategies import registry as strategies
 from ttfs_jax import datasets

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 from pyarrow.lib import ArrowException
 from rich.table import Table
 
-from search.config import Config, read_config
+from search.config import Config
 from search.loop.run_directory import HISTORY, read_metrics
 from search.reports.registry import Report
 from search.reports.registry import look_up as report_of
+from search.saved_config import read_config
 from search.spaces.registry import look_up as space_of
 from ttfs_jax.support.errors import InputError
 

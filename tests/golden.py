@@ -17,8 +17,8 @@ from command import results
 
 import ttfs_jax
 from hardware.xylo.decision import classify
-from search.config import read_config
 from search.reports.chip import channels, load_network
+from search.saved_config import read_config
 from ttfs_jax import datasets
 from ttfs_jax.datasets import digits
 from ttfs_jax.support.cache_folder import processor

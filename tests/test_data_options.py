@@ -7,8 +7,9 @@ import pytest
 
 from search import evolve, preset
 from search.budget import FEWEST_PASSES, MOST_PASSES, STEPS, TYPICAL, Size, budget_of
-from search.config import Config, from_dict
+from search.config import Config
 from search.loop.run_directory import to_dict
+from search.saved_config import from_dict
 from ttfs_jax import datasets
 from ttfs_jax.datasets import DATASETS
 from ttfs_jax.datasets.arguments import option_names

@@ -9,7 +9,7 @@ from command import complete, results, start
 from own_data import CLASSES, made_images, write_npz
 
 import ttfs_jax
-from search.config import read_config
+from search.saved_config import read_config
 
 OPTIONS = (
     "--data=npz --space=tiny --preset=smoke --supernet.train.epochs=1 --evolution.population=4"

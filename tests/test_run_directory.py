@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from search import evolve, pipeline
-from search.config import Config, read_config
+from search.config import Config
 from search.loop.run_directory import LOG, METRICS, RunDirectory, make_room
 from search.presets import preset
+from search.saved_config import read_config
 from ttfs_jax.support.errors import InputError
 
 NAMES = ("plain", "a.b", "a.b.c", "seeds [0, 1]", "take[red]", "a[", ":warning: $x$ {y} %s")

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.config import Config, RetrainConfig, from_dict, read_config
+from search.config import Config, RetrainConfig
 from search.loop.run_directory import to_dict
+from search.saved_config import from_dict, read_config
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, initialise

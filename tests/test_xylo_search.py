@@ -13,10 +13,11 @@ from hardware.xylo.decision import classify
 from hardware.xylo.families import family, violations
 from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search import evolve
-from search.config import Config, XyloConfig, from_dict
+from search.config import Config, XyloConfig
 from search.loop.goal import make_goal
 from search.loop.run_directory import to_dict
 from search.presets import preset
+from search.saved_config import from_dict
 from search.spaces.features import Features, fits, full_scale, pool, scale
 from search.spaces.xylo import Candidate, xylo_space
 from search.strategies.xylo import measure as xylo_measure
