@@ -11,7 +11,7 @@ from hardware.xylo.families import FAMILIES
 from ttfs_jax.network.architecture import Architecture, NetworkSpec, make_plan
 from ttfs_jax.network.counts import Recorded, layer_counts
 from ttfs_jax.network.plan import Plan
-from ttfs_jax.support.errors import unknown
+from ttfs_jax.support import errors
 
 TARGETS: dict[str, Target] = {
     one.name: one
@@ -27,9 +27,7 @@ TARGETS: dict[str, Target] = {
 
 def target(name: str) -> Target:
     """Look up a target. Raises: InputError for an unknown one."""
-    if name not in TARGETS:
-        raise unknown("target", name, TARGETS)
-    return TARGETS[name]
+    return errors.look_up("target", name, TARGETS)
 
 
 def workload(shape: NetworkSpec | Plan, architecture: Architecture, measured: Recorded) -> Workload:

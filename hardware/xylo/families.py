@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.xylo.network import ChipNetwork, check
-from ttfs_jax.support.errors import InputError, unknown
+from ttfs_jax.support import errors
+from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ FAMILIES = {
 
 def family(name: str) -> Family:
     """Look up a chip. Raises: InputError for an unknown one."""
-    if name not in FAMILIES:
-        raise unknown("chip", name, FAMILIES)
-    return FAMILIES[name]
+    return errors.look_up("chip", name, FAMILIES)
 
 
 def violations(network: ChipNetwork, chip: Family) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from search.reports import chip, networks
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.support.errors import unknown
+from ttfs_jax.support import errors
 
 
 class Report(Protocol):
@@ -40,6 +40,4 @@ REPORTS: dict[str, Report] = {"networks": networks, "chip": chip}
 
 def look_up(name: str) -> Report:
     """Look up a report by `name`. Raises: InputError for an unknown one."""
-    if name not in REPORTS:
-        raise unknown("report", name, REPORTS)
-    return REPORTS[name]
+    return errors.look_up("report", name, REPORTS)

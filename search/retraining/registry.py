@@ -6,7 +6,7 @@ from search.config import Config
 from search.loop.archive import Archive
 from search.loop.exploration import Search
 from search.retraining import converted, front
-from ttfs_jax.support.errors import unknown
+from ttfs_jax.support import errors
 
 
 class RetrainStage(Protocol):
@@ -43,6 +43,4 @@ RETRAININGS: dict[str, RetrainStage] = {"converted": converted, "front": front}
 
 def look_up(name: str) -> RetrainStage:
     """Look up a way of retraining by `name`. Raises: InputError for an unknown one."""
-    if name not in RETRAININGS:
-        raise unknown("retraining", name, RETRAININGS)
-    return RETRAININGS[name]
+    return errors.look_up("retraining", name, RETRAININGS)

@@ -10,7 +10,7 @@ from search.loop.genes import Genes
 from search.spaces.convolutional import conv_space, deep_space, wide_range_space
 from search.spaces.xylo import xylo_options, xylo_space
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.support.errors import unknown
+from ttfs_jax.support import errors
 
 
 def _no_options(data: Dataset, config: Config) -> dict[str, Any]:
@@ -61,9 +61,7 @@ SPACES = {
 
 def look_up(name: str) -> SpaceEntry:
     """Look up a space. Raises: InputError for an unknown one."""
-    if name not in SPACES:
-        raise unknown("--space", name, SPACES)
-    return SPACES[name]
+    return errors.look_up("--space", name, SPACES)
 
 
 def make_space(name: str, image_shape: tuple[int, int, int], classes: int, **options: Any) -> Any:

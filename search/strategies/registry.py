@@ -8,7 +8,7 @@ from search.config import Config
 from search.loop.exploration import Search
 from search.strategies.inherited.strategy import Inherited
 from search.strategies.xylo.strategy import ChipStrategy
-from ttfs_jax.support.errors import unknown
+from ttfs_jax.support import errors
 
 
 class Strategy(Protocol):
@@ -46,6 +46,4 @@ STRATEGIES: dict[str, type[Strategy]] = {"inherited": Inherited, "chip": ChipStr
 
 def look_up(name: str) -> type[Strategy]:
     """Look up a strategy by `name`. Raises: InputError for an unknown one."""
-    if name not in STRATEGIES:
-        raise unknown("strategy", name, STRATEGIES)
-    return STRATEGIES[name]
+    return errors.look_up("strategy", name, STRATEGIES)

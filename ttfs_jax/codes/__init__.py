@@ -4,7 +4,7 @@ from ttfs_jax.codes.code import Code, Signal
 from ttfs_jax.codes.rate import Rate
 from ttfs_jax.codes.relu import Relu
 from ttfs_jax.codes.ttfs import Ttfs
-from ttfs_jax.support.errors import unknown
+from ttfs_jax.support.errors import look_up
 
 CODES: dict[str, Code] = {
     one.name: one
@@ -23,8 +23,4 @@ def find_code(code: str | Code) -> Code:
 
     Raises: InputError for an unknown name.
     """
-    if not isinstance(code, str):
-        return code
-    if code not in CODES:
-        raise unknown("code", code, CODES)
-    return CODES[code]
+    return look_up("code", code, CODES) if isinstance(code, str) else code

@@ -17,7 +17,8 @@ from ttfs_jax.datasets.base import (
 from ttfs_jax.datasets.eye.dataset import EyeConfig, FoldConfig
 from ttfs_jax.datasets.own import event_recordings, idx_folder, image_folder, mnist, npz, tonic_sets
 from ttfs_jax.datasets.own.samples import OwnOptions
-from ttfs_jax.support.errors import InputError, unknown
+from ttfs_jax.support import errors
+from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import RangeError, check_seed
 
 # One module and one line per data set.
@@ -52,9 +53,7 @@ __all__ = [
 
 def look_up(name: str) -> DatasetEntry:
     """Look up a data set. Raises: InputError for an unknown one."""
-    if name not in DATASETS:
-        raise unknown("data set", name, DATASETS)
-    return DATASETS[name]
+    return errors.look_up("data set", name, DATASETS)
 
 
 def make_options(name: str, **values: Any) -> Options:

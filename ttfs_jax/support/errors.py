@@ -1,7 +1,10 @@
 """The one error raised for input that the user can mend."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
 
 
 class InputError(ValueError):
@@ -17,3 +20,13 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> InputError:
     close = difflib.get_close_matches(name, choices, 1)
     hint = f"did you mean {close[0]}? " if close else ""
     return InputError(f"unknown {kind} {name!r}: {hint}choose one of {', '.join(choices)}")
+
+
+def look_up(kind: str, name: str, registry: Mapping[str, Entry]) -> Entry:
+    """Return the entry of a `registry` with that `name`, which is of some `kind`.
+
+    Raises: InputError for an unknown name, with the nearest one suggested.
+    """
+    if name not in registry:
+        raise unknown(kind, name, registry)
+    return registry[name]

@@ -1,6 +1,6 @@
 """Tasks by name. A new one is one file with a `Task`, and one line here."""
 
-from ttfs_jax.support.errors import unknown
+from ttfs_jax.support.errors import look_up
 from ttfs_jax.tasks.classification import Classification, Measured
 from ttfs_jax.tasks.regression import Regression
 from ttfs_jax.tasks.task import Activity, Task
@@ -19,8 +19,4 @@ def find_task(task: str | Task) -> Task:
 
     Raises: InputError for an unknown name.
     """
-    if not isinstance(task, str):
-        return task
-    if task not in TASKS:
-        raise unknown("task", task, TASKS)
-    return TASKS[task]
+    return look_up("task", task, TASKS) if isinstance(task, str) else task
