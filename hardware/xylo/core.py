@@ -104,7 +104,10 @@ def potential(neurons: Neurons, state: State) -> jax.Array:
 def advance(
     neurons: Neurons, state: State, received: jax.Array, *, alias: jax.Array | None = None
 ) -> State:
-    """Take one step: received [S, N, …] is the current with what arrived, before its decay."""
+    """Take one step: received [S, N, …] is the current with what arrived, before its decay.
+
+    `alias` [N] names for each neuron the one that its spikes are handed to, if there are any.
+    """
     current = saturate(received)
     current = current - leak(current, neurons.rate_syn)
     before = potential(neurons, state)
@@ -243,7 +246,8 @@ def run_batch(
 ) -> tuple[Any, jax.Array]:
     """Run samples on all local devices: events [B, T, I] -> `keep` of each trace, `suspect` [B].
 
-    B must be a multiple of the devices; the other arguments are those of `simulate` and `run`.
+    B must be a multiple of the devices; `network`, `plan`, `keep` and `ordered` are those of
+    `simulate` and `run`.
     """
     mesh = population_mesh()
     return _run_rows(network, events, mesh=mesh, plan=plan, keep=keep, ordered=ordered)

@@ -150,6 +150,8 @@ def xylo_space(
 ) -> XyloSpace:
     """Build the space for images of that shape, whose channels are frames × polarities.
 
+    `mappings` are the ways onto the chip that candidates may take.
+
     Raises: InputError if no grid divides the images, or for more classes than outputs.
     """
     grids = tuple(g for g in GRIDS if fits(g, image_shape, polarities=polarities))

@@ -8,6 +8,8 @@ from typing import ClassVar, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
+from ttfs_jax.codes.window import calibrate
+
 
 class Signal(NamedTuple):
     """What one layer sends to the next."""
@@ -46,7 +48,10 @@ class Code(Protocol):
     """Whether a layer waits for the window of the one before it to end."""
 
     def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
-        """Turn intensities in [0, 1] into the signal of the input: images [B, H, W, C]."""
+        """Turn intensities in [0, 1] into the signal of the input: images [B, H, W, C].
+
+        `time_bits` b [] are 2^b time steps per window, 0 for continuous time.
+        """
         ...
 
     def deliver(self, signal: Signal) -> jax.Array:
@@ -54,7 +59,10 @@ class Code(Protocol):
         ...
 
     def wait(self, signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
-        """Return what `deliver` would once the signal has waited for a later window [] to end."""
+        """Return what `deliver` would once the signal has waited for a later window [] to end.
+
+        `time_bits` [] are those of `encode`.
+        """
         ...
 
     def receive(self, charge: jax.Array) -> jax.Array:
@@ -86,8 +94,24 @@ class Code(Protocol):
         ...
 
     def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
-        """Choose the window from the largest activation seen: [] -> []."""
+        """Choose the window, `margin` times the largest activation seen or so: [] -> []."""
         ...
+
+
+class Summing:
+    """What codes share whose neurons add up charge by weight and whose window holds activations."""
+
+    def receive(self, charge: jax.Array) -> jax.Array:
+        """Average `charge` over the steps of a stepped code."""
+        return settle(charge)
+
+    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
+        """Add up `charge` by weight, whatever the `window`."""
+        return synapses(charge)
+
+    def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
+        """Choose the window to hold `margin` times the `largest` activation; see `window`."""
+        return calibrate(largest, margin=margin)
 
 
 def settle(charge: jax.Array) -> jax.Array:

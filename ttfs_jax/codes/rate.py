@@ -10,15 +10,15 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.codes.code import Signal, Synapses, has_steps
+from ttfs_jax.codes.code import Signal, Summing, has_steps
 from ttfs_jax.codes.encoding import INPUT_WINDOW
 from ttfs_jax.codes.pooling import blocks
-from ttfs_jax.codes.window import calibrate, unit_window
+from ttfs_jax.codes.window import unit_window
 from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)
-class Rate:
+class Rate(Summing):
     """A layer sends a spike of size θ in about a / θ of the steps; see `Code` for the methods.
 
     All layers run side by side, step by step. A layer of another code drives it by a constant
@@ -39,7 +39,10 @@ class Rate:
             )
 
     def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
-        """Let each pixel p drive a neuron with threshold 1: it spikes in about p S steps."""
+        """Let each pixel p drive a neuron with threshold 1: it spikes in about p S steps.
+
+        `time_bits` mean nothing here.
+        """
         window = unit_window(images, INPUT_WINDOW)
         return Signal(self.emit(images, window, time_bits=time_bits), window)
 
@@ -48,16 +51,12 @@ class Rate:
         return signal.values * signal.window
 
     def wait(self, signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
-        """Return θ for every spike: no layer waits for another."""
+        """Return θ for every spike: no layer waits for another, whatever the `time_bits`."""
         return self.deliver(signal)
 
     def receive(self, charge: jax.Array) -> jax.Array:
         """Take charge as it comes: constant [B, ...], or step by step [S, B, ...]."""
         return charge
-
-    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
-        """Add up charge by weight."""
-        return synapses(charge)
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
         """Let the neurons integrate and fire; see `integrate_and_fire`."""
@@ -83,10 +82,6 @@ class Rate:
         split = jax.vmap(partial(blocks, size=size, fill=0.0))(signal.values)
         most = jnp.cumsum(split, 0).max((3, 5))
         return Signal(jnp.diff(most, axis=0, prepend=0.0), signal.window)
-
-    def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
-        """Choose the threshold: an activation of θ spikes in every step."""
-        return calibrate(largest, margin=margin)
 
 
 def integrate_and_fire(drive: jax.Array, threshold: jax.Array) -> jax.Array:

@@ -5,14 +5,14 @@ from typing import ClassVar
 
 import jax
 
-from ttfs_jax.codes.code import Signal, Synapses, settle
+from ttfs_jax.codes.code import Signal, Summing
 from ttfs_jax.codes.encoding import INPUT_WINDOW
 from ttfs_jax.codes.pooling import blocks, earliest
-from ttfs_jax.codes.window import calibrate, unit_window
+from ttfs_jax.codes.window import unit_window
 
 
 @dataclass(frozen=True)
-class Relu:
+class Relu(Summing):
     """A layer sends a = max(0, drive); see `Code` for the methods."""
 
     name: ClassVar[str] = "relu"
@@ -31,14 +31,6 @@ class Relu:
         """Return the activations: there is no time to wait in."""
         return signal.values
 
-    def receive(self, charge: jax.Array) -> jax.Array:
-        """Average over the steps of a stepped code."""
-        return settle(charge)
-
-    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
-        """Add up charge by weight."""
-        return synapses(charge)
-
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
         """Return max(0, a): [...] -> [...]; its gradient is 0 at 0."""
         return jax.nn.relu(drive)
@@ -50,7 +42,3 @@ class Relu:
     def pool(self, signal: Signal, *, size: int) -> Signal:
         """Take the maximum of each block; equal ones share the gradient equally."""
         return Signal(-earliest(-blocks(signal.values, size, 0.0)), signal.window)
-
-    def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
-        """Choose the window of the spiking twin; see `window.calibrate`."""
-        return calibrate(largest, margin=margin)

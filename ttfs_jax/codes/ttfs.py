@@ -9,15 +9,15 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.codes.code import Signal, Synapses, settle
+from ttfs_jax.codes.code import Signal, Summing
 from ttfs_jax.codes.encoding import INPUT_WINDOW, encode
 from ttfs_jax.codes.pooling import blocks, earliest
-from ttfs_jax.codes.window import calibrate, quantise, unit_window
+from ttfs_jax.codes.window import quantise, unit_window
 from ttfs_jax.spike_time import NO_SPIKE, charge, fire, is_spike
 
 
 @dataclass(frozen=True)
-class Ttfs:
+class Ttfs(Summing):
     """A layer sends spike times T − a, local to its window of length T; see `Code`."""
 
     name: ClassVar[str] = "ttfs"
@@ -38,14 +38,6 @@ class Ttfs:
         waiting, weight = delay(signal, window, time_bits=time_bits)
         return weight * charge(*waiting)
 
-    def receive(self, charge: jax.Array) -> jax.Array:
-        """Average over the steps of a stepped code."""
-        return settle(charge)
-
-    def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
-        """Add up charge by weight."""
-        return synapses(charge)
-
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
         """Return spike times in 2^b steps, `NO_SPIKE` where a ≤ 0; see `spike_time.fire`."""
         return quantise(fire(drive, window), window, time_bits)
@@ -64,10 +56,6 @@ class Ttfs:
         No spike: a block without spikes. Simultaneous spikes share the gradient equally.
         """
         return Signal(earliest(blocks(signal.values, size, NO_SPIKE)), signal.window)
-
-    def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
-        """Choose the window's length; see `window.calibrate`."""
-        return calibrate(largest, margin=margin)
 
 
 def delay(signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> tuple[Signal, jax.Array]:

@@ -116,6 +116,8 @@ def check_channels(plan: Any) -> None:
     """
     for layer in plan.layers:
         skipped = layer.block is not None and 0 in layer.kernels
+        if not (layer.skips or skipped):
+            continue
         own = _genes(plan, layer.name)
         for name in layer.skips:
             fits = [not o or (h and h <= o) for h, o in zip(_genes(plan, name), own, strict=True)]

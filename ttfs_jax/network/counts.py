@@ -68,12 +68,12 @@ def sum_layers(layers: Sequence[LayerCounts]) -> LayerCounts:
 def neurons_by_layer(shape: NetworkSpec | Plan, architecture: Any) -> dict[str, Any]:
     """Count the spiking neurons in use by layer name; a layer that is not run has 0. Traceable."""
     plan = make_plan(shape)
-    return {
-        layer.name: plan.shapes[layer.name].positions
-        * plan.used(layer.name, architecture)
-        * layer.runs(architecture.operators)
-        for layer in plan.spiking
-    }
+    return {layer.name: _neurons(plan, layer, architecture) for layer in plan.spiking}
+
+
+def _neurons(plan: Plan, layer: Layer, architecture: Any) -> Any:
+    used = plan.used(layer.name, architecture)
+    return plan.shapes[layer.name].positions * used * layer.runs(architecture.operators)
 
 
 def multiply_adds(
@@ -193,7 +193,7 @@ def _row(
     """Count what one layer costs; `sent` [H, W] are the spikes that arrive, by who sends them."""
     operators, shape = architecture.operators, plan.shapes[layer.name]
     own, runs = plan.used(layer.name, architecture), layer.runs(operators)
-    neurons = shape.positions * own * runs if layer.spiking else jnp.zeros((), jnp.int32)
+    neurons = _neurons(plan, layer, architecture) if layer.spiking else jnp.zeros((), jnp.int32)
     spikes = runs * sent[layer.name].sum() if layer.spiking else jnp.zeros(())
     weights, synops, synapses = jnp.zeros((), jnp.int32), 0.0, 0.0
     direct = layer.skips

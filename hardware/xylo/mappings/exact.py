@@ -169,8 +169,8 @@ def _build(slopes, ids, acting, *, steps, synapses):
 def encode(inputs: np.ndarray, *, steps: int, total_steps: int) -> np.ndarray:
     """Turn inputs into events, one per channel, T (1 − a) steps after the start, rounded.
 
-    Shapes: inputs [B, I] in [0, 1] -> events [B, total steps, I] of 0 and 1. An input of 0 spikes
-    too, at the end of its window, as every input has to arrive.
+    Shapes: inputs [B, I] in [0, 1] -> events [B, `total_steps`, I] of 0 and 1; T is `steps`. An
+    input of 0 spikes too, at the end of its window, as every input has to arrive.
 
     Raises: InputError for another shape, NaN or values outside [0, 1].
     """

@@ -57,7 +57,7 @@ def logits(outcome: Run, dynamics: Dynamics) -> jax.Array:
 
 
 def run_batch(layers: Sequence[Layer], dynamics: Dynamics, inputs: jax.Array, *, steps: int) -> Run:
-    """Encode and run a batch: inputs [B, I] in [0, 1] -> `Run`, each leaf [B, ...]."""
+    """Encode and run a batch for so many `steps`: inputs [B, I] in [0, 1] -> `Run` of [B, ...]."""
 
     code = partial(encode, window=dynamics.window, steps=steps)
     outcome = run(layers, dynamics, jax.vmap(code, out_axes=-1)(inputs))
@@ -135,9 +135,9 @@ def _loss(outcome, dynamics, targets, widths, config):
 def choose_threshold(potential: jax.Array, labels: jax.Array, *, candidates: int = 32) -> jax.Array:
     """Choose the outputs' threshold by which first spikes classify training samples best: [].
 
-    Shapes: potential [B, T, K], labels [B]. Candidates are quantiles of each sample's largest
-    potential; a sample without an output spike counts as wrong. Of equally good ones the lowest
-    wins, which decides earliest.
+    Shapes: potential [B, T, K], labels [B]. The `candidates` are so many quantiles of each sample's
+    largest potential; a sample without an output spike counts as wrong. Of equally good ones the
+    lowest wins, which decides earliest.
     """
     largest = potential.max((1, 2))
     levels = jnp.quantile(largest, jnp.linspace(0.0, 0.9, candidates))
