@@ -4,10 +4,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import nir
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, event, given, settings
+from nir_graphs import images, rates, readouts
 from plans import plans
 
 from hardware.nir_export import load_nir, save_nir
@@ -88,11 +88,6 @@ CASES = {
 }
 
 
-def images(plan):
-    pixels = np.random.default_rng(1).uniform(-0.3, 1.0, (4, *plan.image_shape))
-    return np.maximum(pixels, 0.0)
-
-
 @partial(jax.jit, static_argnums=0)
 def converted(network, architecture, x):
     """Random weights, norms not folded yet, and windows that fit."""
@@ -108,11 +103,6 @@ def model(request):
     with jax.enable_x64(True):
         variables = converted(Network(plan), architecture, jnp.asarray(images(plan)))
         return Model(plan, architecture, variables)
-
-
-def readouts(model, x, code="relu"):
-    exact = model.architecture.replace(time_bits=jnp.zeros_like(model.architecture.time_bits))
-    return jax.jit(partial(model.network.apply, code=code))(model.variables, x, exact).readouts
 
 
 def test_the_way_through_a_file_and_back_keeps_logits_and_windows(model, tmp_path):
@@ -141,53 +131,6 @@ def test_names_and_layers_that_the_architecture_uses_come_back():
     assert back.plan["block_1/first"].kernels == (5,)
     assert back.plan["block_2/second"].skips == ("entry_0",)
     assert back.plan.shapes["entry_0"] == (4, 3, 4)
-
-
-def convolved(node, x):
-    """Correlate [C, H, W] with the kernels of a `Conv2d`."""
-    height, width = node.weight.shape[2:]
-    same = isinstance(node.padding, str)
-    top, left = (height // 2, width // 2) if same else node.padding
-    padded, stride = np.pad(x, ((0, 0), (top, top), (left, left))), node.stride[0]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), (1, 2))
-    windows = windows[:, ::stride, ::stride]
-    groups = np.split(windows, node.groups)
-    weights = np.split(node.weight, node.groups)
-    parts = [np.einsum("chwij,ocij->ohw", w, k) for w, k in zip(groups, weights, strict=True)]
-    return np.concatenate(parts) + node.bias[:, None, None]
-
-
-def rates(graph, x):
-    """Compute the mean outputs of a graph under a constant input, by the definitions of NIR."""
-    values = {}
-
-    def value(name):
-        if name in values:
-            return values[name]
-        node = graph.nodes[name]
-        heard = [value(source) for source, target in graph.edges if target == name]
-        total = sum(heard[1:], heard[0]) if heard else x
-        if isinstance(node, nir.Conv2d):
-            total = convolved(node, total)
-        elif isinstance(node, nir.Affine):
-            total = node.weight @ total + node.bias
-        elif isinstance(node, nir.Linear):
-            total = node.weight @ total
-        elif isinstance(node, nir.IF):
-            total = np.maximum(0, node.r * total) / node.v_threshold
-        elif isinstance(node, nir.Scale):
-            total = total * node.scale
-        elif isinstance(node, nir.Flatten):
-            total = total.ravel()
-        elif isinstance(node, nir.AvgPool2d):
-            (size, _), (channels, height, width) = node.kernel_size, total.shape
-            total = total.reshape(channels, height // size, size, width // size, size).mean((2, 4))
-        elif isinstance(node, nir.NIRGraph):
-            total = rates(node, total)["output"]
-        values[name] = total
-        return total
-
-    return {name: value(name) for name, node in graph.nodes.items() if isinstance(node, nir.Output)}
 
 
 def test_rates_of_the_graph_are_the_relu_network(model):
@@ -230,94 +173,6 @@ def test_damaged_variables_are_refused():
         network_to_nir(Model(plan, largest(plan), variables | {"params": nan["params"]}))
     with pytest.raises(InputError, match="window of a must be positive"):
         network_to_nir(Model(plan, largest(plan), variables | {"windows": nan["windows"]}))
-
-
-def neurons(*sizes, gain=1.0, threshold=1.0):
-    ones = np.ones(sizes)
-    return nir.IF(r=gain * ones, v_threshold=threshold * ones)
-
-
-def foreign(**changes):
-    """A graph as another tool writes it, with even kernels, groups and own thresholds."""
-    generator = np.random.default_rng(3)
-
-    def conv(outputs, inputs, edge, **options):
-        defaults = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1}
-        weight = generator.normal(0.1, 0.5, (outputs, inputs, *edge))
-        bias = generator.normal(0.1, 0.2, outputs)
-        return nir.Conv2d(input_shape=None, weight=weight, bias=bias, **(defaults | options))
-
-    nodes = {
-        "in": nir.Input(np.array([2, 6, 4])),
-        "conv": conv(4, 2, (2, 2), stride=2, padding=0),
-        "fires": neurons(4, 3, 2, gain=2.0, threshold=0.5),
-        "wide": conv(4, 2, (1, 3), padding=(0, 1), groups=2),
-        "scaled": nir.Scale(np.full((4, 3, 2), 0.5)),
-        "fires2": neurons(4, 3, 2, threshold=3.0),
-        "same": conv(2, 4, (3, 3), padding="same"),
-        "fires3": neurons(2, 3, 2),
-        "flat": nir.Flatten(None, start_dim=0),
-        "affine": nir.Linear(weight=generator.normal(size=(5, 12))),
-        "fires4": neurons(5),
-        "last": nir.Affine(weight=generator.normal(size=(3, 5)), bias=generator.normal(size=3)),
-        "out": nir.Output(np.array([3])),
-    } | changes
-    names = list(nodes)
-    edges = list(zip(names, names[1:], strict=False))
-    # NIR 1.0.8 takes every kernel for a square one.
-    return nir.NIRGraph(nodes=nodes, edges=edges, type_check=False)
-
-
-def test_a_graph_of_another_tool():
-    with jax.enable_x64(True):
-        graph = foreign()
-        model = network_from_nir(graph)
-        x = images(model.plan)
-        ours = readouts(model, jnp.asarray(x))["out"]
-        for number, image in enumerate(x):
-            theirs = rates(graph, image.transpose(2, 0, 1))["out"]
-            np.testing.assert_allclose(ours[number], theirs, atol=1e-10)
-        assert np.abs(ours).max() > 0.01
-    kinds = [layer.kind for layer in model.plan]
-    assert kinds == ["convolution"] * 3 + ["dense", "readout"]
-    assert float(model.variables["windows"]["fires"]["window"]) == 0.25
-
-
-def test_sums_and_sum_pools_of_another_tool():
-    """The sum of two layers enters weights, over a sum pool."""
-    nodes = {
-        "in": nir.Input(np.array([1, 4, 4])),
-        "one": neurons(1, 4, 4),
-        "pool": nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
-        "flat": nir.Flatten(None, start_dim=0),
-        "end": nir.Affine(weight=np.arange(8.0).reshape(2, 4), bias=np.zeros(2)),
-        "out": nir.Output(np.array([2])),
-    }
-    edges = [("in", "one"), ("in", "pool"), ("one", "pool"), ("pool", "flat"), ("flat", "end")]
-    model = network_from_nir(nir.NIRGraph(nodes, [*edges, ("end", "out")]))
-    x = images(model.plan).astype(np.float32)
-    pooled = 2 * x.reshape(-1, 2, 2, 2, 2).sum((2, 4)).reshape(-1, 4)
-    expected = pooled @ nodes["end"].weight.T
-    np.testing.assert_allclose(model(x, code="relu"), expected, rtol=1e-5)
-
-
-def test_graphs_that_are_no_plan_are_refused():
-    def refuse(message, edges=None, **changes):
-        with pytest.raises(InputError, match=message):
-            graph = foreign(**changes)
-            graph.edges += edges or []
-            network_from_nir(graph)
-
-    leaky = nir.LIF(*(np.ones((4, 3, 2)) for _ in range(4)))
-    refuse("fires is a LIF: only Input, Conv2d", fires=leaky)
-    refuse("recurrent at", edges=[("fires2", "wide")])
-    refuse("fires3: r and threshold must be positive", fires3=neurons(2, 3, 2, threshold=-1.0))
-    threshold = np.ones((2, 3, 2))
-    threshold[0, 1] = 2
-    uneven = nir.IF(r=np.ones((2, 3, 2)), v_threshold=threshold)
-    refuse("fires3 differs from position to position", fires3=uneven)
-    refuse("fires3 hears fires2 directly, which is possible over a", [("fires2", "fires3")])
-    refuse("node last hears weights: put neurons between", fires4=nir.Scale(np.ones(5)))
 
 
 def test_a_changed_pool_is_refused():
