@@ -70,7 +70,7 @@ def room_page(room: griffe.Module) -> str:
             lines.append(f"| [`{name}`]{link} | {summary(target)} |")
         lines.append("")
     own = [one for one in public(room.members) if not (one.is_alias or one.is_module)]
-    targets = [f"{room.path}.{one.name}" for one in own if one.name != "MOVED"]
+    targets = [f"{room.path}.{one.name}" for one in own]
     for module in sorted(public(room.modules), key=lambda one: one.path):
         if not module.is_package and not module.is_subpackage:
             targets.append(module.path)
