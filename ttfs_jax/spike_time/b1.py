@@ -62,8 +62,8 @@ def constant_slope(
 
     t_i = T_out − a_i  with  a_i = Σ_j W_ji (T_in − t_j) + D_i,  0 < a_i;  θ_i = T_out − D_i.
 
-    Shapes: times [I], weights [I, O], bias D [] or [O], windows [] -> [O], local to the next
-    window.
+    Shapes: times [I], weights [I, O], bias D [] or [O], `window_in` T_in and `window_out` T_out []
+    -> [O], local to the next window; time units.
     No spike: a silent input adds nothing; a neuron with a_i ≤ 0 returns `NO_SPIKE`; a_i > T_out
     is clipped to 0. See `fire` for the gradients in both cases.
     Raises: InputError when the shapes do not fit together or a window is not above 0; one that

@@ -22,8 +22,8 @@ def non_leaky(
     t = τ ln( Σ_C w_j e^(t_j/τ) / (Σ_C w_j − θ) ).
 
     Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] (axonal) or
-    [I, O] (synaptic), added to the times -> [O]; time units of τ. `min_slope` bounds the
-    gradient: a slope dV/dt below `min_slope` · θ per unit of time counts as that much.
+    [I, O] (synaptic), added to the times -> [O]; time units of `tau` τ. `min_slope` bounds
+    the gradient: a slope dV/dt below `min_slope` · θ per unit of time counts as that much.
     No spike: a silent input adds nothing; a potential that never reaches θ gives `NO_SPIKE` with
     gradient 0. An input at the very time of a spike takes no part in it. NaN stays NaN.
     Raises: InputError when the shapes do not fit together, a threshold or time constant is not
@@ -58,8 +58,9 @@ def lif(
     the *first* crossing is bracketed by it and found by a safeguarded iteration.
 
     Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] (axonal) or
-    [I, O] (synaptic), added to the times -> [O]; time units of τ. `min_slope` bounds the
-    gradient: a slope dV/dt below `min_slope` · θ per unit of time counts as that much.
+    [I, O] (synaptic), added to the times -> [O]; times and the
+    time constants `tau_mem` and `tau_syn` in one unit. `min_slope` bounds the gradient: a slope
+    dV/dt below `min_slope` · θ per unit of time counts as that much.
     No spike: a silent input adds nothing; a potential that never gets above θ gives `NO_SPIKE`
     with gradient 0, as does one that only touches it (grazing). NaN stays NaN.
     Raises: InputError when the shapes do not fit together, a threshold or time constant is not
@@ -91,7 +92,8 @@ def lif_equal(
     is at t = τ [ b/a − W₀(−(θ/a) e^(b/a)) ]. The Lambert function is evaluated around the last
     causal input, where nothing overflows.
 
-    Shapes, no spike, `min_slope`, errors: as for `lif`.
+    Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] or [I, O] -> [O];
+    times and `tau` in one unit. `min_slope`, no spike, errors: as for `lif`.
     Source: Göltz et al. 2021, eq. 6 (arXiv:1912.11443).
     """
     tau = time_constant("tau", tau)
@@ -119,7 +121,8 @@ def lif_double(
     ε(s) = e^(−s/τ_mem) − e^(−s/τ_syn); with a = Σ_C w_j e^(t_j/τ_syn) and
     b = Σ_C w_j e^(t_j/τ_mem) the spike is at t = 2 τ_syn ln( 2a / (b + √(b² − 4 a θ)) ).
 
-    Shapes, no spike, `min_slope`, errors: as for `lif`.
+    Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] or [I, O] -> [O];
+    times and `tau_syn` in one unit. `min_slope`, no spike, errors: as for `lif`.
     Source: Göltz et al. 2021, eq. 7 (arXiv:1912.11443).
     """
     tau_syn = time_constant("tau_syn", tau_syn)

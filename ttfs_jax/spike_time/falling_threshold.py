@@ -144,7 +144,7 @@ def exponential_threshold(
     t = −τ_out ln(V/θ).
 
     Shapes: times [I], weights [I, O], bias and threshold (above 0) [] or [O] -> [O], local to the
-    next window; τ_in, τ_out and window T [] in units of time.
+    next window; `tau_in` τ_in, `tau_out` τ_out and window T [] in units of time.
     No spike: a silent input adds nothing; V ≤ θ e^(−T/τ_out) gives `NO_SPIKE` with gradient 0.
     V ≥ θ fires at 0, with gradient 0. NaN stays NaN.
     Raises: InputError when the shapes do not fit together, or a threshold, time constant or the
@@ -175,7 +175,7 @@ def exponential_code(
 ) -> jax.Array:
     """Turn values into the spike times of an exponentially falling threshold: t = −τ ln a.
 
-    Shapes: values [...], τ and window T broadcastable to it -> [...]; units of time.
+    Shapes: values [...], `tau` τ and window T broadcastable to it -> [...]; units of time.
     No spike: a ≤ e^(−T/τ) gives `NO_SPIKE` with gradient 0; a ≥ 1 fires at 0 with gradient 0.
     Raises: InputError when τ or the window is not above 0; if traced, that gives NaN.
     Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
@@ -189,7 +189,7 @@ def exponential_code(
 def exponential_value(times: jax.Array, *, tau: jax.Array | float = 1.0) -> jax.Array:
     """Read the value a = e^(−t/τ) of spike times; the inverse of `exponential_code`.
 
-    Shapes: times [...], τ broadcastable to it -> [...]. No spike: value 0 with gradient 0.
+    Shapes: times [...], `tau` τ broadcastable to it -> [...]. No spike: value 0 with gradient 0.
     Raises: InputError when τ is not above 0; if traced, that gives NaN.
     Source: T2FSNN, Park et al. 2020, eq. 4 (arXiv:2003.11741).
     """
@@ -207,10 +207,11 @@ def convert_to_exponential(
 ) -> tuple[jax.Array, jax.Array]:
     """Rescale a trained ReLU layer so that its activations fill the exponential code's range.
 
-    With λ the largest activation that training data cause before and behind the layer,
-    W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ, down to e^(−T/τ).
+    With λ the largest activation that training data cause before the layer, `largest_in`, and
+    behind it, `largest_out`, W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ,
+    down to e^(−T/τ).
 
-    Shapes: weights [I, O], bias [O], largest [] -> the same. Give λ_out = 1 to a last layer whose
+    Shapes: weights [I, O], bias [O], λ [] -> the same. Give λ_out = 1 to a last layer whose
     potentials are read as logits.
     Raises: InputError when an activation is not above 0; if traced, that gives NaN.
     Source: data-based normalisation, Diehl et al. 2015 (doi:10.1109/IJCNN.2015.7280696), as used
