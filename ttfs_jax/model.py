@@ -48,13 +48,15 @@ class Model:
     plan: Plan
     """The layers; the `NetworkSpec` of a searchable network is turned into its plan."""
     architecture: Architecture
+    """What of the layers is in use, and the time steps."""
     variables: Variables
+    """Parameters, statistics of the norms, and windows, by layer."""
     meta: dict = dataclasses.field(default_factory=dict)
     """What else is known and saved, as JSON values: `dataset`, `classes`."""
 
     @property
     def network(self) -> Network:
-        """Give the flax module."""
+        """Return the flax module."""
         return Network(self.plan)
 
     def __post_init__(self):
@@ -75,7 +77,7 @@ class Model:
         return self._apply(images, code, record=False)[0]
 
     def signals(self, images: ArrayLike) -> dict[str, Signal]:
-        """Return the spike times of every layer and their windows; `NO_SPIKE` where silent.
+        """Return the spike times of every layer for `images`, with windows; `NO_SPIKE` where silent.
 
         Layers come in the order of their windows, see `timeline`; skipped blocks are left out.
         Raises: InputError as a call does, and for a traced architecture, which does not say what
@@ -97,9 +99,10 @@ class Model:
     def predict(
         self, images: ArrayLike, *, readout: Literal["potential", "first-spike"] = "potential"
     ) -> jax.Array:
-        """Return class indices: [B, H, W, C] -> [B], by largest potential or first output spike.
+        """Return class indices of `images`: [B, H, W, C] -> [B].
 
-        Of equals, and if no output neuron spikes, the class with the lowest index wins.
+        `readout` says by the largest potential or the first output spike. Of equals, and if no
+        output neuron spikes, the class with the lowest index wins.
 
         Raises: InputError as a call does, ValueError for an unknown read-out.
         """
@@ -161,7 +164,7 @@ class Model:
 
     @classmethod
     def tree_unflatten(cls, static: tuple, leaves: tuple) -> "Model":
-        """Put together again, for JAX."""
+        """Put `static` and `leaves` together again, for JAX."""
         (plan, meta), (variables, architecture) = static, leaves
         return cls(plan, architecture, variables, meta.values)
 
@@ -204,7 +207,9 @@ def _checked(images: np.ndarray) -> np.ndarray:
 
 
 def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
-    """Save a model with all that is needed to run it.
+    """Save a `model` with all that is needed to run it in the folder `path`.
+
+    `replace` allows a checkpoint to be there; it is kept until the new one is complete.
 
     Raises: InputError for a path that is taken, and for `meta` under the names of the format.
     """

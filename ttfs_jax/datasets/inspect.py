@@ -80,7 +80,9 @@ def _describe_part(data: Dataset, part: Split) -> dict[str, Any]:
 
 
 def event_rates(data: Dataset, part: Split) -> np.ndarray:
-    """Return the events per second of each clip [N], [] if the images are no counts of events.
+    """Return the events per second of each clip of a `part` of `data`: [N].
+
+    They are [] if the images are no counts of events.
 
     A pixel of a frame counts once, however many events it had.
     """
@@ -92,7 +94,7 @@ def event_rates(data: Dataset, part: Split) -> np.ndarray:
 
 
 def contact_sheet(data: Dataset) -> Image.Image:
-    """Draw the first training images of every class: a row each, its name before it.
+    """Draw the first training images of every class of `data`: a row each, its name before it.
 
     Clips show ON events red and OFF events blue; other images than grey and colour their mean.
     """

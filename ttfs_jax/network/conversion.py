@@ -26,7 +26,8 @@ def calibrate(
     `readout_margin` times the spread of the logits. Without `batch_statistics` the norms stay as
     they are: for a network trained elsewhere (see `imports`), or one that was folded before.
 
-    Shapes: images [B, H, W, C], one batch of the training set -> variables.
+    Shapes: images [B, H, W, C], one batch of the training set -> variables. `architecture` says
+    what of the `network` is in use; the `variables` given are not changed.
     No spike: a layer that stays silent gets the window 1.
     """
     out = network.apply(variables, images, architecture, batch_statistics=batch_statistics)
@@ -50,7 +51,8 @@ def fold(variables: Variables) -> Variables:
 
     W ← W · scale / std,  D ← bias − mean · scale / std, and then scale = 1, mean = 0, std = 1.
 
-    The zero padding of a convolution stays exact at borders: the norm acts after the sum.
+    `variables` are those of a calibrated network; they are not changed, new ones are returned. The
+    zero padding of a convolution stays exact at borders: the norm acts after the sum.
     Source: Stanojevic et al. 2024, Methods (arXiv:2306.08744).
     """
 

@@ -24,7 +24,7 @@ class Output:
 
     logits: jax.Array  # [B, K] output potentials, or [B, H, W, K], of the first read-out
     readouts: dict[str, jax.Array]  # the same of every read-out
-    layers: dict[str, LayerInfo]
+    layers: dict[str, LayerInfo]  # reports of layers of neurons, by name
     passed: dict[str, jax.Array]  # [H, W] spikes handed on by inputs and pooling, summed over B
     signals: dict[str, Signal]  # every layer's signal when recording, else empty
 
@@ -35,7 +35,7 @@ Owner = tuple[str, str, tuple[int, ...] | None]  # name, kind and shape of the w
 class Group(nn.Module):
     """Own the variables of the layers of a group."""
 
-    owners: tuple[Owner, ...]
+    owners: tuple[Owner, ...]  # the layers, by their names within the group
 
     @nn.compact
     def __call__(self) -> dict:
@@ -126,6 +126,9 @@ class Network(nn.Module):
 
 @partial(jax.jit, static_argnums=0)
 def initialise(network: Network, key: jax.Array) -> Variables:
-    """Draw fresh variables for the maximal shape; compiled, since op by op it takes far longer."""
+    """Draw fresh variables of a `network` for its maximal shape, by a random `key`.
+
+    Compiled, since op by op it takes far longer.
+    """
     images = jnp.zeros((1, *network.plan.image_shape))
     return network.init(key, images, largest(network.plan))

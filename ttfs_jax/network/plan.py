@@ -37,6 +37,7 @@ class Plan:
     image_shape: tuple[int, int, int]
     """Height, width and channels of an image."""
     layers: tuple[Layer, ...]
+    """What `ttfs_jax.network.kinds` makes; the last one, or any, is a read-out."""
 
     def __post_init__(self):
         object.__setattr__(self, "image_shape", _image_shape(self.image_shape))
@@ -108,7 +109,7 @@ class Plan:
         return tuple(layer for layer in self.layers if layer.spiking)
 
     def used(self, name: str, architecture: Any) -> Any:
-        """Count the channels in use of what a layer sends: an integer, or an array []."""
+        """Count the channels that `architecture` uses of what `name` sends: an integer, or []."""
         if name == INPUT:
             return self.image_shape[2]
         layer = self[name]
@@ -135,7 +136,7 @@ class Plan:
         return count if traced else int(count)
 
     def marks(self, name: str, base: Callable[[str], Any], array: Any = np) -> Any:
-        """Mark channels of what a layer sends, from the marks of those with a width of their own.
+        """Mark channels of what `name` sends, from the marks of layers with a width of their own.
 
         `base(name) -> bool [C]` gives these; the others join, repeat, drop or unite them: bool [C],
         by the functions of `array`, which is NumPy or jax.numpy.
@@ -190,7 +191,7 @@ def _layers(layers: Any) -> tuple[Layer, ...]:
 
 
 def plan_from_dict(values: dict[str, Any]) -> Plan:
-    """Rebuild a plan from `dataclasses.asdict(plan)`, also after it went through JSON.
+    """Rebuild a plan from `values`, `dataclasses.asdict(plan)`, also after it went through JSON.
 
     Raises: TypeError or KeyError for a dict that is none.
     """

@@ -31,7 +31,7 @@ UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, LookupError, MemoryE
 def read_events(
     path: str | Path, *, time_unit: str | None = None, stream: str | None = None
 ) -> EventFile:
-    """Read a recording by the ending of its name.
+    """Read the recording `path` by the ending of its name.
 
     AEDAT4; HDF5 as Prophesee, DSEC, M3ED, MVSEC, v2e and rpg lay it out; text with one event per
     line, columns in any order if they are named. `time_unit` (s, ms, us, ns) settles the unit of
