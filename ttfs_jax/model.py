@@ -77,7 +77,7 @@ class Model:
         return self._apply(images, code, record=False)[0]
 
     def signals(self, images: ArrayLike) -> dict[str, Signal]:
-        """Return the spike times of every layer for `images`, with windows; `NO_SPIKE` where silent.
+        """Return spike times and window of every layer for `images`; `NO_SPIKE` where silent.
 
         Layers come in the order of their windows, see `timeline`; skipped blocks are left out.
         Raises: InputError as a call does, and for a traced architecture, which does not say what

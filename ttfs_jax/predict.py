@@ -62,9 +62,9 @@ class Arguments:
 def classify(model: Model, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Return the share of each class for every clip of a recording, some clips at a time.
 
-    Softmax of the output potentials of the `model` for clips that begin at every frame in turn.
-    Clips without a single event are left out: they say nothing. Memory does not grow with the
-    recording, and the network is compiled once.
+    Softmax of the `model`'s output potentials, for clips of the frames `pieces` that begin at every
+    frame in turn. Clips without a single event are left out: they say nothing. Memory does not grow
+    with the recording, and the network is compiled once.
 
     Shapes: frames in order, pieces int8 [T_i, H, W] -> pieces [clips, K].
     Raises: InputError for a network that was not made for eye data, or frames of another size.

@@ -212,7 +212,7 @@ def concatenate(name: str, after: Names) -> Layer:
 
 
 def upsample(name: str, *, factor: int = 2, after: str = "") -> Layer:
-    """Repeat positions of `after` `factor` f times each way, as `name`: H × W × C -> fH × fW × C."""
+    """Repeat positions of `after` f = `factor` times, as `name`: H × W × C -> fH × fW × C."""
     return Layer(name, "upsample", _names(after), factor=factor)
 
 

@@ -27,16 +27,18 @@ from ttfs_jax.training.optimiser import make_optimiser
 class TrainState:
     """All that changes during training."""
 
-    variables: Variables
-    optimiser: optax.OptState
-    epoch: jax.Array  # []
+    variables: Variables  # of the network, as trained so far
+    optimiser: optax.OptState  # moments of the gradients
+    epoch: jax.Array  # [] passes done
 
 
 class Train(NamedTuple):
     """The two pure functions of one training recipe."""
 
     init: Callable[[Variables], TrainState]
+    """Begin with the variables of a network."""
     epoch: Callable[..., tuple[TrainState, jax.Array]]
+    """Do one pass over the training samples; see `make_train`."""
 
 
 def grow_windows(lengths: dict, out: Output, *, margin: float) -> dict:

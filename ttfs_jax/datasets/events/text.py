@@ -29,7 +29,7 @@ class Head(NamedTuple):
     size: tuple[int, int] | None  # width and height of the sensor, if a comment has them
     titles: list[str]  # lines of words that name no column
     first: str  # line of the first event
-    unreadable: int
+    unreadable: int  # lines before it that are no events
 
 
 def open_text(path: Path, stream: str | None) -> Source:

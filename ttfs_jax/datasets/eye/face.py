@@ -21,7 +21,7 @@ class Person:
     skin: jax.Array  # reflectance
     hair: jax.Array  # reflectance of brow and lashes
     iris: jax.Array  # reflectance
-    iris_radius: jax.Array  # over half the picture
+    iris_radius: jax.Array  # in units of the picture plane
     aperture: jax.Array  # height of the relaxed upper lid over the corners
     lower: jax.Array  # depth of the lower lid under the corners
     tilt: jax.Array  # slant of the line between the corners
@@ -35,7 +35,7 @@ class Person:
     glasses: jax.Array  # 0 or 1
     texture: jax.Array  # phase of skin and hair
     seat_x: jax.Array  # where the headset sits on this head: displacement,
-    seat_y: jax.Array  # right and down
+    seat_y: jax.Array  # to the right and down,
     seat_roll: jax.Array  # rotation in radians,
     seat_scale: jax.Array  # and distance
 
@@ -44,8 +44,8 @@ class Person:
 class Pose:
     """What moves; every field [] (or [T] for a course of time)."""
 
-    gaze_x: jax.Array  # displacement of the iris
-    gaze_y: jax.Array  # right and down
+    gaze_x: jax.Array  # displacement of the iris, to the right
+    gaze_y: jax.Array  # the same, down
     lid: jax.Array  # 1 relaxed, 0 closed, above 1 widened
     squeeze: jax.Array  # 0 .. 1, lower lid raised
     brow_inner: jax.Array  # height gained
@@ -54,8 +54,8 @@ class Pose:
     cheek: jax.Array  # 0 .. 1, cheek raised, crow's-feet
     wrinkle: jax.Array  # 0 .. 1, nose wrinkled
     pupil: jax.Array  # radius over that of the iris
-    slip_x: jax.Array  # displacement of the headset
-    slip_y: jax.Array  # right and down
+    slip_x: jax.Array  # displacement of the headset, to the right
+    slip_y: jax.Array  # the same, down
     roll: jax.Array  # rotation of the headset, in radians
 
 
@@ -120,7 +120,7 @@ def _waves(u, v, phase, frequencies):
 
 
 def render(person: Person, pose: Pose, *, size: int) -> jax.Array:
-    """Draw the reflectance of one eye: -> [H, W], about 0 to 1.
+    """Draw the reflectance of the eye of `person` in a `pose`: [`size`, `size`], about 0 to 1.
 
     Back to front: skin with its folds, brow, eyeball, lids with lashes, glint, glasses.
     """
