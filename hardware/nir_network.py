@@ -26,7 +26,7 @@ NETWORK = "ttfs-jax network 1"
 class Sent(NamedTuple):
     """What a node sends: signals of neurons, as shares of their windows."""
 
-    node: str
+    node: str  # name of the node
     shape: Shape  # with the channels of the plan
     marks: np.ndarray  # bool [C]: channels in use, the only ones that the node has
     unit: np.ndarray  # [channels in use]: the activation that a share of 1 stands for

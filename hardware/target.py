@@ -19,9 +19,9 @@ DISCLAIMER = "estimated, not measured"
 class Range:
     """A value with its uncertainty."""
 
-    low: float
-    nominal: float
-    high: float
+    low: float  # bound below
+    nominal: float  # the likely value
+    high: float  # bound above
 
     def __post_init__(self):
         if not np.isfinite([self.low, self.nominal, self.high]).all():
@@ -54,9 +54,9 @@ def total(parts: Mapping[str, Range]) -> Range:
 class Constant:
     """A number that an estimate rests on, with its unit and where it comes from."""
 
-    value: Range
-    unit: str
-    source: str
+    value: Range  # the number, with its uncertainty
+    unit: str  # of the value
+    source: str  # where it comes from
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Estimate:
     """What one inference costs on a target; estimated, not measured."""
 
     target: str
+    """Name of the target."""
     terms: dict[str, Range]
     """Energy by cause in J; empty if not known, as for a network that is not on the chip."""
     latency: float | None

@@ -36,6 +36,7 @@ class Command:
     """
 
     config: Annotated[Config, tyro.conf.arg(name="")]
+    """Everything but where results go."""
     run_dir: Path | None = None
     """New or empty folder for the results (default: runs/<data>-<time>)."""
     resume: Path | None = None

@@ -32,6 +32,7 @@ class Mapped:
     """
 
     network: ChipNetwork
+    """What the core computes with."""
     steps: int
     """Time steps of one inference, a silent gap included."""
     activity: Activity = WORST
@@ -49,6 +50,7 @@ class Xylo:
     name: str
     """Key of `families.FAMILIES`."""
     clock_mhz: float = 50.0
+    """Clock in MHz, one of `energy.CLOCKS_MHZ`."""
     step_seconds: float | None = None
     """Length of a step in real time; None: as fast as the clock allows."""
 

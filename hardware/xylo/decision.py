@@ -42,7 +42,7 @@ def first_output_spike(spikes_out: np.ndarray) -> Decision:
 class Classified(NamedTuple):
     """A batch classified, with what pricing it needs."""
 
-    decision: Decision
+    decision: Decision  # of every sample
     active_hidden: np.ndarray  # [] share of hidden neurons that spike in a step
     spikes: np.ndarray  # [] hidden spikes per sample
 

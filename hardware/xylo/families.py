@@ -18,6 +18,7 @@ class Family:
     """
 
     name: str
+    """As users choose it."""
     module: str
     """Rockpool's module of the chip."""
     hidden: int

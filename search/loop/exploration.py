@@ -35,13 +35,13 @@ AnySpace = TypeVar("AnySpace", bound=Genes)
 class Search(Generic[AnyConfig, AnySpace]):
     """What the stages of a run share."""
 
-    config: AnyConfig
-    data: Dataset
-    space: AnySpace
-    algorithm: Algorithm
-    directory: RunDirectory
-    reporter: Reporter
-    goal: Goal = Goal()
+    config: AnyConfig  # of the run
+    data: Dataset  # train, validation and test
+    space: AnySpace  # what genotypes stand for
+    algorithm: Algorithm  # proposes genotypes, and is told their scores
+    directory: RunDirectory  # where results are written
+    reporter: Reporter  # shows how far the run is
+    goal: Goal = Goal()  # objectives and limits
 
     def seed(self, purpose: int) -> int:
         """Derive the seed of one purpose from the run's."""

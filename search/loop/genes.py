@@ -14,8 +14,8 @@ import numpy as np
 class Gene:
     """One choice."""
 
-    name: str
-    choices: tuple[str | int, ...]
+    name: str  # a column of the history
+    choices: tuple[str | int, ...]  # what it can be, by number
 
 
 class Genes:
@@ -26,7 +26,9 @@ class Genes:
     """
 
     name: str
+    """As users choose the space."""
     genes: tuple[Gene, ...]
+    """The choices, G of them."""
 
     @property
     def cardinalities(self) -> tuple[int, ...]:

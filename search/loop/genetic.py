@@ -21,8 +21,8 @@ class State:
 class Params:
     """Probabilities, as in Guo et al. 2020 (arXiv:1904.00420) but for the tournament."""
 
-    crossover_rate: float = 0.5
-    mutation_rate: float = 0.1
+    crossover_rate: float = 0.5  # that a child mixes genes of both parents
+    mutation_rate: float = 0.1  # that a gene changes
 
 
 def vary(

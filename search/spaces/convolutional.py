@@ -19,8 +19,11 @@ class Space(Genes):
     """
 
     name: str
+    """As users choose the space."""
     spec: NetworkSpec
+    """The largest shape."""
     genes: tuple[Gene, ...]
+    """The choices, in the order above."""
 
     @property
     def groups(self) -> tuple[int, ...]:

@@ -16,7 +16,9 @@ class Features(NamedTuple):
     """How an image is pooled: a grid of cells for every group of frames and every polarity."""
 
     rows: int
+    """Cells from top to bottom."""
     columns: int
+    """Cells from left to right."""
     frames: int = 1
     """Groups of successive frames that are kept apart."""
     polarities: int = 1

@@ -43,6 +43,7 @@ class Candidate:
     """What a genotype stands for."""
 
     features: Features
+    """How images are pooled to inputs."""
     number: int
     """Of the features among those of the space."""
     widths: tuple[int, ...]
@@ -52,8 +53,11 @@ class Candidate:
     steps: int
     """Steps of an inference (native)."""
     dash_syn: int
+    """Decay of the synaptic currents, in bits (native)."""
     dash_mem: int
+    """Decay of the membrane potentials, in bits (native)."""
     mapping: str
+    """How it gets onto the chip: native or exact."""
 
     @property
     def dynamics(self) -> Dynamics:
@@ -90,11 +94,17 @@ class XyloSpace(Genes):
     """
 
     name: str
+    """As users choose the space."""
     image_shape: tuple[int, int, int]
+    """Height, width and channels."""
     classes: int
+    """Outputs."""
     polarities: int
+    """2 for images with ON and OFF channels, else 1."""
     grids: tuple[Features, ...]
+    """The ways to pool an image, by the first gene."""
     genes: tuple[Gene, ...]
+    """The choices, in the order above."""
 
     @property
     def widest(self) -> int:

@@ -24,7 +24,7 @@ class Ids(NamedTuple):
     twins: tuple[np.ndarray, ...]  # L ids of each layer's neurons; the last are those of the logits
     complements: tuple[np.ndarray, ...]  # L − 1 ids
     timers: np.ndarray  # [P, 3] ids of each pulse's timer, relay and the relay's own timer
-    count: int
+    count: int  # of all neurons
 
 
 def number_neurons(sizes: Sequence[int], pulses: int) -> Ids:

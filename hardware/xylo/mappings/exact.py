@@ -34,9 +34,9 @@ START = 2  # steps before the first input, in which timer and relay start
 class Exact(NamedTuple):
     """A converted network, and what is needed to use it."""
 
-    network: ChipNetwork
-    steps: int  # T
-    total_steps: int
+    network: ChipNetwork  # what the core computes with
+    steps: int  # T, of every window
+    total_steps: int  # of an inference
     starts: tuple[int, ...]  # L + 1: first arrival at each layer, then the last firing window
     twins: tuple[np.ndarray, ...]  # L ids of each layer's neurons; the last are those of the logits
     complements: tuple[np.ndarray, ...]  # L − 1 ids

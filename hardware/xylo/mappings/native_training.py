@@ -29,9 +29,11 @@ class NativeTrainConfig(FitConfig):
     """How a network is trained through the chip's dynamics. Raises: ValueError if out of range."""
 
     epochs: int = 80
+    """Passes over the training data."""
     learning_rate: float = 3e-2
     """Peak, in units of 32 least significant bits of a weight; falls by a cosine."""
     label_smoothing: float = 0.1
+    """Share of the target spread over all classes."""
     jitter: float = 0.06
     """Standard deviation of noise on the inputs in training, in shares of the window."""
     second_spike_penalty: float = 0.05
@@ -47,7 +49,7 @@ class NativeTrainConfig(FitConfig):
 class Trained(NamedTuple):
     """The outcome of training."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...]  # the stack, in floats
     loss: jax.Array  # [epochs] mean of each
 
 

@@ -35,7 +35,7 @@ _OF_OUTPUTS = ("dash_mem_out", "threshold_out", "bias_out")
 class Mapped(NamedTuple):
     """A network as Rockpool's mapper lays it out."""
 
-    network: ChipNetwork
+    network: ChipNetwork  # as the mapper lays it out
     order: np.ndarray  # [N] id, in the network that was mapped, of every hidden neuron
     specification: dict[str, Any]  # for XyloSim.from_specification(**…)
 
