@@ -141,7 +141,19 @@ def _spell(value: Range | None, scale: float, unit: str, *, missing: str = "") -
 
 @dataclass(frozen=True)
 class Workload:
-    """What one inference asks of a target."""
+    """What one inference asks of a target.
+
+    Examples:
+        >>> from hardware import TARGETS, Workload
+        >>> from ttfs_jax.network.counts import LayerCounts
+        >>> numbers = dict(spikes=10, neurons=32, updates=32, states=32, weights=320, thresholds=32)
+        >>> layer = LayerCounts(synops=1e6, multiply_adds=2e6, synapses=320, **numbers)
+        >>> estimate = TARGETS["cmos45"].estimate(Workload(inputs=64, outputs=10, layers=(layer,)))
+        >>> print(estimate)
+        cmos45, estimated, not measured: 0.9 µJ per inference (low 0.1, high 4.6), ...
+        >>> estimate.fits
+        True
+    """
 
     inputs: int
     """Numbers in one input, H · W · C for an image."""

@@ -43,6 +43,21 @@ class Model:
     `variables` and `architecture`. Images [B, H, W, C] are an array of any kind, or nested lists,
     with values in [0, 1]; they are computed as float32, a chunk at a time unless they are traced,
     so that memory does not grow with B beyond what is returned. B may be 0.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> variables = initialise(Network(plan), jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1))
+        >>> model = Model(plan, largest(plan), variables)
+        >>> model
+        Model(4 × 4 × 1 images -> 3 classes)
+        >>> model(images).shape, model.predict(images).shape
+        ((16, 3), (16,))
+        >>> list(model.signals(images))
+        ['input', 'head']
     """
 
     plan: Plan

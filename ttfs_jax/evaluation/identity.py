@@ -84,6 +84,19 @@ def compare(
     accuracy, not of the identity, and are measured as such.
 
     Shapes: images [N, H, W, C]. No spike: a neuron that is silent in one code is so in the other.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, calibrate, fold, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network, architecture = Network(plan), largest(plan)
+        >>> variables = initialise(network, jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1))
+        >>> variables = fold(calibrate(network, variables, architecture, images))
+        >>> report = compare(network, variables, architecture, images)
+        >>> report.argmax_agreement, report.failures
+        (1.0, ())
     """
     (relu, ttfs, first, clipped), spikes = jax.tree.map(
         np.asarray, _both_codes(network, variables, architecture, images, batch_size)

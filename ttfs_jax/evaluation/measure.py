@@ -77,6 +77,19 @@ def evaluate(
     `classification.Measured`. Traceable, so it maps over a population. In the `ttfs` code time is
     quantised if the architecture has time bits. `batch_size` images are computed at a time.
     Raises: InputError for an unknown code or task.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network, architecture = Network(plan), largest(plan)
+        >>> variables = initialise(network, jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1))
+        >>> targets = jax.numpy.zeros(16, int)
+        >>> measured = evaluate(network, variables, architecture, images, targets, code="relu")
+        >>> measured.predictions.shape, bool(0 <= measured.war <= 1)
+        ((16,), True)
     """
     task = find_task(task)
     readout = layer_of(variables["windows"], network.plan.readout)

@@ -128,6 +128,13 @@ def largest(shape: NetworkSpec | Plan, *, time_bits: int = 0) -> Architecture:
     `shape` is a plan, or that of a searchable network. A plan without genes has this one only.
     `time_bits` b are 2^b time steps per window; 0 is continuous time. Of operators that run as many
     layers, the last one is taken.
+
+    Examples:
+        >>> from ttfs_jax import NetworkSpec
+        >>> stages = {"stage_widths": (8, 16), "stage_blocks": (1, 1)}
+        >>> spec = NetworkSpec((28, 28, 1), 10, **stages, head_width=32)
+        >>> largest(spec, time_bits=5).widths.tolist()
+        [8, 16]
     """
     plan = make_plan(shape)
     widths, head, runs = {}, 0, {}

@@ -178,6 +178,18 @@ def layer_counts(
     none. `shape` is the plan or the searchable network, `architecture` what of it is in use, and
     `recorded` are spikes measured on data. Traceable, so it maps over a population.
     Source: definition of SynOps, Merolla et al. 2014, doi:10.1126/science.1254642.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> import jax.numpy as jnp
+        >>> from ttfs_jax import Plan, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> spikes = SimpleNamespace(
+        ...     spikes={"head": jnp.full((1, 1), 5.0)}, passed={"input": jnp.ones((4, 4))}
+        ... )
+        >>> [(row.name, int(row.synops)) for row in layer_counts(plan, largest(plan), spikes)]
+        [('head', 128), ('classes', 15)]
     """
     plan = make_plan(shape)
     sent = _spikes(plan, architecture.operators, recorded)

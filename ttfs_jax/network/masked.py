@@ -65,6 +65,17 @@ class Network(nn.Module):
     Variables: `params`, `statistics` (of the norms) and `windows`, each a dict by layer name, those
     of a layer a/b in a dict a. Reports and recorded signals go by the same names.
     `timeline.signal_names` lists those that an architecture uses.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network = Network(plan)
+        >>> variables = initialise(network, jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (2, 4, 4, 1))
+        >>> network.apply(variables, images, largest(plan), code="ttfs").logits.shape
+        (2, 3)
     """
 
     spec: NetworkSpec | Plan

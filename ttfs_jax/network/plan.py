@@ -32,6 +32,16 @@ class Plan:
     """The layers of a network in order, each after those that it hears.
 
     Raises: InputError that names the layer for a plan that is not one.
+
+    Examples:
+        >>> from ttfs_jax import Plan
+        >>> from ttfs_jax.network.kinds import convolution, dense, earliest_pool, readout
+        >>> layers = (convolution("stem", 4), earliest_pool("pool"), readout("digit", 10))
+        >>> plan = Plan((8, 8, 1), layers)
+        >>> plan.shapes["pool"]
+        Shape(height=4, width=4, channels=4)
+        >>> plan.kernel_shape(plan["digit"])
+        (64, 10)
     """
 
     image_shape: tuple[int, int, int]

@@ -29,6 +29,12 @@ def non_leaky(
     Raises: InputError when the shapes do not fit together, a threshold or time constant is not
     above 0, or a time constant is traced; a threshold that is traced and not above 0 gives NaN.
     Source: Mostafa 2017, eqs. 4-7 (arXiv:1606.08165).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spikes = spike_time.non_leaky([0.0], [[2.0, 0.5]])
+        >>> round(float(spikes[0]), 3), float(spikes[1])  # τ ln 2, and a weight below the threshold
+        (0.693, inf)
     """
     return solve(
         NonLeaky(time_constant("tau", tau)),
@@ -66,6 +72,13 @@ def lif(
     Raises: InputError when the shapes do not fit together, a threshold or time constant is not
     above 0, or a time constant is traced; a threshold that is traced and not above 0 gives NaN.
     Source: Göltz et al. 2021, eqs. 1-3 (arXiv:1912.11443).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spikes = spike_time.lif([0.0, 0.1], [[3.0], [3.0]], tau_mem=2.0, tau_syn=1.0)
+        >>> same = spike_time.lif_double([0.0, 0.1], [[3.0], [3.0]], tau_syn=1.0)
+        >>> bool(abs(spikes - same).max() < 1e-5)
+        True
     """
     return solve(
         Leaky(time_constant("tau_mem", tau_mem), time_constant("tau_syn", tau_syn)),
@@ -95,6 +108,12 @@ def lif_equal(
     Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] or [I, O] -> [O];
     times and `tau` in one unit. `min_slope`, no spike, errors: as for `lif`.
     Source: Göltz et al. 2021, eq. 6 (arXiv:1912.11443).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spikes = spike_time.lif_equal([0.0], [[4.0, 2.0]])  # the peak is w / e
+        >>> bool(0 < spikes[0] < 1), float(spikes[1])
+        (True, inf)
     """
     tau = time_constant("tau", tau)
     return solve(
@@ -124,6 +143,12 @@ def lif_double(
     Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] or [I, O] -> [O];
     times and `tau_syn` in one unit. `min_slope`, no spike, errors: as for `lif`.
     Source: Göltz et al. 2021, eq. 7 (arXiv:1912.11443).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> early, late = spike_time.lif_double([0.0], [[8.0, 5.0]]).tolist()
+        >>> early < late
+        True
     """
     tau_syn = time_constant("tau_syn", tau_syn)
     return solve(

@@ -80,6 +80,17 @@ def lif_event_prop(
     times, `tau_mem` and `tau_syn` in one unit. `min_slope`, no spike, errors: as for `lif`, whose
     gradient it equals; it needs no exponential function per weight.
     Source: Wunderlich & Pehle 2021, eqs. 5-7 (arXiv:2009.08378).
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import spike_time
+        >>> def total(solver, weights):
+        ...     return solver([0.0, 0.1], weights, tau_mem=2.0, tau_syn=1.0).sum()
+        >>> weights = jax.numpy.array([[3.0], [3.0]])
+        >>> one = jax.grad(lambda w: total(spike_time.lif, w))(weights)
+        >>> other = jax.grad(lambda w: total(spike_time.lif_event_prop, w))(weights)
+        >>> bool(abs(one - other).max() < 1e-5)
+        True
     """
     return solve(
         Leaky(time_constant("tau_mem", tau_mem), time_constant("tau_syn", tau_syn)),

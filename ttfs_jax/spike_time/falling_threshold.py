@@ -62,6 +62,11 @@ def linear_threshold(
     Raises: InputError when the shapes do not fit together, or a threshold or the window is not
     above 0; one that is traced and not above 0 gives NaN.
     Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public source code.
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spike_time.linear_threshold([0.5], [[1.0, -1.0]]).tolist()
+        [0.25, inf]
     """
     times, weights, threshold, window = promote(
         times=times,
@@ -87,6 +92,11 @@ def linear_threshold_proxy(activations: jax.Array, weights: jax.Array) -> jax.Ar
     Shapes: activations [I] in 0 … 1, weights [I, O] -> [O]. An activation of 0 is a silent input.
     A sum Σ_j w_j ≤ −1 gives 0 unless Σ_j w_j x_j ≥ 1.
     Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public source code.
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spike_time.linear_threshold_proxy([0.5], [[1.0, -1.0]]).tolist()  # 1 − t, or 0
+        [0.75, 0.0]
     """
     activations, weights = promote(activations=activations, weights=weights)
     check_layer(activations, weights)
@@ -150,6 +160,12 @@ def exponential_threshold(
     Raises: InputError when the shapes do not fit together, or a threshold, time constant or the
     window is not above 0; one that is traced and not above 0 gives NaN.
     Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spikes = spike_time.exponential_threshold([0.5], [[1.0, -1.0]])
+        >>> round(float(spikes[0]), 3), float(spikes[1])  # −ln e^(−0.5), and silence
+        (0.5, inf)
     """
     times, weights, bias, threshold, tau_in, tau_out, window = promote(
         times=times,
@@ -179,6 +195,12 @@ def exponential_code(
     No spike: a ≤ e^(−T/τ) gives `NO_SPIKE` with gradient 0; a ≥ 1 fires at 0 with gradient 0.
     Raises: InputError when τ or the window is not above 0; if traced, that gives NaN.
     Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spikes = spike_time.exponential_code([0.5, 0.0])
+        >>> round(float(spikes[0]), 3), float(spikes[1])  # ln 2, and silence
+        (0.693, inf)
     """
     values, tau, window = promote(values=values, tau=tau, window=window, positive=("tau", "window"))
     return _first_decay(
@@ -192,6 +214,11 @@ def exponential_value(times: jax.Array, *, tau: jax.Array | float = 1.0) -> jax.
     Shapes: times [...], `tau` τ broadcastable to it -> [...]. No spike: value 0 with gradient 0.
     Raises: InputError when τ is not above 0; if traced, that gives NaN.
     Source: T2FSNN, Park et al. 2020, eq. 4 (arXiv:2003.11741).
+
+    Examples:
+        >>> from ttfs_jax import NO_SPIKE, spike_time
+        >>> spike_time.exponential_value([0.0, NO_SPIKE]).tolist()
+        [1.0, 0.0]
     """
     times, tau = promote(times=times, tau=tau, positive=("tau",))
     spiking = is_spike(times)
@@ -216,6 +243,13 @@ def convert_to_exponential(
     Raises: InputError when an activation is not above 0; if traced, that gives NaN.
     Source: data-based normalisation, Diehl et al. 2015 (doi:10.1109/IJCNN.2015.7280696), as used
     by T2FSNN, Park et al. 2020 (arXiv:2003.11741).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> largest = {"largest_in": 1.0, "largest_out": 4.0}
+        >>> weights, bias = spike_time.convert_to_exponential([[2.0]], [4.0], **largest)
+        >>> weights.tolist(), bias.tolist()
+        ([[0.5]], [1.0])
     """
     weights, bias, largest_in, largest_out = promote(
         weights=weights,

@@ -67,5 +67,10 @@ def linear_psp(
     Raises: InputError when the shapes do not fit together or a threshold is not above 0; one that
     is traced and not above 0 gives NaN.
     Source: Zhang et al. 2021, ReL-PSP (arXiv:2003.11837).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spike_time.linear_psp([0.0], [[0.5, -1.0]]).tolist()  # at θ / w, and never
+        [2.0, inf]
     """
     return solve(Linear(), times, weights, threshold=threshold, delays=delays, min_slope=min_slope)
