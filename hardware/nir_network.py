@@ -44,7 +44,7 @@ def sizes_of(shape: Shape, channels: int) -> tuple[int, ...]:
 
 
 def network_to_nir(model: Model) -> Any:
-    """Export a network with its architecture: `nir.NIRGraph`.
+    """Export the network of `model` with its architecture: `nir.NIRGraph`.
 
     Only what the architecture uses is written: layers that are not run and channels that are not
     in use are cut off, kernels are their inner ones, norms are folded in. NIR's axes are C, H, W.

@@ -46,7 +46,7 @@ def exactly(value: float) -> Range:
 
 
 def total(parts: Mapping[str, Range]) -> Range:
-    """Add up itemised values."""
+    """Add up the itemised values `parts`."""
     return sum(parts.values(), exactly(0.0))
 
 
@@ -181,5 +181,5 @@ class Target(Protocol):
         ...
 
     def estimate(self, workload: Workload) -> Estimate:
-        """Estimate one inference; what does not fit is said in the reasons, not raised."""
+        """Estimate one inference of `workload`; the reasons say what does not fit, no error."""
         ...

@@ -35,7 +35,9 @@ class HalvingConfig:
 
 
 def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
-    """Refuse options of training that would have no effect; `why` ends the message.
+    """Refuse options of `train`, by their `names`, that would have no effect.
+
+    `why` ends the message.
 
     Raises: RangeError.
     """

@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def execute(arguments: list[str], screen: Console) -> Result:
-    """Parse, set up the devices, and run.
+    """Parse `arguments`, set up the devices, and run; progress is shown on `screen`.
 
     Where the defaults follow from the size of the data, these are read first; mistakes in the
     options are found before.

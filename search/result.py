@@ -20,7 +20,10 @@ from ttfs_jax.support.errors import InputError
 
 
 class Networks(Sequence):
-    """The networks that a run was made for, best first; each is loaded when it is asked for."""
+    """The networks that a run was made for, best first; each is loaded when it is asked for.
+
+    `run` is the run directory, `report` knows where in it they are.
+    """
 
     def __init__(self, run: Path, report: Report):
         self._report = report

@@ -50,7 +50,7 @@ class Search(Generic[AnyConfig, AnySpace]):
 
 
 def write_history(search: Search, archives: dict[str, Archive]) -> None:
-    """Write the candidates of several searches, by name, one after another."""
+    """Write the candidates of `archives`, by the names of searches, for the run of `search`."""
     tables = [
         archive.columns(search.space, stage=stage, seed=search.config.seed)
         for stage, archive in archives.items()
@@ -71,8 +71,9 @@ def explore(
 ) -> dict[str, Archive]:
     """Search by the run's algorithm, then at random with the same budget, on validation data.
 
-    `evaluate` gives the scores named in `fields`. `streams` number the randomness of the searches
-    "evolution" and "random"; evolution gets `generations` of a `population`.
+    `search` is what the stages of the run share. `evaluate` gives the scores named in `fields`.
+    `streams` number the randomness of the searches "evolution" and "random"; evolution gets
+    `generations` of a `population`.
     """
 
     def search_by(name, algorithm, *, budget, before):

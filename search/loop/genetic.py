@@ -32,7 +32,11 @@ def vary(
     cardinalities: tuple[int, ...],
     params: Params,
 ) -> jax.Array:
-    """Cross parents uniformly and mutate genes to another choice: four keys, [P, G] -> [P, G]."""
+    """Cross parents uniformly and mutate genes to another choice.
+
+    Shapes: four `keys`, `mothers` and `fathers` [P, G] -> children [P, G]. `cardinalities` count
+    the choices of every gene, `params` are the probabilities.
+    """
     cross, mix, mutate, draw = keys
     count, genes = mothers.shape
     crossed = jax.random.bernoulli(cross, params.crossover_rate, (count, 1))

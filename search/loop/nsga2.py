@@ -40,7 +40,10 @@ class NSGA2(PopulationBasedAlgorithm):
 
     @partial(jax.jit, static_argnames=("self",))
     def init(self, key, population, fitness, params) -> State:
-        """Start with an evaluated population [P, G], fitness [P, M + 1]."""
+        """Start with an evaluated population [P, G], fitness [P, M + 1].
+
+        Nothing is drawn: `key` and `params` have no effect.
+        """
         best_first = pareto.order(fitness[:, :-1], fitness[:, -1])
         return State(population[best_first], fitness[best_first], jnp.zeros((), jnp.int32))
 
@@ -54,7 +57,10 @@ class NSGA2(PopulationBasedAlgorithm):
 
     @partial(jax.jit, static_argnames=("self",))
     def tell(self, key, population, fitness, state: State, params) -> tuple[State, dict]:
-        """Keep the best of parents and children: [P, G], [P, M + 1]."""
+        """Keep the best of the parents, `state`, and the `population` [P, G], `fitness` [P, M + 1].
+
+        Nothing is drawn: `key` and `params` have no effect.
+        """
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
         best_first = pareto.order(costs[:, :-1], costs[:, -1])

@@ -65,11 +65,14 @@ def look_up(name: str) -> SpaceEntry:
 
 
 def make_space(name: str, image_shape: tuple[int, int, int], classes: int, **options: Any) -> Any:
-    """Build a space by name; `options` are its own. Raises: InputError for an unknown one."""
+    """Build the space `name` for images of `image_shape` in so many `classes`.
+
+    `options` are its own. Raises: InputError for an unknown one.
+    """
     return replace(look_up(name).make(image_shape, classes, **options), name=name)
 
 
 def build_space(config: Config, data: Dataset) -> Genes:
-    """Build the space of a run for its data. Raises: InputError for an unknown one."""
+    """Build the space of a run of `config` for its data. Raises: InputError for an unknown one."""
     options = look_up(config.space).options(data, config)
     return make_space(config.space, data.image_shape, len(data.classes), **options)

@@ -158,7 +158,7 @@ def xylo_space(
     polarities: int,
     mappings: tuple[str, ...] = MAPPINGS,
 ) -> XyloSpace:
-    """Build the space for images of that shape, whose channels are frames × polarities.
+    """Build the space for images of `image_shape`, whose channels are frames × polarities.
 
     `mappings` are the ways onto the chip that candidates may take.
 
@@ -183,7 +183,7 @@ def xylo_space(
 
 
 def xylo_options(data: Dataset, config: Config) -> dict[str, Any]:
-    """Say how images are to be read, and which mappings are tried: options of `xylo_space`."""
+    """Say how `data` are to be read, and which mappings `config` tries: options of `xylo_space`."""
     return {
         "polarities": 1 if config_of(data.source) is None else 2,
         "mappings": tuple(config.xylo.mappings.split(",")),

@@ -47,7 +47,9 @@ class Run(NamedTuple):
 
 
 def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Layer, ...]:
-    """Draw a stack that is active at first: sizes are those of inputs, hidden layers, classes.
+    """Draw a stack by `key` that is active at first, under `dynamics`.
+
+    `sizes` are those of inputs, hidden layers and classes.
 
     Weights are normal with a standard deviation of 32 √(16 / J); the threshold is what a single
     spike of weight 32 makes of the potential in the long run, 32 · 2^d_syn / 2.
@@ -63,7 +65,7 @@ def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Laye
 def encode(values: jax.Array, window: jax.Array, *, steps: int) -> jax.Array:
     """Turn values into events, one per channel: k = round(W (1 − a)), silent from k = W on.
 
-    Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1.
+    Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1, T = `steps`.
     """
     step = jnp.round(window * (1.0 - values))
     fired = (jnp.arange(steps)[:, None] == step[None]) & (step < window)[None]
@@ -71,7 +73,7 @@ def encode(values: jax.Array, window: jax.Array, *, steps: int) -> jax.Array:
 
 
 def rounded(values: jax.Array, low: float, high: float) -> jax.Array:
-    """Round to integers within limits, with the gradient of the limits alone.
+    """Round `values` to integers from `low` to `high`, with the gradient of the limits alone.
 
     Source: straight-through estimator, Bengio et al. 2013 (arXiv:1308.3432).
     """
@@ -129,7 +131,10 @@ def decide(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.A
 
 
 def assemble(layers: Sequence[Layer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:
-    """Lay a trained stack out as the chip holds it: hidden layers one after another by id."""
+    """Lay trained `layers` out as the chip holds them: hidden ones one after another by id.
+
+    `dynamics` are those of all neurons, `threshold_out` is the outputs' threshold.
+    """
     kernels = [np.clip(np.round(layer.kernel), WEIGHT_MIN, WEIGHT_MAX) for layer in layers]
     sizes = [kernel.shape[1] for kernel in kernels[:-1]]
     hidden, outputs = sum(sizes), kernels[-1].shape[1]

@@ -54,12 +54,18 @@ class Trained(NamedTuple):
 
 
 def logits(outcome: Run, dynamics: Dynamics) -> jax.Array:
-    """Read the potentials of the last step as logits: V / (16 · 2^d_mem). Shapes: [K]."""
+    """Read the last potentials of `outcome` as logits: V / (16 · 2^d_mem), [K].
+
+    d_mem is that of `dynamics`.
+    """
     return outcome.potential[-1] / (LOGIT_UNIT * power(jnp.asarray(dynamics.dash_mem, jnp.float32)))
 
 
 def run_batch(layers: Sequence[Layer], dynamics: Dynamics, inputs: jax.Array, *, steps: int) -> Run:
-    """Encode and run a batch for so many `steps`: inputs [B, I] in [0, 1] -> `Run` of [B, ...]."""
+    """Encode and run a batch for so many `steps`: inputs [B, I] in [0, 1] -> `Run` of [B, ...].
+
+    `layers` are the stack, under `dynamics`.
+    """
 
     code = partial(encode, window=dynamics.window, steps=steps)
     outcome = run(layers, dynamics, jax.vmap(code, out_axes=-1)(inputs))
@@ -152,5 +158,8 @@ def choose_threshold(potential: jax.Array, labels: jax.Array, *, candidates: int
 
 
 def decide_batch(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Decide a batch by first output spikes; see `native.decide`: [B, T, K] -> [B], [B]."""
+    """Decide a batch by first output spikes; see `native.decide`.
+
+    Shapes: potential [B, T, K], threshold [] -> classes [B], steps [B].
+    """
     return jax.vmap(decide, (0, None))(potential, threshold)

@@ -126,7 +126,7 @@ def _require_expressible(net: ChipNetwork, chip: Family, blocks: dict[str, np.nd
 
 
 def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Mapped:
-    """Lay a network out by Rockpool's mapper for the chip.
+    """Lay a network out by Rockpool's mapper for the chip, with steps of `dt` seconds.
 
     Integers stay as they are: Rockpool's quantisers would scale them again. Shifts, which its
     mapper does not know, are taken out of the weights afterwards, and on Audio 3 both decays of
@@ -162,7 +162,7 @@ def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Ma
 
 
 def from_specification(specification: dict[str, Any]) -> ChipNetwork:
-    """Read what Rockpool's mapper, or its quantiser, gives for any graph.
+    """Read the `specification` that Rockpool's mapper, or its quantiser, gives for any graph.
 
     Decays are rounded to whole bits; everything else must be integers already.
 
@@ -210,7 +210,7 @@ def from_specification(specification: dict[str, Any]) -> ChipNetwork:
 
 
 def renumber(network: ChipNetwork, order: np.ndarray) -> ChipNetwork:
-    """Give hidden neurons other ids: neuron k becomes the one that was order[k], [N].
+    """Give hidden neurons of `network` other ids: neuron k becomes the one that was order[k], [N].
 
     The alias targets are renumbered with them.
     """
@@ -230,7 +230,7 @@ def renumber(network: ChipNetwork, order: np.ndarray) -> ChipNetwork:
 
 
 def compare(network: ChipNetwork, chip: Family, events: np.ndarray) -> dict[str, int]:
-    """Count where our core and Rockpool's mapper and simulator differ: events [B, T, I].
+    """Count where our core and Rockpool's, for `chip`, differ: events [B, T, I].
 
     Our network runs with the ids that the mapper gives. `specification` counts integers that the
     mapper lays out otherwise than `renumber` does, the other names those of `Trace`, at every step.
