@@ -84,11 +84,11 @@ _count.defvjp(_count_fwd, _count_bwd)
 
 
 def count_spikes(potential: jax.Array, threshold: jax.Array, *, most: jax.Array) -> jax.Array:
-    """Count the spikes of one step, V the `potential`: n = min(most, ⌊V / θ⌋), 0 below θ.
+    """Count the spikes of one step, n = min(most, ⌊V / θ⌋), 0 below θ.
 
-    Shapes: [N, …], of parameters with axes that are as long or 1. The gradient is a surrogate,
-    1 / θ (1 + s |V / θ − 1|)², that of a fast sigmoid about the first spike, and 0 where no spike
-    is allowed.
+    Shapes: `potential` V and `threshold` θ [N, …], of parameters with axes that are as long or 1.
+    The gradient is a surrogate, 1 / θ (1 + s |V / θ − 1|)², that of a fast sigmoid about the first
+    spike, and 0 where no spike is allowed.
 
     Source: fast sigmoid, Zenke & Ganguli 2018 (arXiv:1705.11146).
     """

@@ -255,10 +255,7 @@ def run_batch(
 
 
 def check_events(events: np.ndarray, channels: int) -> np.ndarray:
-    """Check input events [B, T, I], I = `channels`.
-
-    Raises: InputError for another shape, NaN or other counts.
-    """
+    """Check input events [B, T, I = `channels`]. Raises: InputError for other shapes and values."""
     events = np.asarray(events)
     if events.ndim != 3 or events.shape[2] != channels:
         raise InputError(f"events must be [B, T, {channels}], not {events.shape}")

@@ -26,7 +26,11 @@ def _guard(fitness: jax.Array) -> jax.Array:
 
 
 class Algorithm:
-    """One algorithm: `ask` for genotypes, `tell` their fitness, which is maximised."""
+    """One algorithm: `ask` for genotypes, `tell` their fitness, which is maximised.
+
+    `strategy` is an algorithm of evosax, over genotypes of `space` if it is `unique`, else over
+    one-hot logits; one that `needs_population` begins with genotypes drawn at random.
+    """
 
     def __init__(self, strategy: Any, space: Genes, *, unique: bool, needs_population: bool):
         self.strategy, self.space, self.unique = strategy, space, unique
@@ -126,7 +130,10 @@ class Algorithm:
 
 
 class ParetoAlgorithm(Algorithm):
-    """An algorithm that is told costs [P, M] and, in a last column, violated limits."""
+    """An algorithm that is told costs [P, M] and, in a last column, violated limits.
+
+    `strategy` works on genotypes of `space`; `objectives` counts the costs, M.
+    """
 
     def __init__(self, strategy: Any, space: Genes, *, objectives: int):
         super().__init__(strategy, space, unique=True, needs_population=True)
@@ -140,7 +147,10 @@ class ParetoAlgorithm(Algorithm):
 
 
 class RandomSearch(Algorithm):
-    """Uniform sampling without repetition, the honest control."""
+    """Uniform sampling without repetition, the honest control.
+
+    A generation is a `population` of genotypes of `space`.
+    """
 
     def __init__(self, space: Genes, population: int):
         self.space, self.unique, self._population = space, True, population

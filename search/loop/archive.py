@@ -9,7 +9,10 @@ from search.loop.genes import Genes
 
 
 class Archive:
-    """Every distinct network evaluated so far, in order, by canonical genotype, with its scores."""
+    """Every distinct network evaluated so far, in order, by canonical genotype, with its scores.
+
+    A genotype has so many `genes`, G; `fields` name the scores.
+    """
 
     def __init__(self, genes: int, fields: tuple[str, ...]):
         self.fields = fields

@@ -53,6 +53,8 @@ class CategoricalGA(PopulationBasedAlgorithm):
     """Tournament selection, uniform crossover, mutation to another choice, best of both kept.
 
     Like all of evosax it minimises. Genotypes stay integers within their genes' choices.
+    `population_size` P genotypes of genes with so many choices each, `cardinalities`; a parent is
+    the best of `tournament` drawn at random.
     Source: tournament selection and mutation of Real et al. 2019 (arXiv:1802.01548).
     """
 

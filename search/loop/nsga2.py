@@ -25,7 +25,8 @@ class NSGA2(PopulationBasedAlgorithm):
 
     `init` and `tell` take a fitness [P, M + 1]: M costs, which are minimised, and in the last
     column by how much limits are violated, 0 for none. A candidate within the limits beats every
-    one that is not. Rows that are not finite are the worst.
+    one that is not. Rows that are not finite are the worst. P is `population_size`, and
+    `cardinalities` count the choices of every gene.
 
     Source: Deb et al. 2002, doi:10.1109/4235.996017; evosax 0.3 knows one objective only.
     """

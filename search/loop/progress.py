@@ -27,7 +27,7 @@ class RateColumn(ProgressColumn):
 
 
 class Bar:
-    """The bar of one stage of a run."""
+    """The bar of one stage of a run, a `task` of rich's `progress`."""
 
     def __init__(self, progress: Progress, task):
         self._progress, self._task = progress, task
@@ -38,7 +38,7 @@ class Bar:
 
 
 class Reporter:
-    """All bars of a run."""
+    """All bars of a run, on a `console`."""
 
     def __init__(self, console: Console):
         self.console = console
