@@ -242,5 +242,5 @@ def study(data: str, config: StudyConfig, folder: Path, console: Console) -> dic
     `config` says how large it is; the `console` shows how far it is.
     """
     run = run_config(data, config)
-    loaded = datasets.load(run.data, run.data_options, split_seed=run.split_seed)
+    loaded = datasets.load_dataset(run.data, run.data_options, split_seed=run.split_seed)
     return Study(run, config, loaded, folder).run(console)

@@ -47,7 +47,7 @@ WINDOWED: dict[str, Callable] = {
 
 
 @dataclass(frozen=True)
-class Arguments:
+class SolversArguments:
     """Time the spike-time solvers against their textbook forms and a ReLU layer."""
 
     seconds: float = 4.0
@@ -128,7 +128,7 @@ def _temporary_bytes(program) -> int:
     return analysis.temp_size_in_bytes
 
 
-def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, float]:
+def measure_solver(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, float]:
     """Compare one model at one size: ratios, and what the neurons did.
 
     `name` is its key in `SEARCHED` or `WINDOWED`, `size` is (B, I, O); `seconds` are spent on each
@@ -175,18 +175,18 @@ def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, 
     return result
 
 
-def run(arguments: Arguments) -> dict:
+def measure_solvers(arguments: SolversArguments) -> dict:
     """Measure all models that the `arguments` name, at both sizes: JSON values."""
     console = Console(stderr=True)
     models: dict = {name: {} for name in arguments.models}
     for name in arguments.models:
         for size in SIZES:
             console.log(f"{name} {size}")
-            models[name]["x".join(map(str, size))] = measure(name, size, arguments.seconds)
+            models[name]["x".join(map(str, size))] = measure_solver(name, size, arguments.seconds)
     return {"benchmark": "solvers", "cpus": os.cpu_count(), "models": models}
 
 
-def show(result: dict) -> Table:
+def speedup_table(result: dict) -> Table:
     """Lay out the ratios of the `result`."""
     columns = ("forward_speedup", "gradient_speedup", "memory_reduction", "times_relu")
     table = Table("model", "size", *(c.replace("_", " ") for c in columns))
@@ -198,7 +198,7 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.solvers", Arguments, run, show, arguments)
+    run_command("benchmarks.solvers", SolversArguments, measure_solvers, speedup_table, arguments)
 
 
 if __name__ == "__main__":

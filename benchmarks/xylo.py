@@ -45,7 +45,7 @@ CASES: dict[str, dict] = {
 
 
 @dataclass(frozen=True)
-class Arguments:
+class XyloArguments:
     """Compare the integer core with XyloSim."""
 
     networks: int = 210
@@ -131,7 +131,7 @@ def draw_events(rng: np.random.Generator, samples: int, steps: int, channels: in
     return rng.integers(0, 16, shape) * (rng.random(shape) < rates)
 
 
-def compare(networks: int, samples: int, seed: int) -> dict:
+def count_mismatches(networks: int, samples: int, seed: int) -> dict:
     """Count mismatches by quantity over random networks and inputs: JSON values.
 
     `networks` are drawn by `seed`, with `samples` inputs each.
@@ -196,7 +196,7 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     }
 
 
-def measure(arguments: Arguments) -> dict:
+def measure_core(arguments: XyloArguments) -> dict:
     """Compare and time as the `arguments` say: JSON values."""
     use_every_core()
     quick = arguments.quick
@@ -204,14 +204,14 @@ def measure(arguments: Arguments) -> dict:
     return {
         "benchmark": "xylo",
         "cpus": os.cpu_count(),
-        **compare(networks, samples, arguments.seed),
+        **count_mismatches(networks, samples, arguments.seed),
         **time_both(arguments.batch, arguments.repeats, arguments.seed),
     }
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.xylo", Arguments, measure, dict, arguments)
+    run_command("benchmarks.xylo", XyloArguments, measure_core, dict, arguments)
 
 
 if __name__ == "__main__":

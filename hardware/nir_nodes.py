@@ -52,7 +52,7 @@ def average(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
     return nir.AvgPool2d(kernel_size=edge, stride=edge, padding=0 * edge, metadata=metadata)
 
 
-def earliest(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
+def earliest_graph(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
     """Make a graph that lets the largest rate of each block of [C, H, W] through.
 
     Of a block x_0 … x_n: r_1 = relu(x_0 − x_1), r_j = relu(r_{j−1} + x_{j−1} − x_j), and x_n + r_n

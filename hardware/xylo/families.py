@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware.xylo.network import ChipNetwork, check
+from hardware.xylo.network import ChipNetwork, check_network
 from ttfs_jax.support import errors
 from ttfs_jax.support.errors import InputError
 
@@ -61,9 +61,9 @@ def family(name: str) -> Family:
 def violations(network: ChipNetwork, chip: Family) -> tuple[str, ...]:
     """List every limit of the chip that the network exceeds, by how much, and what would fit.
 
-    Empty if it fits. Raises: InputError for a network that no chip could hold, see `check`.
+    Empty if it fits. Raises: InputError for a network that no chip could hold, see `check_network`.
     """
-    return _beyond(check(network), chip)
+    return _beyond(check_network(network), chip)
 
 
 def _beyond(net: ChipNetwork, chip: Family) -> tuple[str, ...]:
@@ -116,12 +116,12 @@ def _move(wrong: int, used: int, allowed: int) -> str:
     return f"{used} neurons need one, take out {used - allowed}"
 
 
-def require(network: ChipNetwork, chip: Family) -> ChipNetwork:
-    """Return the network, checked as by `check`, if it fits the chip.
+def require_fit(network: ChipNetwork, chip: Family) -> ChipNetwork:
+    """Return the network, checked as by `check_network`, if it fits the chip.
 
-    Raises: InputError with every violated limit, or as `check` does.
+    Raises: InputError with every violated limit, or as `check_network` does.
     """
-    net = check(network)
+    net = check_network(network)
     if found := _beyond(net, chip):
         raise InputError(f"the network does not fit {chip.name}: {'; '.join(found)}")
     return net

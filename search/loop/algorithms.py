@@ -163,9 +163,9 @@ def make(name: str, space: Genes, *, population: int, objectives: int | None = N
     `population` is the number of candidates in a generation of `space`. With a number of
     `objectives`: nsga2 or random, which are told several costs.
 
-    Raises: InputError as `check`.
+    Raises: InputError as `check_algorithm`.
     """
-    check(name, population=population, several=objectives is not None)
+    check_algorithm(name, population=population, several=objectives is not None)
     # Importing evosax starts JAX's back end, after which devices and processes are settled.
     from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
 
@@ -195,7 +195,7 @@ def names() -> tuple[str, ...]:
     return ("genetic", "random", *sorted(theirs))
 
 
-def check(name: str, *, population: int, several: bool) -> None:
+def check_algorithm(name: str, *, population: int, several: bool) -> None:
     """Check an algorithm's name and population, whatever the space; `several` objectives or one.
 
     Raises: InputError for an unknown name, an algorithm for another number of objectives, or a

@@ -10,7 +10,7 @@ import numpy as np
 from ttfs_jax.support.errors import InputError
 
 
-def read(path: Path) -> np.ndarray:
+def read_idx(path: Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes.
 
     Raises: InputError when the file is missing, truncated, damaged or of another kind.

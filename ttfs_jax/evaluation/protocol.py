@@ -14,7 +14,7 @@ RESAMPLES, CONFIDENCE = 1000, 0.95
 BATCH = 50  # resamples at a time, to bound memory
 
 
-def score(
+def score_draws(
     predictions: np.ndarray,
     labels: np.ndarray,
     classes: tuple[str, ...],

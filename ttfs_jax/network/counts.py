@@ -233,7 +233,7 @@ def count(shape: NetworkSpec | Plan, architecture: Architecture, recorded: Recor
     return Counts(spikes=sums.spikes, synops=sums.synops, neurons=sums.neurons, params=sums.params)
 
 
-def table(
+def count_rows(
     layers: Sequence[LayerCounts], *, weight_bits: int = 8, state_bits: int = 16
 ) -> list[dict[str, Any]]:
     """List one row of plain numbers per layer, for a report.

@@ -120,7 +120,7 @@ def parse_options(
     """
     given = {} if default is None else {"default": default}
     chosen = _parsed(name, options, args=arguments, **given)
-    ranges.require(chosen)
+    ranges.check_all(chosen)
     return chosen
 
 
@@ -167,7 +167,7 @@ def parse_some_options(arguments: list[str], *, name: str, default: Options) -> 
     chosen, _ = _parsed(
         name, type(default), args=arguments, default=default, return_unknown_args=True
     )
-    ranges.require(chosen)
+    ranges.check_all(chosen)
     return chosen
 
 

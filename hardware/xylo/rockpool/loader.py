@@ -52,7 +52,7 @@ class Tools(NamedTuple):
     global_quantize: Callable[..., dict[str, Any]]
 
 
-def load(chip: Family) -> Tools:
+def load_tools(chip: Family) -> Tools:
     """Load Rockpool's tools for a chip: under a second the first time, at once afterwards.
 
     Other threads should not import anything meanwhile.

@@ -174,7 +174,7 @@ def _unit_attribute(dataset) -> str | None:
 
 def _find_size(file, dataset) -> tuple[int, int] | None:
     """Look for a size in the attributes and small datasets of a dataset and all groups above."""
-    size, node = sensor.size_of(dict(dataset.attrs)), dataset
+    size, node = sensor.width_and_height(dict(dataset.attrs)), dataset
     while size is None:
         node = node.parent
         small = {
@@ -182,7 +182,7 @@ def _find_size(file, dataset) -> tuple[int, int] | None:
             for key in (*sensor.WIDTHS, *sensor.HEIGHTS, *sensor.PAIRS, "calib/resolution")
             if key in node and getattr(node[key], "size", 9) <= 3
         }
-        size = sensor.size_of({**small, **node.attrs})
+        size = sensor.width_and_height({**small, **node.attrs})
         if node == file["/"]:
             break
     return size

@@ -15,7 +15,7 @@ WIDTHS = ("width", "sensor_width", "sizex", "size_x")
 HEIGHTS = ("height", "sensor_height", "sizey", "size_y")
 
 
-def size_of(attributes: Mapping[str, Any]) -> tuple[int, int] | None:
+def width_and_height(attributes: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return width and height as named values give them, or None.
 
     Pairs are written in both orders by different tools; sensors lie, so the larger is the width.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split
 from ttfs_jax.datasets.events.columns import LARGEST_EDGE
-from ttfs_jax.datasets.eye.clips import MOST, Code, draw_clips, show, split_by_person
+from ttfs_jax.datasets.eye.clips import MOST, Code, clip_image, draw_clips, split_by_person
 from ttfs_jax.datasets.eye.plan import FEWEST_SUBJECTS, MOST_SUBJECTS
 from ttfs_jax.datasets.eye.recordings import Recordings
 from ttfs_jax.support.errors import InputError, unknown
@@ -172,10 +172,14 @@ def columns(recordings: Recordings, clips: Clips) -> dict[str, np.ndarray]:
 
 def show_all(events: np.ndarray, clips: Clips, config: ClipConfig) -> np.ndarray:
     """Show clips as images: frames int8 [N, H, W], n clips -> float32 [n, H', W', C]."""
-    return np.stack([show(events[rows], code=config.code, pool=config.pool) for rows in clips.rows])
+    return np.stack(
+        [clip_image(events[rows], code=config.code, pool=config.pool) for rows in clips.rows]
+    )
 
 
-def to_dataset(name: str, recordings: Recordings, config: FoldConfig, *, seed: int) -> Dataset:
+def dataset_of_recordings(
+    name: str, recordings: Recordings, config: FoldConfig, *, seed: int
+) -> Dataset:
     """Cut clips out of recordings and show them as images.
 
     A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means

@@ -38,7 +38,7 @@ class Take:
     training: bool
 
 
-def make_plan(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:
+def plan_takes(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:
     """Plan the takes of a data set in the proportions of SEE.
 
     The number of sequences grows with that of the subjects; everybody has one light, and most

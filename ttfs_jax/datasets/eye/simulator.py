@@ -26,7 +26,7 @@ class Recording(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("longest", "size", "camera", "motion"))
-def simulate(
+def simulate_take(
     person_seed: jax.Array,
     take_seed: jax.Array,
     emotion: jax.Array,
@@ -79,5 +79,5 @@ def simulate(
     later = jax.tree.map(lambda leaf: leaf[1:].reshape(longest, substeps), course)
     shape = (longest, size, size)
     empty = Recording(jnp.zeros(shape, jnp.int8), jnp.zeros(shape, jnp.uint8))
-    state = event_camera.start(key_sensor, look(first), camera)
+    state = event_camera.start_sensor(key_sensor, look(first), camera)
     return jax.lax.fori_loop(0, jnp.minimum(frames, longest), film, (state, empty))[1]
