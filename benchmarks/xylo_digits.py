@@ -108,7 +108,7 @@ def on_chip(
 def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[str, dict]:
     """Train a ReLU network and copy it to the chip exactly: rows of the table.
 
-    `seed` draws its weights; it trains for `epochs` on `data`, which is that of `load_pooled_digits`.
+    `seed` draws its weights; it trains for `epochs` on `data`, that of `load_pooled_digits`.
     """
     inputs, labels, test, wanted = data
     train = jax.jit(make_relu(SIZES, DenseTrainConfig(epochs=epochs)))
@@ -138,7 +138,8 @@ def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[
 def measure_native(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[str, dict]:
     """Train through the chip's core: rows of the table.
 
-    `seed` draws the weights; the network trains for `epochs` on `data`, which is that of `load_pooled_digits`.
+    `seed` draws the weights; the network trains for `epochs` on `data`, that of
+    `load_pooled_digits`.
     """
     inputs, labels, test, wanted = data
     dynamics = Dynamics(*map(jnp.float32, (WINDOW, DASH_SYN, DASH_MEM)))

@@ -55,8 +55,8 @@ def compare_searches(
 ) -> dict[str, Any]:
     """Compare several searches with the baseline: its own scores and one entry per search.
 
-    `groups` are the scores of all candidates of each search by name; see `compare_front`. `goal` has the
-    objectives.
+    `groups` are the scores of all candidates of each search by name; see `compare_front`. `goal`
+    has the objectives.
     """
     own = {name: float(baseline[name]) for name in (*RECALLS, "energy", "latency")}
     rows = {name: compare_front(scores, baseline, goal) for name, scores in groups.items()}

@@ -49,7 +49,7 @@ def relu(layers: Sequence[Dense], inputs: jax.Array) -> tuple[jax.Array, tuple[j
 def windows(
     layers: Sequence[Dense], inputs: jax.Array, *, margin: float = 1.1
 ) -> tuple[jax.Array, ...]:
-    """Choose the window of every hidden layer from its largest activation; see `window.window_length`.
+    """Choose each hidden layer's window from its largest activation; see `window.window_length`.
 
     Shapes: inputs [B, I] -> one [] a hidden layer.
     """

@@ -1,7 +1,7 @@
 """Ranges of options: one way to check them, one wording, and the option's name on a command.
 
-A config is a frozen dataclass whose `__post_init__` calls `check_fields` with the ranges of its fields;
-what their types allow is checked with them.
+A config is a frozen dataclass whose `__post_init__` calls `check_fields` with the ranges of its
+fields; what their types allow is checked with them.
 """
 
 import math

@@ -170,7 +170,7 @@ def cut_members(
 
 
 def embed(variables: Variables, shape: NetworkSpec | Plan, spec: NetworkSpec | Plan) -> Variables:
-    """Put members back into the larger shape: the inverse of `cut_members`, with idle channels around.
+    """Put members back into the larger shape, idle channels around: the inverse of `cut_members`.
 
     Shapes: `variables` [P, ...] of the shape `shape` -> NumPy [P, ...] of the shape `spec`; added
     weights, thresholds and means are 0, added gains and deviations 1.
