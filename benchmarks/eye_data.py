@@ -73,12 +73,12 @@ def seconds(function, repeats: int) -> float:
     `function` is called once before, which is not counted, and `repeats` times.
     """
     function()
-    taken = []
+    durations = []
     for _ in range(repeats):
         started = time.perf_counter()
         function()
-        taken.append(time.perf_counter() - started)
-    return float(np.median(taken))
+        durations.append(time.perf_counter() - started)
+    return float(np.median(durations))
 
 
 def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
@@ -88,7 +88,7 @@ def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
     median of `repeats`.
     """
     plan = [take for take in plan_takes(seed=0) if 40 <= take.length <= 48]
-    taken = seconds(lambda: record(plan[0], 0, seed=0, size=size), repeats)
+    duration_of_take = seconds(lambda: record(plan[0], 0, seed=0, size=size), repeats)
     x = np.arange(size, dtype=np.float32) / size
     shift = np.arange(steps + 1, dtype=np.float32)[:, None, None] / steps
     waves = np.sin(20 * (x[None, :, None] + shift)) * np.sin(16 * (x[None, None] - shift))
@@ -106,7 +106,7 @@ def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
     theirs = seconds(plain, repeats)
     same = np.abs(plain()).sum() / np.abs(np.asarray(watch(on_device, key, pixels, duration))).sum()
     return {
-        "frames_per_second": plan[0].length / taken,
+        "frames_per_second": plan[0].length / duration_of_take,
         "camera_steps_per_second": steps / ours,
         "numpy_camera_steps_per_second": steps / theirs,
         "speedup_vs_numpy": theirs / ours,
@@ -122,15 +122,15 @@ def logistic_regression(data: Dataset) -> np.ndarray:
         frames = split.images.reshape(-1, height, width, channels // 2, 2)
         return frames.mean(3).reshape(len(frames), -1)
 
-    best, chosen = -1.0, None
+    best, best_model = -1.0, None
     for strength in STRENGTHS:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
         model.fit(flat(data.train), data.train.labels)
-        found = model.score(flat(data.validation), data.validation.labels)
-        if found > best:
-            best, chosen = found, model
-    assert chosen is not None
-    return chosen.predict(flat(data.test))
+        accuracy = model.score(flat(data.validation), data.validation.labels)
+        if accuracy > best:
+            best, best_model = accuracy, model
+    assert best_model is not None
+    return best_model.predict(flat(data.test))
 
 
 def small_cnn(data: Dataset, *, epochs: int, seed: int) -> np.ndarray:
@@ -178,8 +178,10 @@ def calibration(seed: int, epochs: int) -> dict[str, float]:
     }
     scores = {}
     for name, (data, predictions) in predicted.items():
-        found = protocol.score_draws(predictions, data.test.labels, data.classes, data.test.columns)
-        scores |= {f"{name}_{key}": found[key] for key in ("war", "uar")}
+        recalls = protocol.score_draws(
+            predictions, data.test.labels, data.classes, data.test.columns
+        )
+        scores |= {f"{name}_{key}": recalls[key] for key in ("war", "uar")}
     return scores
 
 

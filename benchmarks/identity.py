@@ -98,8 +98,8 @@ def reports(
 
 def compare_architectures(arguments: IdentityArguments) -> dict:
     """Do what the `arguments` ask for: JSON values, the largest of all architectures."""
-    given = {} if arguments.data_dir is None else {"data_dir": arguments.data_dir}
-    data = datasets.load_dataset(arguments.data, **given)
+    options = {} if arguments.data_dir is None else {"data_dir": arguments.data_dir}
+    data = datasets.load_dataset(arguments.data, **options)
     space = make_space("conv", data.image_shape, len(data.classes))
     network = Network(space.spec)
     variables = train_shared(network, space, data, arguments.epochs, arguments.seed)
@@ -115,16 +115,16 @@ def compare_architectures(arguments: IdentityArguments) -> dict:
         "seed": arguments.seed,
     }
     for dtype in ("float32", "float64"):
-        found = reports(
+        proofs = reports(
             network, space, variables, genotypes, data, margin=arguments.margin, dtype=dtype
         )
         result[dtype] = {
-            "max_rel_logit_error": max(r.max_rel_logit_error for r in found),
-            "max_abs_logit_error": max(r.max_abs_logit_error for r in found),
-            "argmax_agreement": min(r.argmax_agreement for r in found),
-            "argmax_agreement_unclipped": min(r.argmax_agreement_unclipped for r in found),
-            "first_spike_agreement": min(r.first_spike_agreement for r in found),
-            "clip_rate": max(r.clip_rate for r in found),
+            "max_rel_logit_error": max(r.max_rel_logit_error for r in proofs),
+            "max_abs_logit_error": max(r.max_abs_logit_error for r in proofs),
+            "argmax_agreement": min(r.argmax_agreement for r in proofs),
+            "argmax_agreement_unclipped": min(r.argmax_agreement_unclipped for r in proofs),
+            "first_spike_agreement": min(r.first_spike_agreement for r in proofs),
+            "clip_rate": max(r.clip_rate for r in proofs),
         }
     return result
 

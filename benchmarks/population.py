@@ -118,12 +118,12 @@ def product_rate(size: int = 1024, turns: int = 20) -> float:
     square = jnp.ones((size, size))
     product = jax.jit(jnp.matmul)
     product(square, square).block_until_ready()
-    taken = []
+    durations = []
     for _ in range(turns):
         started = time.perf_counter()
         product(square, square).block_until_ready()
-        taken.append(time.perf_counter() - started)
-    return size**3 / min(taken)
+        durations.append(time.perf_counter() - started)
+    return size**3 / min(durations)
 
 
 def compare_with_peers(arguments: PopulationArguments) -> dict:

@@ -77,10 +77,10 @@ def read_apart(arguments: RoundtripArguments) -> dict[str, float]:
     out, cache, size = arguments.out, arguments.cache, arguments.size
     options = [f"--out={out}", f"--cache={cache}", f"--size={size}", "--read-only", "--json"]
     command = [sys.executable, "-m", "benchmarks.see_roundtrip", *options]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise InputError(done.stderr.strip().rpartition("\n")[2].removeprefix("error: "))
-    return json.loads(done.stdout)
+    process = subprocess.run(command, check=False, capture_output=True, text=True)
+    if process.returncode:
+        raise InputError(process.stderr.strip().rpartition("\n")[2].removeprefix("error: "))
+    return json.loads(process.stdout)
 
 
 def proportions(index: see.Index) -> dict[str, float]:
@@ -92,9 +92,9 @@ def proportions(index: see.Index) -> dict[str, float]:
     emotions = Counter(index.classes[s.label] for s in sequences)
     lights = Counter(people.values())
 
-    def furthest(found, published):
-        ours, theirs = sum(found.values()), sum(published.values())
-        return max(abs(found[k] / ours * theirs / n - 1) for k, n in published.items())
+    def furthest(counts, published):
+        ours, theirs = sum(counts.values()), sum(published.values())
+        return max(abs(counts[k] / ours * theirs / n - 1) for k, n in published.items())
 
     testing = sum(not s.training for s in sequences) / len(sequences)
     return {

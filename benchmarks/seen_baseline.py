@@ -148,7 +148,7 @@ def compare_with_seen(arguments: SeenArguments) -> dict:
     eye = first.data_options.eye
     parts = draw_parts(whole, eye, seed=first.split_seed)
     source = to_source(whole, light, np.unique(parts["train"].sequence))
-    seen = []
+    rows = []
     for seed in arguments.seeds:
         model, variables = train_seen(
             arguments.out / f"seed_{seed}",
@@ -159,13 +159,13 @@ def compare_with_seen(arguments: SeenArguments) -> dict:
             seed=seed,
         )
         row = measure_seen(model, variables, source, whole, parts["test"])
-        seen.append({"seed": seed, **row})
+        rows.append({"seed": seed, **row})
     return {
         "benchmark": "seen_baseline",
         "dataset": name,
         "size": eye.size,
         "epochs": arguments.epochs,
-        "seen": seen,
+        "seen": rows,
         "ttfs": [
             describe_run(run, metrics) for run, metrics in zip(arguments.runs, results, strict=True)
         ],
@@ -176,9 +176,9 @@ def compare_with_seen(arguments: SeenArguments) -> dict:
 def describe_run(run: Path, metrics: dict) -> dict:
     """Take what is compared of a run's best network from its `metrics`; `run` is the folder."""
     best = metrics["best"][0]
-    kept = {name: best[name] for name in ("params", "synops", "spikes_per_neuron", "protocol")}
+    figures = {name: best[name] for name in ("params", "synops", "spikes_per_neuron", "protocol")}
     joules = energy(synops=best["synops"])
-    return {"run": str(run), "seed": metrics["seed"], **kept, "joules": joules}
+    return {"run": str(run), "seed": metrics["seed"], **figures, "joules": joules}
 
 
 def seen_table(result: dict) -> Table:

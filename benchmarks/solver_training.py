@@ -127,9 +127,9 @@ def train_model(name: str, task: SpikeTask, *, epochs: int, seeds: int) -> dict:
             rows = {}
             for part in ("validation", "test"):
                 times, labels = getattr(task, part)
-                found = run_model(model, network, times, recipe)
-                rows[f"{part}_accuracy"] = (found.logits.argmax(-1) == labels).mean()
-            return rows | {"silent_hidden": 1.0 - is_spike(found.hidden).mean()}
+                reading = run_model(model, network, times, recipe)
+                rows[f"{part}_accuracy"] = (reading.logits.argmax(-1) == labels).mean()
+            return rows | {"silent_hidden": 1.0 - is_spike(reading.hidden).mean()}
 
         return map_members(one, networks, lanes=recipe.chunk)
 

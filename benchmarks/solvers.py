@@ -108,17 +108,17 @@ def best_times(functions: list[Callable], times, weights, seconds: float) -> lis
 
     `functions` take `times` [B, I] and `weights` [I, O].
     """
-    taken = [[] for _ in functions]
+    durations = [[] for _ in functions]
     for function in functions:
         jax.block_until_ready(function(times, weights))
     end, turns = time.perf_counter() + seconds, 0
     while turns < 2 or time.perf_counter() < end:
-        for function, own in zip(functions, taken, strict=True):
+        for function, own in zip(functions, durations, strict=True):
             started = time.perf_counter()
             jax.block_until_ready(function(times, weights))
             own.append(time.perf_counter() - started)
         turns += 1
-    return [min(own) for own in taken]
+    return [min(own) for own in durations]
 
 
 def _temporary_bytes(program) -> int:
@@ -149,9 +149,9 @@ def measure_solver(name: str, size: tuple[int, int, int], seconds: float) -> dic
         [p[1] for p in programs], times, weights, seconds
     )
     memory = [_temporary_bytes(p[2]) for p in programs]
-    found, expected = (np.asarray(p[0](times, weights)) for p in programs[:2])
-    same = np.isfinite(found) & np.isfinite(expected)
-    causal = (np.asarray(times)[:, :, None] < found[:, None]).mean()
+    actual, expected = (np.asarray(p[0](times, weights)) for p in programs[:2])
+    same = np.isfinite(actual) & np.isfinite(expected)
+    causal = (np.asarray(times)[:, :, None] < actual[:, None]).mean()
     result = {
         "forward_speedup": book / ours,
         "gradient_speedup": of_book / of_ours,
@@ -163,10 +163,10 @@ def measure_solver(name: str, size: tuple[int, int, int], seconds: float) -> dic
         "vmap_memory_reduction": memory[1] / max(memory[3], 1),
         "gradient_ms": 1e3 * of_ours,
         "memory_mib": memory[0] / 2**20,
-        "silent": float(np.isinf(found).mean()),
+        "silent": float(np.isinf(actual).mean()),
         "causal_inputs": float(causal),
-        "differs_from_textbook": float((np.isfinite(found) != np.isfinite(expected)).mean()),
-        "largest_difference": float(np.abs(found[same] - expected[same]).max(initial=0.0)),
+        "differs_from_textbook": float((np.isfinite(actual) != np.isfinite(expected)).mean()),
+        "largest_difference": float(np.abs(actual[same] - expected[same]).max(initial=0.0)),
     }
     if searched:
         # No neuron ever fires, so that no input can be left out.

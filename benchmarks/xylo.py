@@ -162,12 +162,12 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     `batch` samples at a time, in `repeats` turns; `seed` draws network and events.
     """
     rng = np.random.default_rng(seed)
-    drawn = draw_network(rng, sizes=(16, 100, 10, 1), weight=40, dash=(3, 5), threshold=(300, 900))
-    weights_in, weights_rec = np.array(drawn.weights_in), np.array(drawn.weights_rec)
-    weights_out = np.array(drawn.weights_out)
+    draft = draw_network(rng, sizes=(16, 100, 10, 1), weight=40, dash=(3, 5), threshold=(300, 900))
+    weights_in, weights_rec = np.array(draft.weights_in), np.array(draft.weights_rec)
+    weights_out = np.array(draft.weights_out)
     weights_in[:, 60:], weights_out[:60] = 0, 0
     weights_rec[60:], weights_rec[:, :60] = 0, 0
-    network = drawn.replace(weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out)
+    network = draft.replace(weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out)
     shape = (batch, 100, 16)
     events = (rng.random(shape) < 0.1).astype(np.float32)
     # Samples are dealt out to the cores.

@@ -85,11 +85,11 @@ def on_chip(
     """
     decided, trace = Referee(network).decide(events), simulate(network, events)
     active = measure_activity(events, trace)
-    found = Xylo("xylo-a3").estimate(
+    costs = Xylo("xylo-a3").estimate(
         Workload(16, 10, (), mapped=MappedNetwork(network, events.shape[1], active))
     )
-    energy, spikes = found.energy, np.asarray(trace.spikes)
-    assert energy is not None and found.latency is not None
+    energy, spikes = costs.energy, np.asarray(trace.spikes)
+    assert energy is not None and costs.latency is not None
     return {
         "first_spike": float((decided.classes == labels).mean()),
         **({} if twin is None else {"same_as_float": float((decided.classes == twin).mean())}),
@@ -100,7 +100,7 @@ def on_chip(
         "spikes": float(spikes.sum((1, 2)).mean()),
         "fire_twice": float((spikes.sum(1) > 1).mean()),
         "cycles_per_step": float(cycles_per_step(network, active)),
-        "ms": 1e3 * found.latency,
+        "ms": 1e3 * costs.latency,
         **{f"uj_{name}": 1e6 * getattr(energy, name) for name in ("low", "nominal", "high")},
     }
 
@@ -116,8 +116,8 @@ def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[
     logits = np.asarray(dense.relu(layers, jnp.asarray(inputs))[0])
     lengths = dense.windows(layers, jnp.asarray(inputs))
 
-    def right(found):
-        return {"accuracy": float((np.asarray(found).argmax(1) == wanted).mean())}
+    def right(outputs):
+        return {"accuracy": float((np.asarray(outputs).argmax(1) == wanted).mean())}
 
     float_logits = np.asarray(dense.relu(layers, jnp.asarray(test))[0])
     rows = {
@@ -126,11 +126,11 @@ def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[
     }
     for steps in EXACT_STEPS:
         coarse = dense.ttfs(layers, jnp.asarray(test), lengths, bits=log2(steps))[0]
-        made = exact.convert(
+        converted = exact.convert(
             layers, [float(v) for v in lengths], exact.winning_range(logits), steps=steps
         )
-        events = exact.encode_exact(test, steps=steps, total_steps=made.total_steps)
-        row = on_chip(made.network, events, wanted, twin=float_logits.argmax(1))
+        events = exact.encode_exact(test, steps=steps, total_steps=converted.total_steps)
+        row = on_chip(converted.network, events, wanted, twin=float_logits.argmax(1))
         rows[f"exact B1, {steps} steps"] = row | right(coarse)
     return rows
 

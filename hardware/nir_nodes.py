@@ -112,7 +112,7 @@ def centred_kernel(name: str, node: Any, shape: Shape) -> tuple[np.ndarray, int]
     rows, columns = (slice(reach - b, reach - b + e) for b, e in zip(borders, edges, strict=True))
     own = outputs // groups
     for group in range(groups):
-        heard = slice(group * inputs, (group + 1) * inputs)
-        made = slice(group * own, (group + 1) * own)
-        kernel[rows, columns, heard, made] = weight[made].transpose(2, 3, 1, 0)
+        own_inputs = slice(group * inputs, (group + 1) * inputs)
+        own_outputs = slice(group * own, (group + 1) * own)
+        kernel[rows, columns, own_inputs, own_outputs] = weight[own_outputs].transpose(2, 3, 1, 0)
     return kernel, stride

@@ -64,8 +64,8 @@ def _build(kind: Any, values: dict) -> Any:
     for name in values.keys() & gone.keys():
         if values[name] != gone[name]:
             raise ValueError(f"{name} {values[name]} is an option that this version lacks")
-    kept = {name: value for name, value in values.items() if name not in gone}
-    return kind(**{name: _restored(hints.get(name), value) for name, value in kept.items()})
+    remaining = {name: value for name, value in values.items() if name not in gone}
+    return kind(**{name: _restored(hints.get(name), value) for name, value in remaining.items()})
 
 
 def _restored(hint: Any, value: Any) -> Any:

@@ -222,13 +222,16 @@ def _recording(model: Model, path: Path, arguments: PredictArguments) -> dict:
     }
 
 
-def shares_table(found: dict) -> Group:
+def shares_table(summary: dict) -> Group:
     """Lay out the shares of all classes, between the recording's name and the notes."""
     result = Table("class", "share", "clips")
-    for name, share in sorted(found["shares"].items(), key=lambda item: -item[1]):
-        result.add_row(escape(name), f"{share:.3f}", str(found["classes_of_clips"].count(name)))
-    lines = [f"{found['clips']} clips; network trained on {found['trained_on']}", *found["notes"]]
-    return Group(Text(f"{found['recording']}: {found['class']}"), result, *map(Text, lines))
+    for name, share in sorted(summary["shares"].items(), key=lambda item: -item[1]):
+        result.add_row(escape(name), f"{share:.3f}", str(summary["classes_of_clips"].count(name)))
+    lines = [
+        f"{summary['clips']} clips; network trained on {summary['trained_on']}",
+        *summary["notes"],
+    ]
+    return Group(Text(f"{summary['recording']}: {summary['class']}"), result, *map(Text, lines))
 
 
 def _eye_config(model: Model) -> EyeConfig:
@@ -244,15 +247,15 @@ def _eye_config(model: Model) -> EyeConfig:
 def _every_clip(pieces: Iterable[np.ndarray], *, frames: int, stride: int) -> Iterator[np.ndarray]:
     """Yield the clips of `every_clip`, [F, H, W] each, holding no more frames than one needs."""
     reach = stride * (frames - 1) + 1
-    held, whole = None, False
+    window, whole = None, False
     for piece in pieces:
-        held = piece if held is None else np.concatenate([held, piece])
-        whole |= len(held) >= reach
-        for begin in range(len(held) - reach + 1):
-            yield held[begin : begin + reach : stride]
-        held = held[max(len(held) - reach + 1, 0) :] if len(held) >= reach else held
-    if held is not None and not whole:
-        yield held[every_clip(len(held), frames=frames, stride=stride)[0]]
+        window = piece if window is None else np.concatenate([window, piece])
+        whole |= len(window) >= reach
+        for begin in range(len(window) - reach + 1):
+            yield window[begin : begin + reach : stride]
+        window = window[max(len(window) - reach + 1, 0) :] if len(window) >= reach else window
+    if window is not None and not whole:
+        yield window[every_clip(len(window), frames=frames, stride=stride)[0]]
 
 
 def _notes(frames: int, clips: int, config: EyeConfig, rate: float) -> list[str]:
@@ -273,21 +276,21 @@ def _notes(frames: int, clips: int, config: EyeConfig, rate: float) -> list[str]
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line for one recording, CSV or JSON lines for files."""
     with one_line_errors(), single_precision():
-        chosen = parse_options(PredictArguments, arguments, name="ttfs_jax.predict")
+        options = parse_options(PredictArguments, arguments, name="ttfs_jax.predict")
         compilation_cache.enable()
-        if bool(chosen.inputs) == (chosen.events is not None):
+        if bool(options.inputs) == (options.events is not None):
             raise InputError("name either one recording by --events, or files by --inputs")
-        if chosen.events is not None:
-            result = predict_recording(chosen)
-            if chosen.json:
+        if options.events is not None:
+            result = predict_recording(options)
+            if options.json:
                 print(dumps(result))
             else:
                 console().print(shares_table(result))
-        elif chosen.json:
-            for row in predict_files(chosen):
+        elif options.json:
+            for row in predict_files(options):
                 print(dumps(row))
         else:
-            print_csv(predict_files(chosen))
+            print_csv(predict_files(options))
 
 
 if __name__ == "__main__":

@@ -225,13 +225,13 @@ def _seconds(network: Module, spec: NetworkSpec, timing: Timing) -> float:
     step, source = make_step(network, timing), batches(spec, timing)
     for _ in range(timing.warm_up):
         step(*next(source))
-    taken = []
+    durations = []
     for _ in range(timing.repeats):
         started = time.perf_counter()
         for _ in range(timing.steps):
             step(*next(source))
-        taken.append((time.perf_counter() - started) / timing.steps)
-    return median(taken)
+        durations.append((time.perf_counter() - started) / timing.steps)
+    return median(durations)
 
 
 def seconds_per_step(

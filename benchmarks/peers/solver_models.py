@@ -229,12 +229,12 @@ def loss(network: SolverNetwork, model: SolverModel, times, labels, recipe: Reci
 
     Shapes: times [B, I], labels [B].
     """
-    found = run_model(model, network, times, recipe)
+    reading = run_model(model, network, times, recipe)
     lost = partial(silence_penalty, margin=recipe.margin)
-    silent = lost(times, network.hidden.weights, found.hidden)
+    silent = lost(times, network.hidden.weights, reading.hidden)
     if model.read is None:
-        silent += lost(found.hidden, network.output.weights, found.output)
-    return cross_entropy(found.logits, labels) + model.silence * silent
+        silent += lost(reading.hidden, network.output.weights, reading.output)
+    return cross_entropy(reading.logits, labels) + model.silence * silent
 
 
 def make_epoch(model: SolverModel, recipe: Recipe, *, samples: int):

@@ -70,21 +70,21 @@ class Xylo:
         chip, mapped = family(self.name), workload.mapped
         if not isinstance(mapped, MappedNetwork):
             return Estimate(self.name, {}, None, not_mapped(workload, chip))
-        found = estimate(
+        costs = estimate(
             self.cycles(mapped.network, mapped.activity),
             mapped.steps,
             clock_mhz=self.clock_mhz,
             step_seconds=self.step_seconds,
             reasons=violations(mapped.network, chip),
         )
-        notes = (SILICON,) if found.fits else (SILICON, "energy as if a larger chip held it")
+        notes = (SILICON,) if costs.fits else (SILICON, "energy as if a larger chip held it")
         if chip.measured:
-            return replace(found, notes=notes)
+            return replace(costs, notes=notes)
         return replace(
-            found,
+            costs,
             target=self.name,
-            terms={term: value.widen(SPREAD) for term, value in found.terms.items()},
-            constants=found.constants | {"chip": _ELSEWHERE},
+            terms={term: value.widen(SPREAD) for term, value in costs.terms.items()},
+            constants=costs.constants | {"chip": _ELSEWHERE},
             notes=(f"extrapolated from Xylo-Audio 3, ± {100 * SPREAD:.0f} %", *notes),
         )
 
@@ -99,7 +99,7 @@ def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
     among = sum(float(layer.synapses) for layer in run[1:])
     first, last = (int(layer.neurons) for layer in (run[0], run[-1])) if run else (0, 0)
     pool = f"pool the input to {chip.inputs} features and use --space xylo"
-    found = [
+    excesses = [
         f"{used:,} {what}, {chip.name} has {limit:,}: {change or f'take out {used - limit:,}'}"
         for used, limit, what, change in (
             (workload.inputs, chip.inputs, "inputs", pool),
@@ -111,7 +111,7 @@ def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
         )
         if used > limit
     ]
-    return (*found, "no mapping to the chip: use --space xylo")
+    return (*excesses, "no mapping to the chip: use --space xylo")
 
 
 def workload(network: ChipNetwork, events: np.ndarray, trace: Trace) -> Workload:

@@ -280,15 +280,15 @@ def simulate(
     """
     events = check_events(events, network.sizes[0])
     plan = wiring(network)
-    found, suspect = _run_filled(network, events, keep=keep, plan=plan, ordered=False)
+    outcome, suspect = _run_filled(network, events, keep=keep, plan=plan, ordered=False)
     again = np.flatnonzero(suspect)
     if len(again):
         # Filled up to a power of two, so that few programs are compiled.
         rows = np.resize(again, 1 << (len(again) - 1).bit_length())
         exact, _ = _run_filled(network, events[rows], keep=keep, plan=plan, ordered=True)
-        for values, part in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
+        for values, part in zip(jax.tree.leaves(outcome), jax.tree.leaves(exact), strict=True):
             values[again] = part[: len(again)]
-    return found
+    return outcome
 
 
 def _run_filled(network, events, **options):

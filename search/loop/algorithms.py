@@ -84,9 +84,9 @@ class Algorithm:
 
         Raises: InputError when fewer than P networks of the space are unseen.
         """
-        known = np.asarray(list(seen), np.int32).reshape(-1, len(self.space.genes))
-        taken = set(map(tuple, self.space.canonical(known).tolist()))
-        if len(taken) + len(genotypes) > self.space.size:
+        archive = np.asarray(list(seen), np.int32).reshape(-1, len(self.space.genes))
+        genotypes_seen = set(map(tuple, self.space.canonical(archive).tolist()))
+        if len(genotypes_seen) + len(genotypes) > self.space.size:
             raise InputError(
                 f"the space has {self.space.size} architectures only: lower "
                 "--evolution.population or --evolution.generations"
@@ -94,9 +94,9 @@ class Algorithm:
         result = []
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         for genotype in map(tuple, self.space.canonical(genotypes).tolist()):
-            while genotype in taken:
+            while genotype in genotypes_seen:
                 genotype = self._another(generator, genotype)
-            taken.add(genotype)
+            genotypes_seen.add(genotype)
             result.append(genotype)
         return np.asarray(result, np.int32)
 

@@ -81,5 +81,5 @@ class CategoricalGA(PopulationBasedAlgorithm):
     def _tell(self, key, population, fitness, state: GeneticState, params: Params) -> GeneticState:
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
-        kept = jnp.argsort(costs)[: self.population_size]
-        return state.replace(population=everyone[kept], fitness=costs[kept])
+        survivors = jnp.argsort(costs)[: self.population_size]
+        return state.replace(population=everyone[survivors], fitness=costs[survivors])

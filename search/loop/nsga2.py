@@ -58,5 +58,5 @@ class NSGA2(PopulationBasedAlgorithm):
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
         best_first = pareto.order(costs[:, :-1], costs[:, -1])
-        kept = best_first[: self.population_size]
-        return Nsga2State(everyone[kept], costs[kept], state.generation_counter + 1), {}
+        survivors = best_first[: self.population_size]
+        return Nsga2State(everyone[survivors], costs[survivors], state.generation_counter + 1), {}

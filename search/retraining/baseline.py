@@ -35,11 +35,11 @@ def compare_front(
     """
     if not baseline["violations"] <= 0:
         return None
-    tried = goal.costs(scores)
+    costs = goal.costs(scores)
     rows = goal.front(scores)
     alone = goal.costs({name: np.array([value]) for name, value in baseline.items()})[0]
-    tried = tried[rows]
-    better = (tried <= alone).all(1) & (tried < alone).any(1)
+    costs = costs[rows]
+    better = (costs <= alone).all(1) & (costs < alone).any(1)
     energy = scores["energy"][rows]
     frugal = energy <= baseline["energy"]
     at_energy, at_recall = {}, {}

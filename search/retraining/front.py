@@ -50,8 +50,8 @@ def retrain(
     nobodys = baseline.candidate(search.space)
     (alike,), _ = strategy.evaluator.score([nobodys])
     groups = {name: archive.scores for name, archive in archives.items()}
-    chosen = search.goal.finalists(archives["evolution"], search.config.xylo.front)
-    candidates = [search.space.decode(genotype) for genotype in chosen]
+    finalists = search.goal.finalists(archives["evolution"], search.config.xylo.front)
+    candidates = [search.space.decode(genotype) for genotype in finalists]
     with search.directory.stage("retrain"):
         validated, networks = strategy.longer().score([*candidates, nobodys])
     with search.directory.stage("test"):
@@ -66,7 +66,7 @@ def retrain(
         "target": search.config.target,
         "comparison": baseline.compare_searches(groups, alike, search.goal),
         "front": front,
-        "not_converted_in_retraining": len(chosen) - len(front),
+        "not_converted_in_retraining": len(finalists) - len(front),
         "baseline": row,
     }
 

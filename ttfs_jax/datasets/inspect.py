@@ -164,11 +164,11 @@ def main(arguments: list[str] | None = None) -> None:
     with one_line_errors(), single_precision():
         name = chosen_data(words)
         default = InspectArguments(name, make_options(name))
-        chosen = parse_options(
+        options = parse_options(
             InspectArguments, words, name="ttfs_jax.datasets.inspect", default=default
         )
-        result = inspect_dataset(chosen)
-        if chosen.json:
+        result = inspect_dataset(options)
+        if options.json:
             print(dumps(result))
         else:
             console().print(description_tables(result))

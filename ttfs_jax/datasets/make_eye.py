@@ -108,8 +108,8 @@ def _write_frames(out: Path, plan: list[Take], *, seed: int, size: int) -> None:
                 Image.fromarray(image).save(folder / f"{n:05d}.jpg", quality=JPEG_QUALITY)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = pool.map(keep, range(len(plan)))
-        for _ in track(done, "sequences", len(plan), console=Console(stderr=True)):
+        results = pool.map(keep, range(len(plan)))
+        for _ in track(results, "sequences", len(plan), console=Console(stderr=True)):
             pass
 
 
@@ -127,11 +127,15 @@ def _write_annotation(out: Path, plan: list[Take]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the options and write; a mistake ends in one line and exit status 2."""
-    chosen = tyro.cli(MakeEyeArguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye")
+    options = tyro.cli(
+        MakeEyeArguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye"
+    )
     with one_line_errors():
         compilation_cache.enable()
-        count = write_eye(chosen.out, seed=chosen.seed, subjects=chosen.subjects, size=chosen.size)
-    print(f"{count} sequences of simulated eye data in {chosen.out}")
+        count = write_eye(
+            options.out, seed=options.seed, subjects=options.subjects, size=options.size
+        )
+    print(f"{count} sequences of simulated eye data in {options.out}")
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ def score_draws(
         "confidence": CONFIDENCE,
         "recall": dict(zip(classes, np.asarray(recalls(table)).tolist(), strict=True)),
         "light": {
-            str(light): _averages(truth[chosen].T @ counts[chosen])
+            str(light): _averages(truth[in_light].T @ counts[in_light])
             for light in np.unique(lights)
-            if (chosen := lights[first] == light).any()
+            if (in_light := lights[first] == light).any()
         },
         "confusion": table.tolist(),
     }

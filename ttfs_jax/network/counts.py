@@ -91,13 +91,13 @@ def multiply_adds(
     """
     plan, total = make_plan(shape), 0
     # NumPy's 32-bit integers would overflow in later arithmetic.
-    chosen = Architecture((), [int(width) for width in widths], int(head), 0)
+    architecture = Architecture((), [int(width) for width in widths], int(head), 0)
     for layer in plan:
         if layer.weighted:
             areas, source = plan.fan_in(layer)
             often = (1,) if layer.block is None else shares[layer.block]
             area = sum(map(mul, often, areas))
-            connections = plan.used(source, chosen) * plan.used(layer.name, chosen)
+            connections = plan.used(source, architecture) * plan.used(layer.name, architecture)
             total += plan.shapes[layer.name].positions * area * connections
     return total
 

@@ -88,9 +88,9 @@ def _map_groups(function, members, used, lanes, result):
     front = (lanes,) if lanes > 1 else ()
 
     def group(args):
-        wanted, inputs = args
+        in_use, inputs = args
         return jax.lax.cond(
-            wanted,
+            in_use,
             one,
             lambda _: jax.tree.map(
                 lambda leaf: jnp.zeros((*front, *leaf.shape[1:]), leaf.dtype), result
@@ -98,8 +98,10 @@ def _map_groups(function, members, used, lanes, result):
             inputs,
         )
 
-    done = jax.lax.map(group, (used.reshape(-1, lanes).any(1), groups))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), done) if lanes > 1 else done
+    outputs = jax.lax.map(group, (used.reshape(-1, lanes).any(1), groups))
+    if lanes == 1:
+        return outputs
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), outputs)
 
 
 class Program:

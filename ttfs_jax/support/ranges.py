@@ -173,8 +173,8 @@ def check_fields(config: Any, *, within: str = "", **allowed: Allowed) -> None:
 def _by_type(kind: type) -> dict[str, Allowed]:
     """Return what the types of a dataclass's fields allow, where they say."""
     hints = get_type_hints(kind)
-    known = {field.name: _allowed(hints[field.name]) for field in fields(kind)}
-    return {name: values for name, values in known.items() if values is not None}
+    ranges = {field.name: _allowed(hints[field.name]) for field in fields(kind)}
+    return {name: values for name, values in ranges.items() if values is not None}
 
 
 def _allowed(hint: Any) -> Allowed | None:

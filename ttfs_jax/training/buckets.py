@@ -73,8 +73,8 @@ class BucketTraining:
         ):
             rows = np.flatnonzero(np.isin(members, alive))
             if len(rows):
-                chosen = (pick(state, rows), *self._constants(members[rows], seeds))
-                waiting.append((state, members, rows, program.start(chosen, shared)))
+                inputs = (pick(state, rows), *self._constants(members[rows], seeds))
+                waiting.append((state, members, rows, program.start(inputs, shared)))
             else:
                 waiting.append((state, members, rows, None))
         losses, after = np.full(len(seeds), np.nan, np.float32), []

@@ -117,7 +117,7 @@ def masked_waste(
     Members are computed in the shapes of a `grid`. With `every_operator` all operators of a block
     are computed and one is kept, as under `vmap`.
     """
-    done = 0.0
+    total = 0.0
     for operators, widths, head in zip(
         *(np.asarray(a) for a in (architectures.operators, architectures.widths)),
         np.asarray(architectures.head),
@@ -127,8 +127,8 @@ def masked_waste(
         shares = np.eye(len(OPERATORS))[operators]
         if every_operator:
             shares = np.ones_like(shares)
-        done += multiply_adds(grid.spec, shares.tolist(), shape.stage_widths, shape.head_width)
-    return 1 - useful_multiply_adds(grid.spec, architectures).sum() / done
+        total += multiply_adds(grid.spec, shares.tolist(), shape.stage_widths, shape.head_width)
+    return 1 - useful_multiply_adds(grid.spec, architectures).sum() / total
 
 
 def _shapes(shape: NetworkSpec | Plan) -> Variables:

@@ -189,12 +189,12 @@ def ideal_codes(exact: Exact, inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     k = ⌈(goal − Σ_j w_j (T − k_j)) / R⌉ steps after the start of the firing window, clipped to
     0 … T. T: no spike within the window.
     """
-    code, found = np.round(exact.steps * (1.0 - np.asarray(inputs, float))), []
+    code, codes = np.round(exact.steps * (1.0 - np.asarray(inputs, float))), []
     for layer in exact.slopes:
         charge = (exact.steps - code) @ layer.weights
         code = np.clip(np.ceil((layer.goal - charge) / layer.slope), 0, exact.steps)
-        found.append(code.astype(np.int64))
-    return tuple(found)
+        codes.append(code.astype(np.int64))
+    return tuple(codes)
 
 
 def spike_codes(exact: Exact, trace: Trace) -> tuple[np.ndarray, ...]:
@@ -202,10 +202,10 @@ def spike_codes(exact: Exact, trace: Trace) -> tuple[np.ndarray, ...]:
 
     Below 0: before the window. T: no spike.
     """
-    found = []
+    codes = []
     for twins, start in zip(exact.twins, exact.starts[1:], strict=True):
         spikes = np.asarray(trace.spikes)[:, :, twins] > 0
         # Spikes of hidden neurons arrive one step later, at the next layer's start if first.
         code = spikes.argmax(1) - (start - 1)
-        found.append(np.where(spikes.any(1), code, exact.steps))
-    return tuple(found)
+        codes.append(np.where(spikes.any(1), code, exact.steps))
+    return tuple(codes)

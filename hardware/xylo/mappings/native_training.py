@@ -109,11 +109,11 @@ def make_native_train(
 
 def _draw(key, sizes, widths, dynamics):
     """Draw what the optimiser sees: kernels in units of 32, logarithms of thresholds."""
-    drawn = init_native(key, sizes, dynamics)
+    layers = init_native(key, sizes, dynamics)
     # Fewer neurons in use than drawn for: larger weights.
     return [
         (layer.kernel / WEIGHT_UNIT * (size / use) ** 0.5, jnp.log(layer.threshold))
-        for layer, size, use in zip(drawn, sizes[:-1], [sizes[0], *widths], strict=True)
+        for layer, size, use in zip(layers, sizes[:-1], [sizes[0], *widths], strict=True)
     ]
 
 

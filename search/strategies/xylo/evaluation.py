@@ -80,11 +80,11 @@ class Evaluator:
         Returns the scores named in `fields`, a dict per candidate, and the networks.
         """
         limits = [self._beyond(candidate) for candidate in candidates]
-        chosen = [n for n, limit in enumerate(limits) if not limit]
-        numbers = [np.asarray(candidates[n].numbers, "<i4") for n in chosen]
+        fitting = [n for n, limit in enumerate(limits) if not limit]
+        numbers = [np.asarray(candidates[n].numbers, "<i4") for n in fitting]
         seeds = np.array([self._seed ^ zlib.crc32(own.tobytes()) for own in numbers])
-        results = self._populations.train([candidates[n] for n in chosen], seeds)
-        trained = dict(zip(chosen, results, strict=True))
+        results = self._populations.train([candidates[n] for n in fitting], seeds)
+        trained = dict(zip(fitting, results, strict=True))
         rows, networks = [], []
         for n in range(len(candidates)):
             if (pair := trained.get(n)) is None:

@@ -143,19 +143,19 @@ def draw_split(
     """
     parts = {}
     lengths = np.diff(starts)
-    for number, (part, chosen) in enumerate(split.items()):
+    for number, (part, numbers) in enumerate(split.items()):
         draws = config.test_draws if part == "test" else config.draws
-        drawn = draw_clips(
-            lengths[chosen],
+        clips = draw_clips(
+            lengths[numbers],
             draws=draws,
             frames=config.frames,
             stride=config.stride,
             seed=1000 * int(seed) + number,
         )
-        rows = (starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
+        rows = (starts[numbers][None, :, None] + clips).reshape(-1, config.frames)
         # Sequences come person by person: shuffled, the first clips are a fair sample.
         order = np.random.default_rng([seed, number]).permutation(len(rows))
-        sequence, draw = np.tile(chosen, draws), np.repeat(np.arange(draws), len(chosen))
+        sequence, draw = np.tile(numbers, draws), np.repeat(np.arange(draws), len(numbers))
         parts[part] = Clips(rows[order], sequence[order], draw[order])
     return parts
 

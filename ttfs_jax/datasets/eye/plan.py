@@ -70,11 +70,11 @@ def plan_takes(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:
         )
         for _ in range(subjects)
     ]
-    taken: dict[tuple[int, int], int] = {}
+    numbers: dict[tuple[int, int], int] = {}
     takes = []
     for n in range(count):
         person, emotion = int(people[n]), int(emotions[n])
-        number = taken[person, emotion] = taken.get((person, emotion), -1) + 1
+        number = numbers[person, emotion] = numbers.get((person, emotion), -1) + 1
         sex, age, degree = persons[person]
         light = LIGHTS[lights[person]]
         name = (

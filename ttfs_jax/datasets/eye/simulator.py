@@ -66,13 +66,13 @@ def simulate_take(
         state, recording = carried
         images = jax.vmap(look)(jax.tree.map(lambda leaf: leaf[frame], later))
         state, balance = jax.lax.scan(watch, state, images)
-        seen = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
+        frame_recording = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
         return state, jax.tree.map(
             lambda reel, now: jax.lax.dynamic_update_index_in_dim(
                 reel, now.astype(reel.dtype), frame, 0
             ),
             recording,
-            seen,
+            frame_recording,
         )
 
     first = jax.tree.map(lambda leaf: leaf[0], course)

@@ -114,8 +114,8 @@ def _told(recordings: list[_Frames], options: EventOptions) -> list[str]:
         notes.append(f"{count}{listed([path for path, _ in same])}: {same[0][1]}")
     sizes = sorted({recording.sensor for recording in recordings})
     if len(sizes) > 1 and options.crop is None:
-        shown = listed([f"{width} × {height}" for width, height in sizes])
-        notes.append(f"the recordings have sensors of different sizes, {shown}: give --sensor")
+        listing = listed([f"{width} × {height}" for width, height in sizes])
+        notes.append(f"the recordings have sensors of different sizes, {listing}: give --sensor")
     return notes
 
 
@@ -156,17 +156,17 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
         np.array([line["label"] for line in rows]), None, where=f"{path}: label"
     )
     column = {key: np.array([line.get(key, "") for line in rows]) for key in ("split", "subject")}
-    given = {key: values if (values != "").all() else None for key, values in column.items()}
+    columns = {key: values if (values != "").all() else None for key, values in column.items()}
     for key, values in column.items():
-        if given[key] is None and (values != "").any():
+        if columns[key] is None and (values != "").any():
             raise InputError(f"{path}: some lines have a {key} and some have none: fill them all")
     files = np.array([line["file"] for line in rows])
     return Sequences(
         pieces,
         labels,
         classes,
-        given["split"],
-        given["subject"],
+        columns["split"],
+        columns["subject"],
         tuple(problems),
         files if len(np.unique(files)) < len(files) else None,
     )

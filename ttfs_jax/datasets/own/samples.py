@@ -128,23 +128,25 @@ def without_doubles(samples: Samples) -> tuple[np.ndarray, list[str]]:
     doubles = everyone[originals != everyone]
     if not len(doubles):
         return everyone, []
-    told = [f"{len(doubles)} images are equal to earlier ones: samples {listed(doubles)}"]
+    problems = [f"{len(doubles)} images are equal to earlier ones: samples {listed(doubles)}"]
     torn = doubles[samples.labels[doubles] != samples.labels[originals[doubles]]]
     if len(torn):
-        told.append(f"{len(torn)} of them have another label than the earlier: {listed(torn)}")
+        problems.append(f"{len(torn)} of them have another label than the earlier: {listed(torn)}")
     if samples.parts is None:
-        told[0] += "; left out, so that none is in two parts"
-        return np.setdiff1d(everyone, doubles), told
+        problems[0] += "; left out, so that none is in two parts"
+        return np.setdiff1d(everyone, doubles), problems
     leaks = doubles[samples.parts[doubles] != samples.parts[originals[doubles]]]
     if len(leaks):
-        told.append(f"{len(leaks)} of them are in another part than the earlier: {listed(leaks)}")
-    return everyone, told
+        problems.append(
+            f"{len(leaks)} of them are in another part than the earlier: {listed(leaks)}"
+        )
+    return everyone, problems
 
 
 def listed(values: Sequence[Any] | np.ndarray) -> str:
     """List the first few values."""
-    shown = ", ".join(str(value) for value in values[:SHOWN])
-    return f"{shown}, ..." if len(values) > SHOWN else shown
+    listing = ", ".join(str(value) for value in values[:SHOWN])
+    return f"{listing}, ..." if len(values) > SHOWN else listing
 
 
 def check_classes(
