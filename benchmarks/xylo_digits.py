@@ -25,17 +25,16 @@ from hardware.xylo.mappings.native import Dynamics
 from hardware.xylo.mappings.native_training import (
     NativeTrainConfig,
     choose_threshold,
+    make_native_train,
     run_native_batch,
 )
-from hardware.xylo.mappings.native_training import make_native_train as make_native
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.rockpool.referee import Referee
 from search.spaces.features import Features, pool
 from ttfs_jax.datasets import digits
 from ttfs_jax.network import dense
 from ttfs_jax.support.command import run_command
-from ttfs_jax.training.dense import DenseTrainConfig
-from ttfs_jax.training.dense import make_dense_train as make_relu
+from ttfs_jax.training.dense import DenseTrainConfig, make_dense_train
 
 HIDDEN = (60, 40)
 SIZES = (16, *HIDDEN, 10)
@@ -111,7 +110,7 @@ def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[
     `seed` draws its weights; it trains for `epochs` on `data`, that of `load_pooled_digits`.
     """
     inputs, labels, test, wanted = data
-    train = jax.jit(make_relu(SIZES, DenseTrainConfig(epochs=epochs)))
+    train = jax.jit(make_dense_train(SIZES, DenseTrainConfig(epochs=epochs)))
     layers, _ = train(jax.random.key(seed), jnp.array(HIDDEN), inputs, labels)
     logits = np.asarray(dense.relu(layers, jnp.asarray(inputs))[0])
     lengths = dense.windows(layers, jnp.asarray(inputs))
@@ -143,7 +142,7 @@ def measure_native(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict
     """
     inputs, labels, test, wanted = data
     dynamics = Dynamics(*map(jnp.float32, (WINDOW, DASH_SYN, DASH_MEM)))
-    train = jax.jit(make_native(SIZES, NativeTrainConfig(epochs=epochs), steps=STEPS))
+    train = jax.jit(make_native_train(SIZES, NativeTrainConfig(epochs=epochs), steps=STEPS))
     trained = train(jax.random.key(seed), jnp.array(HIDDEN), dynamics, inputs, jnp.asarray(labels))
     run = jax.jit(
         lambda values: run_native_batch(trained.layers, dynamics, values, steps=STEPS).potential

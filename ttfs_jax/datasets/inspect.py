@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ttfs_jax.datasets import DATASETS, Dataset, Options, Split, load, make_options
+from ttfs_jax.datasets import DATASETS, Dataset, Options, Split, load_dataset, make_options
 from ttfs_jax.datasets.arguments import chosen_data
 from ttfs_jax.datasets.eye.dataset import config_of
 from ttfs_jax.support.command import console, one_line_errors, parse_options
@@ -150,7 +150,7 @@ def description_tables(result: dict[str, Any]) -> Group:
 
 def inspect_dataset(arguments: InspectArguments) -> dict[str, Any]:
     """Load the data set, describe it and write its contact sheet: JSON values."""
-    data = load(arguments.data, arguments.data_options, split_seed=arguments.split_seed)
+    data = load_dataset(arguments.data, arguments.data_options, split_seed=arguments.split_seed)
     try:
         contact_sheet(data).save(arguments.out)
     except (OSError, ValueError) as error:
