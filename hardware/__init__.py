@@ -2,10 +2,10 @@
 
 from hardware.target import Estimate, Target, Workload
 from hardware.targets import TARGETS
-from ttfs_jax.support.moved import forward
+from ttfs_jax.support.moved import forward_names
 
 __all__ = ["TARGETS", "Estimate", "Target", "Workload"]
-forward(
+forward_names(
     {
         "hardware.xylo.exact": "hardware.xylo.mappings.exact",
         "hardware.xylo.exact_neurons": "hardware.xylo.mappings.exact_neurons",

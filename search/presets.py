@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from hardware.xylo.mappings.native_training import NativeTrainConfig
-from search.budget import Budget, Size, budget_of, size_of
+from search.budget import Budget, Size, budget_of, data_size
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig, XyloConfig
 from ttfs_jax import datasets
 from ttfs_jax.datasets import EyeConfig, FoldConfig, Options
@@ -160,12 +160,20 @@ def preset(
     are read to find it.
 
     Raises: InputError for an unknown data set or option, or data that cannot be read.
+
+    Examples:
+        >>> import search
+        >>> config = search.preset("digits", "smoke")
+        >>> config.data, config.space, config.evolution.algorithm
+        ('digits', 'conv', 'genetic')
+        >>> search.preset("digits", "smoke", objectives="war,energy").evolution.algorithm
+        'nsga2'
     """
     options = data_options(data, name, **values) if options is None else options
     if (data, name) in SCHEDULES:
         budget = _of_table(data, name)
     else:
-        budget = budget_of(size or size_of(datasets.load(data, options)), name)
+        budget = budget_of(size or data_size(datasets.load_dataset(data, options)), name)
     config = _convolutional(data, name, options, budget)
     if space in OF_SPACES:
         config = OF_SPACES[space](config, budget)

@@ -13,9 +13,9 @@ from rich.table import Table
 from search.config import Config
 from search.loop.run_directory import HISTORY, read_metrics
 from search.reports.registry import Report
-from search.reports.registry import look_up as report_of
+from search.reports.registry import report_entry as report_of
 from search.saved_config import read_config
-from search.spaces.registry import look_up as space_of
+from search.spaces.registry import space_entry as space_of
 from ttfs_jax.support.errors import InputError
 
 
@@ -48,6 +48,12 @@ class Result:
 
     `best` of a convolutional space are models (`ttfs_jax.load`), from the highest recall on
     validation data; of `xylo` networks on the chip, along the front.
+
+    Examples:
+        >>> import search
+        >>> config = search.preset("digits", "smoke")
+        >>> result = search.run(config, run_dir="runs/digits")  # doctest: +SKIP
+        >>> result.best[0].predict(images), result.metrics["best"][0]["ttfs"]  # doctest: +SKIP
     """
 
     path: Path

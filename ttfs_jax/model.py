@@ -239,9 +239,22 @@ def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
 
 
 def load(path: str | Path) -> Model:
-    """Load a model, also one saved before networks had plans.
+    """Load the model in the folder `path`, also one saved before networks had plans.
 
     Raises: InputError for a missing, foreign or damaged folder.
+
+    Examples:
+        >>> import tempfile
+        >>> import jax
+        >>> import ttfs_jax
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = ttfs_jax.Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> variables = ttfs_jax.initialise(ttfs_jax.Network(plan), jax.random.key(0))
+        >>> model = ttfs_jax.Model(plan, ttfs_jax.largest(plan), variables, {"dataset": "mine"})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ttfs_jax.save_model(f"{folder}/net", model)
+        ...     ttfs_jax.load(f"{folder}/net")
+        Model(4 × 4 × 1 images -> 3 classes, trained on mine)
     """
     meta = checkpoint.read_meta(Path(path))
     try:

@@ -1,6 +1,6 @@
 """The Xylo family of neuromorphic chips: integer core, limits, mappings, cycles and energy."""
 
-from hardware.xylo.chips import Mapped, Xylo
+from hardware.xylo.chips import MappedNetwork, Xylo
 from hardware.xylo.core import Trace, simulate
 from hardware.xylo.decision import Decision, classify
 from hardware.xylo.families import FAMILIES, Family, violations
@@ -11,7 +11,7 @@ __all__ = [
     "ChipNetwork",
     "Decision",
     "Family",
-    "Mapped",
+    "MappedNetwork",
     "Trace",
     "Xylo",
     "classify",

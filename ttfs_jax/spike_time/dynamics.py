@@ -21,8 +21,8 @@ class NonLeaky:
 
     def advance(self, state, decay):
         """Move the `state` on over a gap by its factors, `decay`."""
-        left, gone = decay
-        return State(state.potential + state.current * gone, state.current * left)
+        remainder, loss = decay
+        return State(state.potential + state.current * loss, state.current * remainder)
 
     def peaks_over(self, start, end, threshold):
         """Return False: the potential is monotone from `start` to `end`, below any `threshold`."""
@@ -45,8 +45,8 @@ class NonLeaky:
 
     def kernel(self, age):
         """Return ε = 1 − e^(−s/τ) and ε' of `age` s."""
-        left, gone = self.decay(age)
-        return gone, left / self.tau
+        remainder, loss = self.decay(age)
+        return loss, remainder / self.tau
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) ->
     )
 
 
-def start(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
+def start_sensor(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
     """Return the state of a sensor that has looked at the image `intensity` [H, W] for long.
 
     `key` draws its random numbers, `config` has its constants.

@@ -67,13 +67,13 @@ def make_recording(source: Source, *, time_unit: str | None = None) -> EventFile
     known = unit or source.unit
     if known:
         check_span(source.name, times, known, integers=integers)
-    chosen = known or guess_unit(times, integers=integers)
+    units = known or guess_unit(times, integers=integers)
     width, height, notes = sensor.find_size(source, tally.columns_seen, tally.rows_seen)
-    events = _finish(source.name, raw, tally, chosen, (width, height), float(np.median(times)))
+    events = _finish(source.name, raw, tally, units, (width, height), float(np.median(times)))
     notes = [*source.notes, *notes]
     if not known:
         notes.append(
-            f"times are taken for {NAMES[chosen]}, guessed from their kind and span "
+            f"times are taken for {NAMES[units]}, guessed from their kind and span "
             f"({_span(events):.4g} s); --time-unit says otherwise"
         )
     notes += _doubts(events, tally)
@@ -128,7 +128,7 @@ class Tally:
         self.unwrap = Unwrap()
 
     def narrow(self, name: str, block: Columns) -> np.ndarray:
-        """Check and count one block; return its sound events, raw times, polarities by number."""
+        """Check and count a `block` of `name`: its sound events, raw times, numbered polarities."""
         if len({len(column) for column in block}) > 1:
             lengths = ", ".join(f"{len(c)} {k}" for k, c in zip("txyp", block, strict=True))
             raise InputError(
