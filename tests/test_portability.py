@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-from command import ROOT, TINY
+from command import TINY
+from places import ROOT
 
 # As elsewhere: no affinity, free pages, reserved space, /proc or control groups.
 ELSEWHERE = """
