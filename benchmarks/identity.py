@@ -7,6 +7,7 @@ image, in float32 and in float64.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -98,8 +99,10 @@ def reports(
 
 def compare_all(arguments: Arguments) -> dict:
     """Do what the `arguments` ask for: JSON values, the largest of all architectures."""
-    given = {} if arguments.data_dir is None else {"data_dir": arguments.data_dir}
-    data = datasets.load(arguments.data, **given)
+    folder: dict[str, Any] = {}
+    if arguments.data_dir is not None:
+        folder["data_dir"] = arguments.data_dir
+    data = datasets.load(arguments.data, **folder)
     space = make_space("conv", data.image_shape, len(data.classes))
     network = Network(space.spec)
     variables = train(network, space, data, arguments.epochs, arguments.seed)
