@@ -105,7 +105,8 @@ class _Reader:
             raise InputError("the graph needs an Input and an Output behind weights")
         last = [name for _, name in sorted(self.readouts)]
         layers = [layer for name, layer in self.layers.items() if name not in last]
-        plan = Plan(tuple(self.image), (*layers, *(self.layers[name] for name in last)))
+        height, width, channels = self.image
+        plan = Plan((height, width, channels), (*layers, *(self.layers[name] for name in last)))
         variables = from_arrays(plan, self.arrays)
         windows = variables["windows"]
         for name, own in self.windows.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -51,7 +52,7 @@ def _own(owners: Iterable[Owner]) -> dict:
         if rest:
             groups.setdefault(group, []).append((rest, kind, shape))
         else:
-            owner = Readout if kind == "readout" else SpikingLayer
+            owner: Any = Readout if kind == "readout" else SpikingLayer
             owned[name] = owner(shape, name=name)()
     for group, members in groups.items():
         inside = Group(tuple(members), name=group)()
@@ -128,4 +129,5 @@ class Network(nn.Module):
 def initialise(network: Network, key: jax.Array) -> Variables:
     """Draw fresh variables for the maximal shape; compiled, since op by op it takes far longer."""
     images = jnp.zeros((1, *network.plan.image_shape))
-    return network.init(key, images, largest(network.plan))
+    variables: Any = network.init(key, images, largest(network.plan))
+    return variables
