@@ -7,6 +7,7 @@ image, in float32 and in float64.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +99,9 @@ def reports(
 
 def compare_architectures(arguments: IdentityArguments) -> dict:
     """Do what the `arguments` ask for: JSON values, the largest of all architectures."""
-    options = {} if arguments.data_dir is None else {"data_dir": arguments.data_dir}
+    options: dict[str, Any] = {}
+    if arguments.data_dir is not None:
+        options["data_dir"] = arguments.data_dir
     data = datasets.load_dataset(arguments.data, **options)
     space = make_space("conv", data.image_shape, len(data.classes))
     network = Network(space.spec)

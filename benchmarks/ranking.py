@@ -6,7 +6,7 @@ the repository. `--train DATA --out DIR` makes that data set's part of the table
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -57,10 +57,14 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> di
     Source: Kendall 1945, doi:10.1093/biomet/33.3.239; percentile bootstrap, Efron 1979.
     """
     draws = np.random.default_rng(seed).integers(0, len(one), (RESAMPLES, len(one)))
-    values = [kendalltau(one[d], other[d]).statistic for d in draws]
+    values = [_tau(one[d], other[d]) for d in draws]
     low, high = np.nanquantile(values, [0.025, 0.975])
-    tau = float(kendalltau(one, other).statistic)
-    return {"tau": tau, "tau_low": float(low), "tau_high": float(high)}
+    return {"tau": _tau(one, other), "tau_low": float(low), "tau_high": float(high)}
+
+
+def _tau(one: np.ndarray, other: np.ndarray) -> float:
+    result: Any = kendalltau(one, other)
+    return float(result.statistic)
 
 
 def analyse(columns: dict[str, np.ndarray]) -> dict:

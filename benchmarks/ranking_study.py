@@ -176,18 +176,20 @@ class Study:
         return {
             **{g.name: np.asarray([str(d[g.name]) for d in described]) for g in self.space.genes},
             **{f"full_{n}": seeds[n] for n in range(SEEDS)},
-            "full_0_elsewhere": full["predictors"][: len(every)],
+            "full_0_elsewhere": np.asarray(full["predictors"])[: len(every)],
             "truth_images": np.full(len(every), "validation, first half"),
             "predictor_images": np.full(len(every), "validation, second half"),
             "inherited_relu": np.asarray(relu.war),
             "inherited_ttfs": np.asarray(ttfs.war),
-            "short_training": short["predictors"],
+            "short_training": np.asarray(short["predictors"]),
             "params": np.asarray(ttfs.params),
             "synops": np.asarray(ttfs.synops),
-            "multiply_adds": useful_multiply_adds(
-                self.space.spec, jax.vmap(self.space.decode)(jnp.asarray(self.genotypes))
+            "multiply_adds": np.asarray(
+                useful_multiply_adds(
+                    self.space.spec, jax.vmap(self.space.decode)(jnp.asarray(self.genotypes))
+                )
             ),
-            "trained_synops": scored[: len(every)],
+            "trained_synops": np.asarray(scored)[: len(every)],
             "random": np.random.default_rng(self.study.seed).random(len(every)),
         }
 

@@ -5,7 +5,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -54,13 +54,14 @@ class SeenArguments:
 
 
 def _simulated(config: Config) -> tuple[str, Recordings, np.ndarray]:
-    eye = config.data_options.eye
+    options: Any = config.data_options
+    eye = options.eye
     pair = simulated.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
     return "simulated eye data", *pair
 
 
 def _see(config: Config) -> tuple[str, Recordings, np.ndarray]:
-    options = config.data_options
+    options: Any = config.data_options
     if options.data_dir is None:
         raise InputError("the run names no folder of SEE: make it anew with --data-dir")
     real = recordings.read_see(options.data_dir, size=options.eye.size)
@@ -145,7 +146,8 @@ def compare_with_seen(arguments: SeenArguments) -> dict:
         if "best" not in metrics:
             raise InputError(f"{run} is a run of --space xylo: name one of another space")
     name, whole, light = load_recordings(first)
-    eye = first.data_options.eye
+    options: Any = first.data_options
+    eye = options.eye
     parts = draw_parts(whole, eye, seed=first.split_seed)
     source = to_source(whole, light, np.unique(parts["train"].sequence))
     rows = []

@@ -8,7 +8,7 @@ potentials and spikes are compared at every step. Needs the extra `[xylo]`.
 import os
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -167,7 +167,9 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     weights_out = np.array(draft.weights_out)
     weights_in[:, 60:], weights_out[:60] = 0, 0
     weights_rec[60:], weights_rec[:, :60] = 0, 0
-    network = draft.replace(weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out)
+    network = replace(
+        draft, weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out
+    )
     shape = (batch, 100, 16)
     events = (rng.random(shape) < 0.1).astype(np.float32)
     # Samples are dealt out to the cores.

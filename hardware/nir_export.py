@@ -147,7 +147,7 @@ def from_nir(graph: Any) -> ChipNetwork:
             dash_mem_out=dash_mem_out,
             threshold_out=readout.v_threshold,
             bias_out=readout.v_leak / np.exp2(dash_mem_out),
-            **{name: np.int32(bits) for name, bits in shifts.items()},
+            **{name: np.asarray(bits, np.int32) for name, bits in shifts.items()},
             alias=graph.metadata.get("alias"),
         )
     )

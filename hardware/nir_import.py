@@ -55,8 +55,7 @@ def network_from_nir(graph: Any) -> Model:
     Paddings and kernels, odd or not, are accepted if ⌈H / stride⌉ positions come out. A graph of
     `nir_network.network_to_nir` gives a network with the same logits, and windows.
 
-    For a graph of another tool, choose windows by `conversion.calibrate(...,
-    batch_statistics=False)`.
+    For a graph of another tool, `conversion.calibrate(..., batch_statistics=False)` gives windows.
 
     Raises: InputError that names the node for anything else, or without the package.
     """
@@ -105,7 +104,8 @@ class _Reader:
             raise InputError("the graph needs an Input and an Output behind weights")
         last = [name for _, name in sorted(self.readouts)]
         layers = [layer for name, layer in self.layers.items() if name not in last]
-        plan = Plan(tuple(self.image), (*layers, *(self.layers[name] for name in last)))
+        height, width, channels = self.image
+        plan = Plan((height, width, channels), (*layers, *(self.layers[name] for name in last)))
         variables = from_arrays(plan, self.arrays)
         windows = variables["windows"]
         for name, own in self.windows.items():

@@ -4,13 +4,12 @@ import ast
 import doctest
 import importlib
 import importlib.util
-from pathlib import Path
 
 import pytest
+from places import ROOT, SOURCE
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("ttfs_jax", "hardware", "search")
-MODULES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+LIBRARY = ("ttfs_jax", "hardware", "search")
+MODULES = sorted(path for name in LIBRARY for path in (SOURCE / name).rglob("*.py"))
 ROOMS = [path for path in MODULES if path.name == "__init__.py"]
 WITH_EXAMPLES = [path for path in MODULES if ">>> " in path.read_text(encoding="utf-8")]
 
@@ -27,7 +26,7 @@ COMMENTS = load_comments()
 
 
 def dotted(path):
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
 def is_text(node):

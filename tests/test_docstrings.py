@@ -2,16 +2,15 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from places import SOURCE
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("ttfs_jax", "hardware", "search")
+LIBRARY = ("ttfs_jax", "hardware", "search")
 PLACES = [
     path
-    for package in PACKAGES
-    for path in sorted((ROOT / package).iterdir())
+    for package in LIBRARY
+    for path in sorted((SOURCE / package).iterdir())
     if (path.is_dir() and path.name != "__pycache__") or path.suffix == ".py"
 ]
 
@@ -43,7 +42,7 @@ def unnamed(code):
 def test_every_argument_is_named(place):
     modules = sorted(place.rglob("*.py")) if place.is_dir() else [place]
     missing = {
-        str(path.relative_to(ROOT)): names
+        str(path.relative_to(SOURCE)): names
         for path in modules
         if (names := unnamed(path.read_text(encoding="utf-8")))
     }

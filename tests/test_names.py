@@ -2,10 +2,9 @@
 
 import ast
 from collections import defaultdict
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("ttfs_jax", "hardware", "search", "benchmarks")
+from places import PACKAGES, SOURCE
+
 MOST = 2  # such as a solver and its textbook form, or both modules that follow one protocol
 # `python -m` runs the `main` of each command module, so it has the same name in all of them.
 EXEMPT = {"main"}
@@ -29,9 +28,9 @@ def crowded(sources):
 
 def test_few_definitions_share_a_name():
     sources = {
-        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+        str(path.relative_to(SOURCE)): path.read_text(encoding="utf-8")
         for package in PACKAGES
-        for path in sorted((ROOT / package).rglob("*.py"))
+        for path in sorted((SOURCE / package).rglob("*.py"))
     }
     assert len(sources) > 100
     assert not crowded(sources)

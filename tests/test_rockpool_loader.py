@@ -57,7 +57,7 @@ assert not names & {"rockpool", "xylosim", "samna"}, names
 
 from hardware.xylo.rockpool import loader
 from hardware.xylo.families import FAMILIES
-first, *_ = (loader.load(chip) for chip in FAMILIES.values())
+first, *_ = (loader.load_tools(chip) for chip in FAMILIES.values())
 assert "SAMNA" not in os.environ
 names = {name.partition(".")[0] for name in sys.modules}
 assert not names & {"rockpool", "samna", "torch"}, names

@@ -26,7 +26,7 @@ from ttfs_jax.support.errors import InputError
 def test_simulated_set_is_made_once(tmp_path, monkeypatch):
     calls = []
     options = {"seed": 5, "subjects": 8, "size": 8, "cache": tmp_path}
-    monkeypatch.setattr(simulated, "make_plan", lambda **o: plan_takes(**o)[:6])
+    monkeypatch.setattr(simulated, "plan_takes", lambda **o: plan_takes(**o)[:6])
     made, light = simulated.generate(
         **options, on_progress=lambda done, total: calls.append((done, total))
     )
@@ -131,7 +131,7 @@ def test_a_damaged_simulated_set_is_made_anew(tmp_path, few, damage):
 @pytest.fixture
 def few(monkeypatch):
     """Simulate two takes of 8 × 8 pixels."""
-    monkeypatch.setattr(simulated, "make_plan", lambda **o: plan_takes(**o)[:2])
+    monkeypatch.setattr(simulated, "plan_takes", lambda **o: plan_takes(**o)[:2])
     return lambda cache, **o: simulated.generate(
         **{"seed": 5, "subjects": 8, "size": 8, "cache": cache} | o
     )
@@ -145,7 +145,7 @@ def test_whatever_changes_the_simulation_is_kept_apart(tmp_path, few, monkeypatc
         return len(list(tmp_path.iterdir()))
 
     assert entries() == entries() == 1
-    monkeypatch.setattr(simulated, "make_plan", lambda **o: plan_takes(**o)[:3])
+    monkeypatch.setattr(simulated, "plan_takes", lambda **o: plan_takes(**o)[:3])
     assert entries() == 2
     monkeypatch.setattr(simulated, "MOTION", MotionConfig(blink_rate=2.0))
     assert entries() == 3

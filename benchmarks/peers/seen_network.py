@@ -207,7 +207,9 @@ class Seen(nn.Module):
         every, alone = multiply_adds(size, frames), multiply_adds(size, 0)
         analogue = every["pair"] + every["first"] + every["joined"]
         analogue += alone["second"] + alone["third"]
-        return logits / frames, SeenCosts(jnp.asarray(analogue, jnp.float32), synops / count)
+        return logits / frames, SeenCosts(
+            jnp.asarray(analogue, jnp.float32), jnp.asarray(synops / count)
+        )
 
 
 def _rest(shape: tuple[int, ...]) -> SeenLayer:

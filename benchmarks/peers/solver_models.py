@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -260,7 +260,8 @@ def make_epoch(model: SolverModel, recipe: Recipe, *, samples: int):
                 network, model, times[index], labels[index], recipe
             )
             updates, moments = optimiser.update(gradient, moments, network)
-            return (optax.apply_updates(network, updates), moments), value
+            moved: Any = optax.apply_updates(network, updates)
+            return (moved, moments), value
 
         order = batch_order(jax.random.fold_in(key, state.epoch), samples, recipe.batch_size)
         carry, losses = jax.lax.scan(step, (state.network, state.optimiser), order)

@@ -1,6 +1,7 @@
 """The chips of the family as hardware targets."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -132,19 +133,21 @@ def workload(network: ChipNetwork, events: np.ndarray, trace: Trace) -> Workload
     fired = np.asarray(trace.spikes).sum((0, 1)) / samples
 
     def row(name, neurons, spikes, arriving, currents):
+        synops: Any = sum(counts @ (weights != 0).sum(1) for counts, weights in arriving)
+        connections: Any = sum((weights != 0).sum() for _, weights in arriving)
         return jax.tree.map(
             np.asarray,
             LayerCounts(
                 name=name,
                 spikes=np.asarray(spikes).sum() / samples,
-                synops=sum(counts @ (weights != 0).sum(1) for counts, weights in arriving),
+                synops=synops,
                 neurons=neurons,
                 updates=neurons * steps,
                 states=neurons * (1 + currents),
-                multiply_adds=sum((weights != 0).sum() for _, weights in arriving),
-                weights=sum((weights != 0).sum() for _, weights in arriving),
+                multiply_adds=connections,
+                weights=connections,
                 thresholds=neurons,
-                synapses=sum((weights != 0).sum() for _, weights in arriving),
+                synapses=connections,
             ),
         )
 

@@ -21,6 +21,7 @@ from jax.sharding import PartitionSpec
 from hardware.xylo.arithmetic import count_spikes, floor_at, integrate, leak, power, saturate
 from hardware.xylo.network import STATE_MAX, ChipNetwork
 from hardware.xylo.wiring import Wiring, full, products, wiring
+from ttfs_jax.support import Array
 from ttfs_jax.support.devices import AXIS, population_mesh
 from ttfs_jax.support.errors import InputError
 
@@ -31,13 +32,13 @@ MAX_EVENTS = 15  # input events per channel and step
 class Trace(NamedTuple):
     """Everything that happened, step by step; … is [] or [B], as in `run_core`."""
 
-    current: jax.Array  # [T, N, S, …] after decay
-    potential: jax.Array  # [T, N, …] after the spikes
-    spikes: jax.Array  # [T, N, …] number of spikes, 0 … 31
-    current_out: jax.Array  # [T, O, …]
-    potential_out: jax.Array  # [T, O, …]
-    spikes_out: jax.Array  # [T, O, …] 0 or 1
-    suspect: jax.Array  # […] a sum may have saturated on its way: the order of events matters
+    current: Array  # [T, N, S, …] after decay
+    potential: Array  # [T, N, …] after the spikes
+    spikes: Array  # [T, N, …] number of spikes, 0 … 31
+    current_out: Array  # [T, O, …]
+    potential_out: Array  # [T, O, …]
+    spikes_out: Array  # [T, O, …] 0 or 1
+    suspect: Array  # […] a sum may have saturated on its way: the order of events matters
 
 
 def _add_in_order(current, counts, weights):
@@ -106,8 +107,7 @@ def advance(
 ) -> CoreState:
     """Take one step from `state`: received [S, N, …] is the current with what arrived.
 
-    It has not decayed yet. `neurons` are the parameters. `alias` [N] names for each neuron the one
-    that its spikes are handed to, if there are any.
+    `neurons` are the parameters, `alias` [N] the neurons that spikes are handed to, if there are any.
     """
     current = saturate(received)
     current = current - leak(current, neurons.rate_syn)
@@ -154,7 +154,7 @@ def _lay_out(network):
 
 def run_core(
     network: ChipNetwork,
-    events: jax.Array,
+    events: Array,
     *,
     plan: Wiring | None = None,
     ordered: bool = False,
@@ -239,7 +239,7 @@ def _run_rows(network, events, *, mesh, plan, keep, ordered):
 
 def run_batch(
     network: ChipNetwork,
-    events: jax.Array,
+    events: Array,
     *,
     keep: Callable[[Trace], Any] = whole_trace,
     plan: Wiring | None = None,

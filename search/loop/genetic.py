@@ -1,5 +1,7 @@
 """A genetic algorithm over categorical genes, behind evosax's own init, ask and tell."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 from evosax.algorithms.population_based.base import PopulationBasedAlgorithm
@@ -88,4 +90,4 @@ class CategoricalGA(PopulationBasedAlgorithm):
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
         survivors = jnp.argsort(costs)[: self.population_size]
-        return state.replace(population=everyone[survivors], fitness=costs[survivors])
+        return replace(state, population=everyone[survivors], fitness=costs[survivors])

@@ -63,7 +63,10 @@ class Candidate:
     def dynamics(self) -> Dynamics:
         """Give window and decays as numbers that the core computes with."""
         return Dynamics(
-            *(np.float32(value) for value in (self.window, self.dash_syn, self.dash_mem))
+            *(
+                np.asarray(value, np.float32)
+                for value in (self.window, self.dash_syn, self.dash_mem)
+            )
         )
 
     @property

@@ -21,7 +21,10 @@ class Signal(NamedTuple):
 class Synapses(Protocol):
     """The weights between what arrives at a layer and its neurons."""
 
-    kernel: jax.Array  # [I, O], or [k, k, I, O] for a convolution
+    @property
+    def kernel(self) -> jax.Array:
+        """Give the weights: [I, O], or [k, k, I, O] for a convolution."""
+        ...
 
     def __call__(self, charge: jax.Array) -> jax.Array:
         """Add up charge by weight: [..., I] -> [..., O], a dense layer's or a convolution's."""

@@ -17,9 +17,9 @@ def load_digits(options: Options = NO_OPTIONS, *, split_seed: int = 0) -> Datase
     Source: Alpaydin & Kaynak 1998, UCI repository, doi:10.24432/C50P49.
     """
     check_seed("split seed", split_seed)
-    bunch = sklearn_datasets.load_digits()
-    images = (bunch.images / 16.0).astype(np.float32)[..., None]
-    labels = bunch.target.astype(np.int32)
+    pixels, classes = sklearn_datasets.load_digits(return_X_y=True)
+    images = (pixels.reshape(-1, 8, 8, 1) / 16.0).astype(np.float32)
+    labels = classes.astype(np.int32)
     rest, test = train_test_split(
         np.arange(len(labels)), test_size=360, random_state=split_seed, stratify=labels
     )

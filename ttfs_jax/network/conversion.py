@@ -1,5 +1,7 @@
 """From a ReLU network to one in spike times: calibrate statistics and windows, fold the norms."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -42,7 +44,7 @@ def calibrate(
         >>> bool(variables["windows"]["head"]["window"] > 0)
         True
     """
-    out = network.apply(variables, images, architecture, batch_statistics=batch_statistics)
+    out: Any = network.apply(variables, images, architecture, batch_statistics=batch_statistics)
     # A network without weighted neurons has no statistics.
     statistics, lengths = variables.get("statistics", {}), variables["windows"]
     for layer in network.plan.spiking:

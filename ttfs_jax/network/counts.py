@@ -1,6 +1,7 @@
 """Neurons, weights, spikes, synaptic operations, memory and more, read off a plan by layer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import mul
 from typing import Any, Protocol
 
@@ -61,7 +62,7 @@ class LayerCounts:
 
 def sum_layers(layers: Sequence[LayerCounts]) -> LayerCounts:
     """Add up the layers, in their order."""
-    unnamed = [layer.replace(name="total") for layer in layers]
+    unnamed = [replace(layer, name="total") for layer in layers]
     return jax.tree.map(lambda *leaves: sum(leaves), *unnamed)
 
 
@@ -94,7 +95,8 @@ def multiply_adds(
     """
     plan, total = make_plan(shape), 0
     # NumPy's 32-bit integers would overflow in later arithmetic.
-    architecture = Architecture((), [int(width) for width in widths], int(head), 0)
+    constants: tuple[Any, ...] = ((), [int(width) for width in widths], int(head), 0)
+    architecture = Architecture(*constants)
     for layer in plan:
         if layer.weighted:
             areas, source = plan.fan_in(layer)
@@ -215,7 +217,9 @@ def _row(
     own, runs = plan.used(layer.name, architecture), layer.runs(operators)
     neurons = _neurons(plan, layer, architecture) if layer.spiking else jnp.zeros((), jnp.int32)
     spikes = runs * sent[layer.name].sum() if layer.spiking else jnp.zeros(())
-    weights, synops, synapses = jnp.zeros((), jnp.int32), 0.0, 0.0
+    weights: Any = jnp.zeros((), jnp.int32)
+    synops: Any = 0.0
+    synapses: Any = 0.0
     direct = layer.skips
     if layer.weighted:
         areas, source = plan.fan_in(layer)

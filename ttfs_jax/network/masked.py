@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -51,7 +52,7 @@ def _own(owners: Iterable[Owner]) -> dict:
         if rest:
             groups.setdefault(group, []).append((rest, kind, shape))
         else:
-            owner = Readout if kind == "readout" else SpikingLayer
+            owner: Any = Readout if kind == "readout" else SpikingLayer
             owned[name] = owner(shape, name=name)()
     for group, members in groups.items():
         inside = Group(tuple(members), name=group)()
@@ -142,4 +143,5 @@ def initialise(network: Network, key: jax.Array) -> Variables:
     Compiled, since op by op it takes far longer.
     """
     images = jnp.zeros((1, *network.plan.image_shape))
-    return network.init(key, images, largest(network.plan))
+    variables: Any = network.init(key, images, largest(network.plan))
+    return variables

@@ -19,6 +19,7 @@ from hardware.xylo.arithmetic import power
 from hardware.xylo.core import MAX_SPIKES, Neurons, advance, at_rest
 from hardware.xylo.decision import first_spike
 from hardware.xylo.network import STATE_MAX, ChipNetwork
+from ttfs_jax.support import Array
 
 SELF_WEIGHT = -128  # the strongest there is
 WEIGHT_MIN, WEIGHT_MAX = -128, 127
@@ -27,9 +28,9 @@ WEIGHT_MIN, WEIGHT_MAX = -128, 127
 class Dynamics(NamedTuple):
     """What is the same in all neurons."""
 
-    window: jax.Array  # [] steps in which inputs spike
-    dash_syn: jax.Array  # [] decay of the synaptic currents, in bits
-    dash_mem: jax.Array  # [] decay of the membrane potentials, in bits
+    window: Array  # [] steps in which inputs spike
+    dash_syn: Array  # [] decay of the synaptic currents, in bits
+    dash_mem: Array  # [] decay of the membrane potentials, in bits
 
 
 class NativeLayer(NamedTuple):
@@ -64,7 +65,7 @@ def init_native(
     )
 
 
-def encode_native(values: jax.Array, window: jax.Array, *, steps: int) -> jax.Array:
+def encode_native(values: jax.Array, window: Array, *, steps: int) -> jax.Array:
     """Turn values into events, one per channel: k = round(W (1 − a)), silent from k = W on.
 
     Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1, T = `steps`.
@@ -165,7 +166,7 @@ def assemble(layers: Sequence[NativeLayer], dynamics: Dynamics, threshold_out: i
         dash_mem_out=np.full(outputs, dash_mem),
         threshold_out=np.full(outputs, threshold_out),
         bias_out=np.zeros(outputs, np.int32),
-        shift_in=np.int32(0),
-        shift_rec=np.int32(0),
-        shift_out=np.int32(0),
+        shift_in=np.zeros((), np.int32),
+        shift_rec=np.zeros((), np.int32),
+        shift_out=np.zeros((), np.int32),
     )

@@ -103,9 +103,10 @@ def _blocks(net: ChipNetwork) -> dict[str, np.ndarray]:
     if not reached.any() or not reaching.any():
         raise InputError("Rockpool's mapper needs connections from the inputs and to the outputs")
     if (reached & reaching).any():
-        return {"hidden": np.arange(len(reached))}
+        return {"hidden": np.arange(net.sizes[1])}
     parts = {"first": reached, "middle": ~(reached | reaching), "last": reaching}
-    return {name: np.flatnonzero(part) for name, part in parts.items() if part.any()}
+    ids = {name: np.flatnonzero(part) for name, part in parts.items()}
+    return {name: part for name, part in ids.items() if part.size}
 
 
 def _require_expressible(net: ChipNetwork, chip: Family, blocks: dict[str, np.ndarray]) -> None:

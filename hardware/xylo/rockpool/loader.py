@@ -113,7 +113,7 @@ def _import_tools(root: Path) -> dict[str, Tools]:
 
     # The IMU's modules look for this class in the package.
     neurons = device("syns61201.xylo_graph_modules").Xylo2Neurons
-    sys.modules[f"{_DEVICES}.syns61201"].Xylo2Neurons = neurons
+    vars(sys.modules[f"{_DEVICES}.syns61201"])["Xylo2Neurons"] = neurons
     quantise = importlib.import_module("rockpool.transform.quantize_methods")
     return {
         module: Tools(

@@ -175,5 +175,5 @@ def _row(line: str, delimiter: str | None, use) -> list[float] | None:
     fields = _split(line, delimiter)
     if len(fields) <= max(use):
         return None
-    numbers = [_number(fields[n]) for n in use]
-    return None if any(number is None for number in numbers) else numbers
+    numbers = [number for n in use if (number := _number(fields[n])) is not None]
+    return numbers if len(numbers) == len(use) else None

@@ -95,7 +95,8 @@ def draw_person(key: jax.Array) -> Person:
 def grid(size: int) -> tuple[jax.Array, jax.Array]:
     """Return x and y of every pixel centre of a square of edge `size`: [H, W] each."""
     centres = (jnp.arange(size) + 0.5) / size * 2.0 - 1.0
-    return jnp.meshgrid(centres, centres)
+    x, y = jnp.meshgrid(centres, centres)
+    return x, y
 
 
 def _bump(distance, width):

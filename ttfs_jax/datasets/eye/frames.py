@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import PIL
+from jax.typing import ArrayLike
 from PIL import Image
 
 from ttfs_jax.datasets.events.columns import LARGEST_EDGE
@@ -28,9 +29,9 @@ CACHE_FORMAT = 3
 Kind = Literal["event", "light"]
 
 
-def to_levels(events: np.ndarray) -> np.ndarray:
+def to_levels(events: ArrayLike) -> np.ndarray:
     """Paint events: int8 (−1, 0, +1) [...] -> uint8 (0, 128, 255) [...]."""
-    return np.choose(events + 1, [0, GREY, 255]).astype(np.uint8)
+    return np.choose(np.asarray(events) + 1, [0, GREY, 255]).astype(np.uint8)
 
 
 def from_levels(levels: np.ndarray) -> np.ndarray:

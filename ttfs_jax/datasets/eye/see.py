@@ -52,7 +52,7 @@ def parse_name(name: str) -> dict[str, str]:
     parts = name.split("_")
     if len(parts) != len(FIELDS):
         raise ValueError(f"{len(parts)} fields instead of {len(FIELDS)}")
-    fields = dict(zip(FIELDS, parts, strict=True))
+    fields: dict[str, str] = dict(zip(FIELDS, parts, strict=True))
     if not re.fullmatch("[0-9]{1,9}", fields["subject"]):
         raise ValueError(f"subject {_short(fields['subject'])} is no number of at most 9 digits")
     return fields

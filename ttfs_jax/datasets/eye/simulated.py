@@ -111,8 +111,8 @@ def _fill(plan, starts, shape, seed, on_progress, entry: Path) -> None:
 
         def keep(number):
             recording = record(plan[number], number, seed=seed, size=shape[-1])
-            put_events(starts[number], recording.events)
-            put_light(starts[number], recording.light)
+            put_events(starts[number], np.asarray(recording.events))
+            put_light(starts[number], np.asarray(recording.light))
 
         for done, _ in enumerate(pool.map(keep, range(len(plan))), 1):
             if on_progress is not None:

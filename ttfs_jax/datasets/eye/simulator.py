@@ -13,6 +13,7 @@ from ttfs_jax.datasets.events import camera as event_camera
 from ttfs_jax.datasets.events.camera import CameraConfig
 from ttfs_jax.datasets.eye.face import Pose, draw_person, illuminate, render
 from ttfs_jax.datasets.eye.motion import MotionConfig, draw_style, move
+from ttfs_jax.support import Array
 
 FRAMES_PER_SECOND = 30  # as in SEE, Zhang et al. 2023 (arXiv:2310.04043)
 CAMERA, MOTION = CameraConfig(), MotionConfig()
@@ -21,8 +22,8 @@ CAMERA, MOTION = CameraConfig(), MotionConfig()
 class Recording(NamedTuple):
     """One take."""
 
-    events: jax.Array  # int8 [T, H, W]: sign of ON minus OFF events within the frame
-    light: jax.Array  # uint8 [T, H, W]: intensity at the end of the frame
+    events: Array  # int8 [T, H, W]: sign of ON minus OFF events within the frame
+    light: Array  # uint8 [T, H, W]: intensity at the end of the frame
 
 
 @partial(jax.jit, static_argnames=("longest", "size", "camera", "motion"))

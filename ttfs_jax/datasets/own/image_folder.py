@@ -80,7 +80,7 @@ def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarr
             deep = image.mode.startswith("I")
             image = Image.fromarray(np.asarray(image, np.float32) / 65535.0) if deep else image
             image = image if deep else image.convert(MODES[colour])
-            square = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
+            square = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read ({error}): it is damaged, or no image") from error
     pixels = np.asarray(square, np.float32) / (1.0 if deep else 255.0)

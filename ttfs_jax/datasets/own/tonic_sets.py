@@ -117,7 +117,7 @@ def _to_frames(
     names = events.dtype.names or ()
     if not {*FIELDS} <= {*names}:
         raise InputError(f"has events with {', '.join(names)}, no recording of an event camera")
-    block = tuple(np.asarray(events[name]) for name in FIELDS)
-    source = Source(where, iter([block]), [], Counter(), size=(size[0], size[1]), unit="us")
+    t, x, y, p = (np.asarray(events[name]) for name in FIELDS)
+    source = Source(where, iter([(t, x, y, p)]), [], Counter(), size=(size[0], size[1]), unit="us")
     recording = make_recording(source)
     return to_frames(recording, size=options.clips.size, rate=options.rate, crop=options.crop)
