@@ -107,7 +107,7 @@ def advance(
 ) -> CoreState:
     """Take one step from `state`: received [S, N, …] is the current with what arrived.
 
-    `neurons` are the parameters, `alias` [N] the neurons that spikes are handed to, if there are any.
+    `neurons` are the parameters, `alias` [N] the neurons that spikes are handed to, if any.
     """
     current = saturate(received)
     current = current - leak(current, neurons.rate_syn)
