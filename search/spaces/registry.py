@@ -35,6 +35,7 @@ class SpaceEntry:
     """Options, or groups of options, that have no effect."""
 
 
+# The search spaces by name.
 SPACES = {
     "conv": SpaceEntry(conv_space),
     "conv-small": SpaceEntry(partial(conv_space, narrow=True)),
