@@ -82,6 +82,7 @@ def room_page(room: griffe.Module) -> str:
             lines.append(f"| [`{name}`]{link} | {summary(target)} |")
         lines.append("")
     own = [one for one in public(room.members) if not (one.is_alias or one.is_module)]
+    own = [one for one in own if one.docstring]
     targets = [f"{room.path}.{one.name}" for one in own]
     for module in sorted(public(room.modules), key=lambda one: one.path):
         if not module.is_package and not module.is_subpackage:
