@@ -10,7 +10,7 @@ from hardware.xylo.core import Trace
 from hardware.xylo.network import ChipNetwork
 
 
-class Activity(NamedTuple):
+class ChipActivity(NamedTuple):
     """Mean share of channels or neurons that spike at least once in a step."""
 
     inputs: jax.Array | np.ndarray  # []
@@ -18,16 +18,16 @@ class Activity(NamedTuple):
 
 
 # Every channel and neuron spikes in every step.
-WORST = Activity(np.ones(()), np.ones(()))  # of NumPy, as an import must not start JAX
+WORST = ChipActivity(np.ones(()), np.ones(()))  # of NumPy, as an import must not start JAX
 
 
-def activity(events: jax.Array, trace: Trace) -> Activity:
+def measure_activity(events: jax.Array, trace: Trace) -> ChipActivity:
     """Measure activity: events [..., T, I], spikes [..., T, N] of any number of samples."""
-    return Activity((jnp.asarray(events) > 0).mean(), (jnp.asarray(trace.spikes) > 0).mean())
+    return ChipActivity((jnp.asarray(events) > 0).mean(), (jnp.asarray(trace.spikes) > 0).mean())
 
 
 def cycles_per_step(
-    network: ChipNetwork, active: Activity = WORST, *, full_matrices: bool = False
+    network: ChipNetwork, active: ChipActivity = WORST, *, full_matrices: bool = False
 ) -> jax.Array:
     """Count the mean clock cycles of one step: [].
 

@@ -83,7 +83,7 @@ def shapes(network: ChipNetwork) -> dict[str, tuple[int, ...]]:
     }
 
 
-def check(network: ChipNetwork) -> ChipNetwork:
+def check_network(network: ChipNetwork) -> ChipNetwork:
     """Check shapes, finiteness, integers and bit ranges; return the network as int32 arrays.
 
     Raises: InputError that names the field and what is wrong with it.

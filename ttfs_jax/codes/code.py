@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.codes.window import calibrate
+from ttfs_jax.codes.window import window_length
 
 
 class Signal(NamedTuple):
@@ -111,7 +111,7 @@ class Summing:
 
     def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
         """Choose the window to hold `margin` times the `largest` activation; see `window`."""
-        return calibrate(largest, margin=margin)
+        return window_length(largest, margin=margin)
 
 
 def settle(charge: jax.Array) -> jax.Array:

@@ -91,13 +91,13 @@ def multiply_adds(
     """
     plan, total = make_plan(shape), 0
     # NumPy's 32-bit integers would overflow in later arithmetic.
-    chosen = Architecture((), [int(width) for width in widths], int(head), 0)
+    architecture = Architecture((), [int(width) for width in widths], int(head), 0)
     for layer in plan:
         if layer.weighted:
             areas, source = plan.fan_in(layer)
             often = (1,) if layer.block is None else shares[layer.block]
             area = sum(map(mul, often, areas))
-            connections = plan.used(source, chosen) * plan.used(layer.name, chosen)
+            connections = plan.used(source, architecture) * plan.used(layer.name, architecture)
             total += plan.shapes[layer.name].positions * area * connections
     return total
 
@@ -233,7 +233,7 @@ def count(shape: NetworkSpec | Plan, architecture: Architecture, recorded: Recor
     return Counts(spikes=sums.spikes, synops=sums.synops, neurons=sums.neurons, params=sums.params)
 
 
-def table(
+def count_rows(
     layers: Sequence[LayerCounts], *, weight_bits: int = 8, state_bits: int = 16
 ) -> list[dict[str, Any]]:
     """List one row of plain numbers per layer, for a report.

@@ -113,13 +113,13 @@ class Network(nn.Module):
         # In one precision, so that skipped and computed layers of a block send the same.
         images = images.astype(weights[plan.readout][0].dtype)
         reading = Reading(find_code(code), batch_statistics, architecture.time_bits)
-        done = Walk(plan, weights, architecture, reading).run(images, record=record)
-        signals = {name: sent for name, sent in done.sent.items() if isinstance(sent, Signal)}
+        outcome = Walk(plan, weights, architecture, reading).run(images, record=record)
+        signals = {name: sent for name, sent in outcome.sent.items() if isinstance(sent, Signal)}
         return Output(
-            logits=done.readouts[plan.readout],
-            readouts=done.readouts,
-            layers=done.reports,
-            passed=done.passed,
+            logits=outcome.readouts[plan.readout],
+            readouts=outcome.readouts,
+            layers=outcome.reports,
+            passed=outcome.passed,
             signals=signals if record else {},
         )
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from ttfs_jax.codes import CODES, Code, Signal, find_code
 from ttfs_jax.codes.code import has_steps, settle, spike_map
-from ttfs_jax.codes.pooling import average_pool
+from ttfs_jax.codes.pooling import block_means
 from ttfs_jax.network.architecture import Architecture, mask
 from ttfs_jax.network.convolution import convolve, inner_kernel, unfold
 from ttfs_jax.network.kinds import INPUT, Layer
@@ -259,7 +259,7 @@ def _rearrange(layer: Layer, charges: list[jax.Array]) -> jax.Array:
         apart = first.reshape(*lead, height, width, channels // size**2, size, size)
         order = [*range(len(lead)), *(len(lead) + n for n in (0, 3, 1, 4, 2))]
         return apart.transpose(order).reshape(*lead, height * size, width * size, -1)
-    pool = partial(average_pool, size=size)
+    pool = partial(block_means, size=size)
     return jax.vmap(pool)(first) if has_steps(first) else pool(first)
 
 

@@ -32,7 +32,7 @@ class Dynamics(NamedTuple):
     dash_mem: jax.Array  # [] decay of the membrane potentials, in bits
 
 
-class Layer(NamedTuple):
+class NativeLayer(NamedTuple):
     """One layer; values are rounded to the chip's integers whenever they are used."""
 
     kernel: jax.Array  # [J, N] in units of the weights' least significant bit
@@ -40,13 +40,15 @@ class Layer(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What samples did in a stack of layers; … is [] or [B], as in `run`."""
+    """What samples did in a stack of layers; … is [] or [B], as in `run_layers`."""
 
     spikes: tuple[jax.Array, ...]  # hidden layers, each [T, N, …]
     potential: jax.Array  # [T, K, …] of the outputs, which do not spike here
 
 
-def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Layer, ...]:
+def init_native(
+    key: jax.Array, sizes: Sequence[int], dynamics: Dynamics
+) -> tuple[NativeLayer, ...]:
     """Draw a stack that is active at first: sizes are those of inputs, hidden layers, classes.
 
     Weights are normal with a standard deviation of 32 √(16 / J); the threshold is what a single
@@ -55,12 +57,12 @@ def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Laye
     keys = jax.random.split(key, len(sizes) - 1)
     reach = 16.0 * power(jnp.asarray(dynamics.dash_syn, jnp.float32))
     return tuple(
-        Layer(32.0 * (16.0 / j) ** 0.5 * jax.random.normal(k, (j, n)), jnp.full(n, reach))
+        NativeLayer(32.0 * (16.0 / j) ** 0.5 * jax.random.normal(k, (j, n)), jnp.full(n, reach))
         for k, j, n in zip(keys, sizes[:-1], sizes[1:], strict=True)
     )
 
 
-def encode(values: jax.Array, window: jax.Array, *, steps: int) -> jax.Array:
+def encode_native(values: jax.Array, window: jax.Array, *, steps: int) -> jax.Array:
     """Turn values into events, one per channel: k = round(W (1 − a)), silent from k = W on.
 
     Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1.
@@ -90,10 +92,10 @@ def _evolve(neurons, weights, arriving):
     return jax.lax.scan(step, at_rest(neurons, arriving.shape[2:]), arriving)[1]
 
 
-def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
+def run_layers(layers: Sequence[NativeLayer], dynamics: Dynamics, events: jax.Array) -> Run:
     """Run one sample from rest: events [T, I] or [T, I, B] -> `Run`, equal to `assemble`'s network.
 
-    Exact as long as no current comes near the 16-bit limit, as in `core.run`.
+    Exact as long as no current comes near the 16-bit limit, as in `core.run_core`.
     """
     rate_syn = power(-jnp.asarray(dynamics.dash_syn, jnp.float32))
     rate_mem = power(-jnp.asarray(dynamics.dash_mem, jnp.float32))
@@ -128,7 +130,7 @@ def decide(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.A
     return first_spike(potential >= threshold)
 
 
-def assemble(layers: Sequence[Layer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:
+def assemble(layers: Sequence[NativeLayer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:
     """Lay a trained stack out as the chip holds it: hidden layers one after another by id."""
     kernels = [np.clip(np.round(layer.kernel), WEIGHT_MIN, WEIGHT_MAX) for layer in layers]
     sizes = [kernel.shape[1] for kernel in kernels[:-1]]

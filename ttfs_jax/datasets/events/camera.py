@@ -95,7 +95,7 @@ def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) ->
     )
 
 
-def start(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
+def start_sensor(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
     """Return the state of a sensor that has looked at this image [H, W] for long."""
     level = jnp.log(_clip(intensity) + config.dark_light)
     return SensorState(

@@ -26,7 +26,7 @@ class Recording(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("longest", "size", "camera", "motion"))
-def simulate(
+def simulate_take(
     person_seed: jax.Array,
     take_seed: jax.Array,
     emotion: jax.Array,
@@ -66,18 +66,18 @@ def simulate(
         state, recording = carried
         images = jax.vmap(look)(jax.tree.map(lambda leaf: leaf[frame], later))
         state, balance = jax.lax.scan(watch, state, images)
-        seen = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
+        frame_recording = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
         return state, jax.tree.map(
             lambda reel, now: jax.lax.dynamic_update_index_in_dim(
                 reel, now.astype(reel.dtype), frame, 0
             ),
             recording,
-            seen,
+            frame_recording,
         )
 
     first = jax.tree.map(lambda leaf: leaf[0], course)
     later = jax.tree.map(lambda leaf: leaf[1:].reshape(longest, substeps), course)
     shape = (longest, size, size)
     empty = Recording(jnp.zeros(shape, jnp.int8), jnp.zeros(shape, jnp.uint8))
-    state = event_camera.start(key_sensor, look(first), camera)
+    state = event_camera.start_sensor(key_sensor, look(first), camera)
     return jax.lax.fori_loop(0, jnp.minimum(frames, longest), film, (state, empty))[1]

@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 
 from ttfs_jax.datasets.base import Dataset, Progress
 from ttfs_jax.datasets.own.files import list_files, read_all
-from ttfs_jax.datasets.own.samples import OwnOptions, Samples, required, to_dataset
+from ttfs_jax.datasets.own.samples import OwnOptions, Samples, dataset_of_samples, required_path
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import check, whole
+from ttfs_jax.support.ranges import check_fields, whole
 
 Colour = Literal["grey", "colour"]
 MODES = {"grey": "L", "colour": "RGB"}
@@ -30,10 +30,10 @@ class FolderOptions(OwnOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self, size=whole(4, LARGEST_SIZE))
+        check_fields(self, size=whole(4, LARGEST_SIZE))
 
 
-def load(
+def load_image_folder(
     options: FolderOptions, *, split_seed: int = 0, on_progress: Progress | None = None
 ) -> Dataset:
     """Load the images below `options.data_dir`, whose folders are named after the classes.
@@ -45,7 +45,7 @@ def load(
     Raises: InputError for a missing folder, no file that can be read, and data that cannot be
     split; single files that cannot be read are in `problems`.
     """
-    root = required(options, "folder", "the folder that holds a folder per class")
+    root = required_path(options, "folder", "the folder that holds a folder per class")
     files = list_files(root)
     reader = partial(read_image, size=(options.size, options.size), colour=options.colour)
     images, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
@@ -56,7 +56,7 @@ def load(
         None if files.parts is None else files.parts[numbers],
         problems=(*files.problems, *problems),
     )
-    return to_dataset(
+    return dataset_of_samples(
         root.resolve().name, samples, options, seed=split_seed, source=source_of(options)
     )
 
