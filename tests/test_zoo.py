@@ -54,7 +54,7 @@ def test_the_codes_of_a_network_agree(name):
 
 
 def test_the_accuracy_of_digits_is_the_one_written_down():
-    model, test = loaded("digits"), datasets.load("digits").test
+    model, test = loaded("digits"), datasets.load_dataset("digits").test
     metrics = model.meta["metrics"]
     right = (np.asarray(model.predict(test.images)) == test.labels).sum()
     assert right == round(metrics["ttfs"]["war"] * len(test.labels)) > 350

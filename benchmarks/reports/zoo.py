@@ -83,7 +83,7 @@ def zoo_model(arguments: ZooArguments) -> Model:
 
 def make_examples(model: Model, config: Config) -> Examples:
     """Compute the logits of the first test images of a run's data, by its `config` and `model`."""
-    data = datasets.load(config.data, config.data_options, split_seed=config.split_seed)
+    data = datasets.load_dataset(config.data, config.data_options, split_seed=config.split_seed)
     images, labels = data.test.images[:COUNT], data.test.labels[:COUNT]
     both = (np.asarray(model(images, code=code)) for code in ("ttfs", "relu"))
     return Examples(np.asarray(images), np.asarray(labels), *both)
