@@ -22,6 +22,7 @@ from ttfs_jax.network.plan import Plan, plan_from_dict
 from ttfs_jax.network.timeline import Timeline, make_timeline, signal_names
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.zoo import network_folder
 
 RESERVED = ("plan", "spec")  # keys of a checkpoint that a model's `meta` cannot have
 CHUNK = 128  # images computed at a time, which bounds memory
@@ -244,22 +245,17 @@ def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
 def load(path: str | Path) -> Model:
     """Load the model in the folder `path`, also one saved before networks had plans.
 
-    Raises: InputError for a missing, foreign or damaged folder.
+    `"zoo:NAME"` is a trained network that comes with the package, see `ttfs_jax.zoo`.
+
+    Raises: InputError for a missing, foreign or damaged folder, or a name unknown to the zoo.
 
     Examples:
-        >>> import tempfile
-        >>> import jax
         >>> import ttfs_jax
-        >>> from ttfs_jax.network.kinds import dense, readout
-        >>> plan = ttfs_jax.Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
-        >>> variables = ttfs_jax.initialise(ttfs_jax.Network(plan), jax.random.key(0))
-        >>> model = ttfs_jax.Model(plan, ttfs_jax.largest(plan), variables, {"dataset": "mine"})
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ttfs_jax.save_model(f"{folder}/net", model)
-        ...     ttfs_jax.load(f"{folder}/net")
-        Model(4 × 4 × 1 images -> 3 classes, trained on mine)
+        >>> ttfs_jax.load("zoo:digits")
+        Model(8 × 8 × 1 images -> 10 classes, trained on digits)
     """
-    meta = checkpoint.read_meta(Path(path))
+    path = network_folder(path)
+    meta = checkpoint.read_meta(path)
     try:
         old = "plan" not in meta
         plan = _plan_of_spec(meta["spec"]) if old else plan_from_dict(meta["plan"])
@@ -268,7 +264,7 @@ def load(path: str | Path) -> Model:
     shapes = jax.eval_shape(lambda: initialise(Network(plan), jax.random.key(0)))
     stored = jax.tree.map(lambda leaf: np.zeros(_stored(leaf.shape, old), leaf.dtype), shapes)
     template = {"variables": stored, "architecture": largest(plan)}
-    tree, _ = checkpoint.restore(Path(path), template)
+    tree, _ = checkpoint.restore(path, template)
     if jax.tree.map(np.shape, tree) != jax.tree.map(np.shape, template):
         raise InputError(f"{path} is damaged (its arrays are not those of its network)")
     variables = jax.tree.map(lambda leaf, like: leaf.reshape(like.shape), tree["variables"], shapes)
