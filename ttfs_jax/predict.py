@@ -279,7 +279,9 @@ def main(arguments: list[str] | None = None) -> None:
     `arguments` are those of the command line.
     """
     with one_line_errors(), single_precision():
-        options = parse_options(PredictArguments, arguments, name="ttfs_jax.predict")
+        options = parse_options(
+            PredictArguments, arguments, name="ttfs_jax.predict", script="ttfs-predict"
+        )
         compilation_cache.enable()
         if bool(options.inputs) == (options.events is not None):
             raise InputError("name either one recording by --events, or files by --inputs")

@@ -167,7 +167,11 @@ def main(arguments: list[str] | None = None) -> None:
         name = chosen_data(words)
         default = InspectArguments(name, make_options(name))
         options = parse_options(
-            InspectArguments, words, name="ttfs_jax.datasets.inspect", default=default
+            InspectArguments,
+            words,
+            name="ttfs_jax.datasets.inspect",
+            default=default,
+            script="ttfs-inspect",
         )
         result = inspect_dataset(options)
         if options.json:
