@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from functools import partial
 
 import jax
 import numpy as np
@@ -18,10 +19,24 @@ import ttfs_jax
 from search import Result, evolve
 from search.loop.run_directory import RunDirectory
 from search.saved_config import read_config
+from search.spaces.convolutional import _convolutional
+from search.spaces.registry import SPACES, SpaceEntry
 
 pytestmark = pytest.mark.slow
+# One block is traced in half the time, and three runs of each set are.
+SPACES["smallest"] = SpaceEntry(
+    partial(
+        _convolutional,
+        "smallest",
+        widths=((4, 6, 8),),
+        heads=(8, 12),
+        bits=(4, 5),
+        blocks=(1,),
+        halve=False,
+    )
+)
 OPTIONS = (
-    "--space=tiny --preset=smoke --supernet.train.epochs=2 --evolution.population=4"
+    "--preset=smoke --supernet.train.epochs=2 --evolution.population=4"
     " --evolution.generations=2 --retrain.top=1 --retrain.train.epochs=1"
     " --retrain.fine-tune.epochs=1"
 ).split()
@@ -54,7 +69,9 @@ def stop_after(name, patch):
     def interrupted(self, metrics):
         raise KeyboardInterrupt
 
-    patch.setattr(RunDirectory, "write_metrics" if ends else "save", interrupted if ends else stopping)
+    patch.setattr(
+        RunDirectory, "write_metrics" if ends else "save", interrupted if ends else stopping
+    )
 
 
 def snapshot(run):
@@ -71,7 +88,7 @@ def test_interrupted_runs_go_on_and_end_as_whole_ones(name, tmp_path, monkeypatc
     write, options, classes, stage = RUNS[name]
     monkeypatch.setitem(sys.modules, "tonic", stand_in())
     data = write(tmp_path / "mine")
-    command = [f"--data={name}", f"--data-dir={data}", *options, *OPTIONS]
+    command = [f"--data={name}", f"--data-dir={data}", *options, "--space=smallest", *OPTIONS]
     whole, run = tmp_path / "whole", tmp_path / "run"
     evolve.main([*command, f"--run-dir={whole}"])
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as stopped:
@@ -93,7 +110,7 @@ def test_interrupted_runs_go_on_and_end_as_whole_ones(name, tmp_path, monkeypatc
 
 def test_killed_runs_on_own_arrays_go_on(tmp_path):
     data, run = write_npz(tmp_path / "mine.npz"), tmp_path / "run"
-    process = start("--data=npz", *OPTIONS, f"--data-dir={data}", "--run-dir", run)
+    process = start("--data=npz", "--space=tiny", *OPTIONS, f"--data-dir={data}", "--run-dir", run)
     log = run / "log.txt"
     while not log.exists() or "supernet" not in log.read_text():
         assert process.poll() is None, process.communicate()[0]
