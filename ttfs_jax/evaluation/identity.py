@@ -15,7 +15,9 @@ from ttfs_jax.network.layers import layer_of
 from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.support.devices import multiply_in
 
-INEXACT = "layers in a code of their own that is not exact, such as rate, have no equal ReLU reading"
+INEXACT = (
+    "layers in a code of their own that is not exact, such as rate, have no equal ReLU reading"
+)
 AGREEMENT, LOGIT_ERROR = 0.999, 1e-4  # of a proof: at least, at most
 
 

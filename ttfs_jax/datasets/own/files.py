@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ttfs_jax.datasets.base import Progress
+from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.support.errors import InputError
 
 # What the folder of a part may be called.
@@ -95,5 +96,5 @@ def read_all(
             if on_progress is not None:
                 on_progress(number + 1, len(paths))
     if not contents:
-        raise InputError(f"none of {len(paths)} files can be read: {problems[0]}")
+        raise DataError([f"none of {len(paths)} files can be read: {problems[0]}"], problems)
     return contents, np.array(numbers), problems

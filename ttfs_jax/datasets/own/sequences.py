@@ -10,7 +10,8 @@ import numpy as np
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split
 from ttfs_jax.datasets.eye.dataset import ClipConfig, draw_split, show_all
-from ttfs_jax.datasets.own.parts import choose_parts
+from ttfs_jax.datasets.own.faults import Faults
+from ttfs_jax.datasets.own.parts import choose_parts, faults_of_split
 from ttfs_jax.datasets.own.samples import OwnOptions, absent, check_classes
 from ttfs_jax.support.ranges import above, check
 
@@ -58,7 +59,11 @@ def to_dataset(
     parts.
     """
     labels, classes = sequences.labels, sequences.classes
-    check_classes(labels, classes, sequences.problems)
+    faults = Faults()
+    with faults.collect():
+        check_classes(labels, classes, sequences.problems)
+    faults.add(faults_of_split(sequences.parts, sequences.subjects))
+    faults.raise_all(sequences.problems)
     # Pieces of one recording are as alike as those of one person.
     drawn = sequences.parts is None and sequences.subjects is None
     together = sequences.recordings if drawn else sequences.subjects
