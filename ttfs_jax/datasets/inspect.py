@@ -16,6 +16,7 @@ from rich.text import Text
 from ttfs_jax.datasets import DATASETS, Dataset, Options, Split, load, make_options
 from ttfs_jax.datasets.arguments import chosen_data
 from ttfs_jax.datasets.eye.dataset import config_of
+from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.support.command import console, one_line_errors, parse_options
 from ttfs_jax.support.devices import single_precision
 from ttfs_jax.support.errors import InputError
@@ -158,14 +159,26 @@ def run(arguments: Arguments) -> dict[str, Any]:
     return describe(data) | {"contact_sheet": str(arguments.out)}
 
 
+def _show_faults(arguments: Arguments, error: DataError) -> None:
+    """Print all that is wrong with data that cannot be loaded, one line each."""
+    if arguments.json:
+        print(dumps({"dataset": arguments.data, "problems": list(error.problems)}))
+    for problem in error.problems:
+        print(f"error: {' '.join(problem.splitlines())}", file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Print tables or a JSON line."""
+    """Print tables or a JSON line; of data that cannot be loaded, all that is wrong with them."""
     words = sys.argv[1:] if arguments is None else arguments
     with one_line_errors(), single_precision():
         name = chosen_data(words)
         default = Arguments(name, make_options(name))
         chosen = parse_options(Arguments, words, name="ttfs_jax.datasets.inspect", default=default)
-        result = run(chosen)
+        try:
+            result = run(chosen)
+        except DataError as error:
+            _show_faults(chosen, error)
+            sys.exit(2)
         if chosen.json:
             print(dumps(result))
         else:

@@ -34,6 +34,9 @@ class EventOptions(ClipOptions):
     """Unit of the recordings' times (default: as the files tell, else guessed and told)."""
     stream: str | None = None
     """Which camera, where files hold several."""
+    subjects: str | None = None
+    """Of folders: regular expression that finds in a file's path whose it is, such as 'user[0-9]+';
+    the first group, or all that matches. Nobody is then in two parts. A table has a column."""
 
 
 def load(
@@ -120,7 +123,7 @@ def _told(recordings: list[Frames], options: EventOptions) -> list[str]:
 
 
 def _from_folders(root: Path, options: EventOptions, on_progress) -> Sequences:
-    files = list_files(root)
+    files = list_files(root, subjects=options.subjects)
     reader = partial(read_recording, options=options)
     recordings, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
     return Sequences(
@@ -128,12 +131,14 @@ def _from_folders(root: Path, options: EventOptions, on_progress) -> Sequences:
         files.labels[numbers],
         files.classes,
         None if files.parts is None else files.parts[numbers],
-        None,
+        None if files.subjects is None else files.subjects[numbers],
         (*files.problems, *problems, *_told(recordings, options)),
     )
 
 
 def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
+    if options.subjects is not None:
+        raise InputError("--subjects is for folders: give the table a column 'subject' instead")
     lines, problems = read_table(path)
     names = list(dict.fromkeys(line["file"] for line in lines))
     reader = partial(read_recording, options=options)
