@@ -89,9 +89,9 @@ def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarr
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read ({error}): it is damaged, or no image") from error
-    pixels = np.asarray(square, np.float32) / (1.0 if deep else 255.0)
+    pixels = np.clip(np.asarray(square, np.float32) / (1.0 if deep else 255.0), 0, 1)
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    return np.repeat(pixels, 3, -1) if deep and MODES[colour] == "RGB" else np.clip(pixels, 0, 1)
+    return np.repeat(pixels, 3, -1) if deep and MODES[colour] == "RGB" else pixels
 
 
 def _checked(image: Image.Image, path: Path) -> Image.Image:

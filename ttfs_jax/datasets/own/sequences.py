@@ -3,8 +3,10 @@
 Letters: T frames of a sequence, S sequences.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from ttfs_jax.datasets.base import Augmentation, Dataset, Split
 from ttfs_jax.datasets.eye.dataset import ClipConfig, draw_split, show_all
 from ttfs_jax.datasets.own.faults import Faults
 from ttfs_jax.datasets.own.parts import choose_parts, faults_of_split
-from ttfs_jax.datasets.own.samples import OwnOptions, absent, check_classes
+from ttfs_jax.datasets.own.samples import OwnOptions, absent, check_classes, listed
 from ttfs_jax.support.ranges import above, check
 
 
@@ -41,6 +43,18 @@ class Sequences(NamedTuple):
     subjects: np.ndarray | None  # [S]
     problems: tuple[str, ...]
     recordings: np.ndarray | None = None  # [S], where several are pieces of one
+
+
+def grouped(notes: Iterable[tuple[Any, str]]) -> list[str]:
+    """Put notes on recordings together where they differ by numbers alone: (recording, note)."""
+    alike: dict[str, list[tuple[Any, str]]] = {}
+    for recording, note in notes:
+        alike.setdefault(re.sub(r"\d+", "", note), []).append((recording, note))
+    lines = []
+    for same in alike.values():
+        count = f"{len(same)} recordings, " if len(same) > 1 else ""
+        lines.append(f"{count}{listed([recording for recording, _ in same])}: {same[0][1]}")
+    return lines
 
 
 def to_dataset(
