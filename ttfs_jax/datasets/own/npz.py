@@ -82,10 +82,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises: InputError for a file that is neither.
     """
     try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            return {path.stem: file}
-        with file:
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as content:
+            file = np.load(content, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                return {path.stem: file}
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
