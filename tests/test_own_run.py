@@ -1,5 +1,8 @@
 """Whole runs on own data by the command, interrupted in every stage and resumed."""
 
+import csv
+import io
+import json
 import signal
 import sys
 import time
@@ -10,7 +13,8 @@ import numpy as np
 import pytest
 from command import complete, results, start
 from own_data import CLASSES, made_images, write_npz
-from test_own_events import write_folders
+from PIL import Image
+from test_own_events import write_folders, write_recording
 from test_own_folder import write_folder
 from test_own_idx import write_idx
 from test_own_tonic import stand_in, write_nmnist
@@ -21,6 +25,8 @@ from search.loop.run_directory import RunDirectory
 from search.saved_config import read_config
 from search.spaces.convolutional import _convolutional
 from search.spaces.registry import SPACES, SpaceEntry
+from ttfs_jax import predict
+from ttfs_jax.datasets.own.image_folder import read_image
 
 pytestmark = pytest.mark.slow
 # One block is traced in half the time, and three runs of each set are.
@@ -106,6 +112,46 @@ def test_interrupted_runs_go_on_and_end_as_whole_ones(name, tmp_path, monkeypatc
     page = (run / "report.html").read_text()
     assert f"Classes: {', '.join(classes)}." in page
     assert read_config(run).data_options.data_dir == data
+    check_predictions(name, run, data, capsys)
+
+
+def predicted(run, *inputs, capsys):
+    """Classify files by the best network: in lines of CSV and of JSON, which say the same."""
+    command = [f"--checkpoint={run / 'best/0'}", "--inputs", *map(str, inputs)]
+    capsys.readouterr()
+    predict.main(command)
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    predict.main([*command, "--json"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["class"] for line in lines] == [row["class"] for row in rows]
+    assert [line["file"] for line in lines] == [row["file"] for row in rows]
+    return rows
+
+
+def check_predictions(name, run, data, capsys):
+    """Compare what is said of the files of a kind with what the network says of their images."""
+    network = ttfs_jax.load(run / "best/0")
+    files = data.parent / "files"
+    files.mkdir()
+    if network.meta["source"]["kind"] == "events":
+        for number in range(3):
+            write_recording(files / f"{number}.txt", number, number)
+        rows = predicted(run, files, capsys=capsys)
+        assert [row["clips"] > 0 for row in rows] == [True] * 3
+        assert all(sum(row["shares"].values()) == pytest.approx(1) for row in rows)
+        return
+    images = made_images()[0][:4, ..., 0]
+    if name == "folder":
+        inputs, images = [data / "dots"], [
+            read_image(path, size=(12, 12), colour="grey") for path in sorted(data.glob("dots/*"))
+        ]
+    else:
+        np.save(files / "three.npy", images[:3])
+        Image.fromarray(images[3]).save(files / "x.png")
+        inputs, images = [files], (images / 255.0)[..., None]
+    rows = predicted(run, *inputs, capsys=capsys)
+    classes = [network.meta["classes"][n] for n in network.predict(np.asarray(images))]
+    assert [row["class"] for row in rows] == classes
 
 
 def test_killed_runs_on_own_arrays_go_on(tmp_path):

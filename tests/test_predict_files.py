@@ -42,9 +42,17 @@ def events_network(tmp_path_factory):
     return save_network(tmp_path_factory.mktemp("network") / "0", 8, source)
 
 
-def printed(capsys, checkpoint, *options):
-    predict.main([f"--checkpoint={checkpoint}", *map(str, options)])
-    return capsys.readouterr().out
+def printed(capsys, checkpoint, *options, problems=None):
+    """Return what is printed; with `problems` the command says how many, and fails at the end."""
+    arguments = [f"--checkpoint={checkpoint}", *map(str, options)]
+    if problems is None:
+        predict.main(arguments)
+        return capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        predict.main(arguments)
+    output = capsys.readouterr()
+    assert stopped.value.code == 1 and output.err == f"{problems} files have a problem, see there\n"
+    return output.out
 
 
 def test_arrays_images_and_folders_in_rows(images_network, tmp_path, capsys):
@@ -59,7 +67,7 @@ def test_arrays_images_and_folders_in_rows(images_network, tmp_path, capsys):
     (folder / "g.jpg").write_bytes(b"no image")
     (folder / ".hidden").write_bytes(b"no image")
     write_recording(folder / "h.txt", 0, 0)
-    text = printed(capsys, images_network, "--inputs", folder)
+    text = printed(capsys, images_network, "--inputs", folder, problems="4 of 8")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["file"].removeprefix(f"{folder}/") for row in rows] == [
         *["a.npy"] * 3,
@@ -83,7 +91,7 @@ def test_recordings_in_json_lines_as_they_were_trained_on(events_network, tmp_pa
     for number in range(2):
         write_recording(tmp_path / f"{number}.txt", number, number, size="")
     Image.fromarray(IMAGES[4, ..., 0]).save(tmp_path / "x.png")
-    text = printed(capsys, events_network, "--inputs", tmp_path, "--json")
+    text = printed(capsys, events_network, "--inputs", tmp_path, "--json", problems="1 of 3")
     rows = [json.loads(line) for line in text.splitlines()]
     assert [row.get("clips") for row in rows] == [20 - 3, 20 - 3, None]
     assert "takes 8 channels" in rows[2]["problem"]
