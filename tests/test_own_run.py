@@ -142,9 +142,13 @@ def check_predictions(name, run, data, capsys):
         return
     images = made_images()[0][:4, ..., 0]
     if name == "folder":
-        inputs, images = [data / "dots"], [
-            read_image(path, size=(12, 12), colour="grey") for path in sorted(data.glob("dots/*"))
-        ]
+        inputs, images = (
+            [data / "dots"],
+            [
+                read_image(path, size=(12, 12), colour="grey")
+                for path in sorted(data.glob("dots/*"))
+            ],
+        )
     else:
         np.save(files / "three.npy", images[:3])
         Image.fromarray(images[3]).save(files / "x.png")

@@ -17,7 +17,9 @@ from ttfs_jax import predict
 from ttfs_jax.datasets.eye.dataset import ClipConfig
 from ttfs_jax.model import Model, load, save_model
 from ttfs_jax.network.architecture import largest
+from ttfs_jax.network.kinds import dense, readout
 from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.network.plan import Plan
 
 IMAGES, LABELS = made_images(edge=8)
 CLIPS = ClipConfig(size=8, pool=1, stride=1)
@@ -113,3 +115,24 @@ def test_one_recording_or_files(options, images_network, capsys):
     with pytest.raises(SystemExit):
         printed(capsys, images_network, *options)
     assert "name either one recording by --events, or files by --inputs" in capsys.readouterr().err
+
+
+def test_folders_without_classes_are_named(images_network, tmp_path, capsys):
+    plan = Plan((8, 8, 1), (dense("head", 4), readout("value", 1)))
+    variables = initialise(Network(plan), jax.random.key(0))
+    save_model(tmp_path / "numbers", Model(plan, largest(plan), variables))
+    (tmp_path / "empty").mkdir()
+    for folder, words in (
+        ("numbers", "puts out 1 × 1 × 1 values, which are no classes"),
+        ("empty", "holds no network, none of meta.json"),
+        ("absent", "holds no network, none of meta.json"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            printed(capsys, tmp_path / folder, "--inputs", tmp_path)
+        assert stopped.value.code == 2 and words in capsys.readouterr().err
+    images_network.rename(images_network.with_name(".0.old"))  # while it is replaced
+    np.save(tmp_path / "a.npy", IMAGES[0])
+    try:
+        assert "a.npy,," in printed(capsys, images_network, "--inputs", tmp_path / "a.npy")
+    finally:
+        images_network.with_name(".0.old").rename(images_network)

@@ -1,17 +1,23 @@
 """A whole run for the chip: what it leaves behind, and how it goes on."""
 
+import json
+import shutil
 import sys
+from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from command import complete, results
+from PIL import Image
 
 from hardware.xylo.decision import classify
 from hardware.xylo.network import ChipNetwork
-from search import evolve
+from search import evolve, predict
 from search.config import Config, XyloConfig
 from search.reports.chip import channels, load_network
 from search.retraining import front
+from ttfs_jax import predict as predict_models
 from ttfs_jax.datasets import digits
 from ttfs_jax.support.errors import InputError
 
@@ -30,6 +36,7 @@ def test_an_absent_referee_is_told_before_the_run(monkeypatch, capsys, tmp_path)
 
 def test_a_run_leaves_networks_for_the_chip(finished_xylo):
     metrics = results(finished_xylo)
+    assert metrics["classes"] == [str(digit) for digit in range(10)]
     assert metrics["architectures_evaluated"] == metrics["random_architectures_evaluated"] == 8
     assert set(metrics["hypervolume"]) == {"evolution", "random"}
     assert set(metrics["comparison"]) == {"evolution", "random", "baseline"}
@@ -70,7 +77,7 @@ def test_a_damaged_network_is_named(finished_xylo, tmp_path):
 def test_a_network_on_the_chip_classifies_files(finished_xylo, tmp_path, capsys):
     """Its classes are those of the first output spikes; other commands say which one to use."""
     folder = finished_xylo / "front/0"
-    images = datasets.load("digits").test.images[:40]
+    images = digits.load().test.images[:40]
     (tmp_path / "files").mkdir()
     np.save(tmp_path / "files" / "a.npy", images)
     Image.fromarray(np.round(255 * images[0, ..., 0]).astype(np.uint8)).save(
@@ -91,7 +98,7 @@ def test_a_network_on_the_chip_classifies_files(finished_xylo, tmp_path, capsys)
         assert sum(row["shares"].values()) == (number >= 0)
     assert len(rows) == 41 and rows[-1].get("class") == rows[0].get("class")
     with pytest.raises(SystemExit):
-        ttfs_jax.predict.main(command)
+        predict_models.main(command)
     assert "are for python -m search.predict" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         predict.main([f"--checkpoint={folder}", "--events=x.txt"])
