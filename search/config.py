@@ -9,11 +9,20 @@ import tyro
 from hardware.targets import TARGETS, target
 from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.mappings.native_training import NativeTrainConfig
-from ttfs_jax.datasets import DATASETS, Options, look_up, make_options
+from ttfs_jax.datasets import DATASETS, Options, dataset_entry, make_options
 from ttfs_jax.datasets.base import NO_OPTIONS
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
+from ttfs_jax.support.ranges import (
+    SEED,
+    OneOf,
+    above,
+    at_least,
+    between,
+    check_fields,
+    optional,
+    whole,
+)
 from ttfs_jax.training.dense import DenseTrainConfig
 from ttfs_jax.training.recipe import TrainConfig
 
@@ -31,7 +40,7 @@ class HalvingConfig:
     """Epochs before the first rung; every later rung is `factor` times as far."""
 
     def __post_init__(self):
-        check(self, factor=whole(1), first=whole(1))
+        check_fields(self, factor=whole(1), first=whole(1))
 
 
 def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
@@ -41,7 +50,7 @@ def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> No
     """
     for name in names:
         default = getattr(TrainConfig, name)
-        check(train, within="train.", **{name: OneOf((default,), f" {why}")})
+        check_fields(train, within="train.", **{name: OneOf((default,), f" {why}")})
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class SupernetConfig:
     """Architectures sampled uniformly for every step."""
 
     def __post_init__(self):
-        check(self, paths=whole(1))
+        check_fields(self, paths=whole(1))
         why = "in the supernet, which has no such option"
         only_defaults(self.train, ("activity_penalty",), why=why)
         only_defaults(self.train, SPIKING, why="in the supernet, a ReLU network")
@@ -83,7 +92,7 @@ class EvolutionConfig:
     """Window length over the largest activation seen in calibration."""
 
     def __post_init__(self):
-        check(
+        check_fields(
             self,
             population=whole(4),
             generations=whole(1),
@@ -118,7 +127,7 @@ class RetrainConfig:
     """How the members are laid out on the devices."""
 
     def __post_init__(self):
-        check(
+        check_fields(
             self,
             top=whole(1),
             identity_margin=at_least(1),
@@ -147,7 +156,7 @@ class LimitsConfig:
 
     def __post_init__(self):
         names = [field.name for field in dataclasses.fields(self)]
-        check(self, within="", **dict.fromkeys(names, optional(above(0))))
+        check_fields(self, within="", **dict.fromkeys(names, optional(above(0))))
 
 
 @dataclass(frozen=True)
@@ -176,7 +185,7 @@ class XyloConfig:
     Xylo-Audio 3 does not offer; counted in the energy. 0 where states are reset."""
 
     def __post_init__(self):
-        check(
+        check_fields(
             self,
             front=whole(1),
             clock_mhz=OneOf(CLOCKS_MHZ),
@@ -218,8 +227,8 @@ class Config:
     xylo: XyloConfig = XyloConfig()
 
     def __post_init__(self):
-        check(self, seed=SEED, split_seed=SEED)
-        kind = look_up(self.data).options
+        check_fields(self, seed=SEED, split_seed=SEED)
+        kind = dataset_entry(self.data).options
         if self.data_options == NO_OPTIONS:
             object.__setattr__(self, "data_options", make_options(self.data))
         if type(self.data_options) is not kind:

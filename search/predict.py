@@ -9,7 +9,7 @@ import numpy as np
 
 from hardware.xylo.decision import classify
 from search.reports.chip import channels, load_network
-from search.strategies.xylo.population import Network
+from search.strategies.xylo.population import XyloNetwork
 from ttfs_jax import predict
 from ttfs_jax.prediction.classifier import MODELS, Kinds
 from ttfs_jax.support.errors import InputError
@@ -19,7 +19,7 @@ from ttfs_jax.support.errors import InputError
 class ChipClassifier:
     """A network on the chip: the class of the first output spike has the whole share."""
 
-    network: Network
+    network: XyloNetwork
     meta: Mapping[str, Any]
     """What its `network.json` holds."""
 

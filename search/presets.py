@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from hardware.xylo.mappings.native_training import NativeTrainConfig
-from search.budget import Budget, Size, budget_of, size_of
+from search.budget import Budget, Size, budget_of, data_size
 from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig, XyloConfig
 from ttfs_jax import datasets
 from ttfs_jax.datasets import EyeConfig, FoldConfig, Options
@@ -165,7 +165,7 @@ def preset(
     if (data, name) in SCHEDULES:
         budget = _of_table(data, name)
     else:
-        budget = budget_of(size or size_of(datasets.load(data, options)), name)
+        budget = budget_of(size or data_size(datasets.load_dataset(data, options)), name)
     config = _convolutional(data, name, options, budget)
     if space in OF_SPACES:
         config = OF_SPACES[space](config, budget)

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from search.config import Config
 from search.loop.run_directory import RunDirectory
-from ttfs_jax.datasets import look_up
+from ttfs_jax.datasets import dataset_entry
 
 # Options that configs of earlier versions hold, by the values at which they changed nothing.
 GONE = {
@@ -26,7 +26,7 @@ def from_dict(values: dict) -> Config:
     """Turn saved JSON values back into a config. Raises TypeError for unknown keys."""
     values = values if "limits" in values else _with_limits(values)
     values = values if "data_options" in values else _with_data_options(values)
-    options = _build(look_up(values["data"]).options, values["data_options"])
+    options = _build(dataset_entry(values["data"]).options, values["data_options"])
     return _build(Config, values | {"data_options": options})
 
 
@@ -34,7 +34,7 @@ def _with_data_options(values: dict) -> dict:
     """Turn values saved when every data set had the options of all into today's."""
     rest = {name: values[name] for name in values.keys() - {"eye", "data_dir"}}
     options = {}
-    for name, hint in get_type_hints(look_up(values["data"]).options).items():
+    for name, hint in get_type_hints(dataset_entry(values["data"]).options).items():
         value = values[name]
         if dataclasses.is_dataclass(hint):
             value = {field.name: value[field.name] for field in dataclasses.fields(hint)}
@@ -64,8 +64,8 @@ def _build(kind: Any, values: dict) -> Any:
     for name in values.keys() & gone.keys():
         if values[name] != gone[name]:
             raise ValueError(f"{name} {values[name]} is an option that this version lacks")
-    kept = {name: value for name, value in values.items() if name not in gone}
-    return kind(**{name: _restored(hints.get(name), value) for name, value in kept.items()})
+    remaining = {name: value for name, value in values.items() if name not in gone}
+    return kind(**{name: _restored(hints.get(name), value) for name, value in remaining.items()})
 
 
 def _restored(hint: Any, value: Any) -> Any:

@@ -259,7 +259,7 @@ def test_what_ends_loading_is_one_line_and_inspected(case, tmp_path, capsys):
     write, words = FATAL[case]
     given = write(tmp_path)
     with pytest.raises(InputError) as caught:
-        datasets.load(case[0], **given)
+        datasets.load_dataset(case[0], **given)
     message = str(caught.value)
     assert words in message and "\n" not in message and ": " in message
     with pytest.raises(SystemExit) as stopped:
@@ -273,7 +273,7 @@ def test_what_ends_loading_is_one_line_and_inspected(case, tmp_path, capsys):
 def test_what_spoils_one_file_is_told_and_the_rest_is_read(case, tmp_path, capsys):
     write, words, samples = TOLD[case]
     given = write(tmp_path)
-    data = datasets.load(case[0], **given)
+    data = datasets.load_dataset(case[0], **given)
     problems = [problem for problem in data.problems if words in problem]
     assert len(problems) == 1 and "\n" not in problems[0]
     parts = (data.train, data.validation, data.test)
@@ -308,7 +308,7 @@ def test_what_spoils_one_file_is_told_and_the_rest_is_read(case, tmp_path, capsy
 def test_all_that_is_wrong_is_listed(kind, write, lines, tmp_path, capsys):
     given = write(tmp_path)
     with pytest.raises(InputError, match=r"\(and \d more: python -m ttfs_jax.datasets.inspect"):
-        datasets.load(kind, **given)
+        datasets.load_dataset(kind, **given)
     with pytest.raises(SystemExit):
         inspect.main([*options_of(kind, given), "--json"])
     printed = capsys.readouterr()
@@ -329,21 +329,23 @@ def test_two_damaged_files_of_four_are_both_named(tmp_path, capsys):
 
 
 def test_subjects_are_found_in_paths(tmp_path):
-    data = datasets.load("folder", data_dir=write_folder(tmp_path / "mine"), subjects="[0-9]")
+    data = datasets.load_dataset(
+        "folder", data_dir=write_folder(tmp_path / "mine"), subjects="[0-9]"
+    )
     people = [
         set(part.columns["subject"].tolist()) for part in (data.train, data.validation, data.test)
     ]
     assert [len(some) for some in people] == [3, 1, 2]
     assert set.union(*people) == set("012345")
     root = write_folders(tmp_path / "recordings")
-    data = datasets.load("events", data_dir=root, subjects="/([0-9])", **TEXT)
+    data = datasets.load_dataset("events", data_dir=root, subjects="/([0-9])", **TEXT)
     assert sorted(np.unique(data.train.columns["subject"]).tolist()) != []
     for kind, given, words in (
         ("folder", {"subjects": "("}, "is no regular expression"),
         ("folder", {"subjects": "user[0-9]+"}, "finds no subject in bars/00.png: rename"),
     ):
         with pytest.raises(InputError, match=words):
-            datasets.load(kind, data_dir=tmp_path / "mine", **given)
+            datasets.load_dataset(kind, data_dir=tmp_path / "mine", **given)
     table = write_table(tmp_path / "recordings" / "table.csv", ["bars/0.txt,bars"], "file,label")
     with pytest.raises(InputError, match="--subjects is for folders: give the table a column"):
-        datasets.load("events", data_dir=table, subjects="[0-9]", **TEXT)
+        datasets.load_dataset("events", data_dir=table, subjects="[0-9]", **TEXT)

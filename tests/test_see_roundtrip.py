@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from see_tree import make_tree
 
-from benchmarks.see_roundtrip import proportions, read
+from benchmarks.see_roundtrip import proportions, read_set
 from ttfs_jax.datasets.eye.motion import EMOTIONS
-from ttfs_jax.datasets.eye.plan import make_plan
+from ttfs_jax.datasets.eye.plan import plan_takes
 from ttfs_jax.datasets.eye.see import Index, Sequence
 from ttfs_jax.support.memory import peak_memory
 
@@ -22,7 +22,7 @@ def index_of(takes):
 
 
 def test_the_whole_plan_has_the_proportions_of_see():
-    found = proportions(index_of(make_plan(seed=3)))
+    found = proportions(index_of(plan_takes(seed=3)))
     # 107 people of known light have become 111: no count can be nearer than that.
     assert found["emotion_deviation"] < 0.01
     assert found["light_deviation"] < 0.05
@@ -30,7 +30,7 @@ def test_the_whole_plan_has_the_proportions_of_see():
 
 
 def test_missing_takes_show():
-    plan = make_plan(seed=3)
+    plan = plan_takes(seed=3)
     without = [t for t in plan if t.emotion != "fear"]
     assert proportions(index_of(without))["emotion_deviation"] == pytest.approx(1.0)
     trained = [t for t in plan if t.training]
@@ -43,4 +43,4 @@ def test_peak_memory_is_known_with_and_without_proc(tmp_path):
     grown = peak_memory(), peak_memory(tmp_path)
     assert all(later >= earlier > 2**24 for earlier, later in zip(before, grown, strict=True))
     assert min(grown) > block.nbytes
-    assert read(make_tree(tmp_path / "set"), tmp_path / "cache", 8)["peak_gib"] > 2**-4
+    assert read_set(make_tree(tmp_path / "set"), tmp_path / "cache", 8)["peak_gib"] > 2**-4

@@ -49,7 +49,7 @@ def test_a_run_leaves_networks_for_the_chip(finished_xylo):
         assert row["test"]["hardware"]["fits"]
         network, meta = load_network(finished_xylo / "front" / str(number))
         assert isinstance(network.chip, ChipNetwork)
-        test = digits.load().test
+        test = digits.load_digits().test
         decided = classify(network.chip, network.events(channels(test.images, network, meta)))
         right = (decided.decision.classes == test.labels).mean()
         assert right == pytest.approx(row["test"]["war"])
@@ -77,7 +77,7 @@ def test_a_damaged_network_is_named(finished_xylo, tmp_path):
 def test_a_network_on_the_chip_classifies_files(finished_xylo, tmp_path, capsys):
     """Its classes are those of the first output spikes; other commands say which one to use."""
     folder = finished_xylo / "front/0"
-    images = digits.load().test.images[:40]
+    images = digits.load_digits().test.images[:40]
     (tmp_path / "files").mkdir()
     np.save(tmp_path / "files" / "a.npy", images)
     Image.fromarray(np.round(255 * images[0, ..., 0]).astype(np.uint8)).save(

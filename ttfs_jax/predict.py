@@ -25,7 +25,7 @@ COLUMNS = ("file", "item", "class", "share", "clips", "problem")  # of CSV
 
 
 @dataclass(frozen=True)
-class Arguments:
+class PredictArguments:
     """Classify files by a network found by `python -m search.evolve`."""
 
     checkpoint: Path
@@ -52,7 +52,7 @@ class Arguments:
         return Reading(self.crop, self.time_unit, self.stream)
 
 
-def run(arguments: Arguments, *, kinds: Kinds = MODELS) -> dict:
+def predict_recording(arguments: PredictArguments, *, kinds: Kinds = MODELS) -> dict:
     """Read the one recording of the `arguments`, classify it and sum up: JSON values.
 
     The network is one of some `kinds`, see `open_classifier`.
@@ -63,7 +63,7 @@ def run(arguments: Arguments, *, kinds: Kinds = MODELS) -> dict:
     return classify_recording(classifier, arguments.events, arguments.reading)
 
 
-def rows(arguments: Arguments, *, kinds: Kinds = MODELS) -> Iterator[dict]:
+def predict_files(arguments: PredictArguments, *, kinds: Kinds = MODELS) -> Iterator[dict]:
     """Classify the files of the `arguments`, and yield a row of JSON values for each.
 
     The network is one of some `kinds`; see `classify_files` for what a row holds.
@@ -79,13 +79,16 @@ def print_csv(results: Iterable[dict]) -> None:
     writer.writerows(results)
 
 
-def table(found: dict) -> Group:
-    """Lay out the shares of all classes `found`, between the recording's name and the notes."""
+def shares_table(summary: dict) -> Group:
+    """Lay out a `summary`: shares of all classes between the recording's name and notes."""
     result = Table("class", "share", "clips")
-    for name, share in sorted(found["shares"].items(), key=lambda item: -item[1]):
-        result.add_row(escape(name), f"{share:.3f}", str(found["classes_of_clips"].count(name)))
-    lines = [f"{found['clips']} clips; network trained on {found['trained_on']}", *found["notes"]]
-    return Group(Text(f"{found['recording']}: {found['class']}"), result, *map(Text, lines))
+    for name, share in sorted(summary["shares"].items(), key=lambda item: -item[1]):
+        result.add_row(escape(name), f"{share:.3f}", str(summary["classes_of_clips"].count(name)))
+    lines = [
+        f"{summary['clips']} clips; network trained on {summary['trained_on']}",
+        *summary["notes"],
+    ]
+    return Group(Text(f"{summary['recording']}: {summary['class']}"), result, *map(Text, lines))
 
 
 def print_rows(results: Iterable[dict], *, json: bool) -> None:
@@ -125,18 +128,18 @@ def main(
     networks.
     """
     with one_line_errors(), single_precision():
-        chosen = parse_options(Arguments, arguments, name=name)
+        options = parse_options(PredictArguments, arguments, name=name)
         compilation_cache.enable()
-        if bool(chosen.inputs) == (chosen.events is not None):
+        if bool(options.inputs) == (options.events is not None):
             raise InputError("name either one recording by --events, or files by --inputs")
-        if chosen.events is None:
-            print_rows(rows(chosen, kinds=kinds), json=chosen.json)
+        if options.events is None:
+            print_rows(predict_files(options, kinds=kinds), json=options.json)
             return
-        result = run(chosen, kinds=kinds)
-        if chosen.json:
+        result = predict_recording(options, kinds=kinds)
+        if options.json:
             print(dumps(result))
         else:
-            console().print(table(result))
+            console().print(shares_table(result))
 
 
 if __name__ == "__main__":

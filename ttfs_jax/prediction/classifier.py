@@ -87,7 +87,7 @@ def open_classifier(folder: Path, kinds: Kinds = MODELS) -> Classifier:
     for file, opener in kinds.items():
         if (folder / file).is_file():
             return opener(folder)
-    if not folder.exists() and checkpoint.exists(folder):  # the old one of an interrupted replacement
+    if not folder.exists() and checkpoint.exists(folder):  # while it is replaced
         return open_model(folder)
     raise InputError(
         f"{folder} holds no network, none of {', '.join(kinds)}: name a folder such as "

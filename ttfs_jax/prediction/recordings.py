@@ -9,7 +9,7 @@ import numpy as np
 
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.datasets.events.files import frame_pieces, read_events
-from ttfs_jax.datasets.eye.clips import every_clip, show
+from ttfs_jax.datasets.eye.clips import clip_image, every_clip
 from ttfs_jax.datasets.own.event_recordings import on_sensor
 from ttfs_jax.prediction.classifier import Classifier, clips_of
 from ttfs_jax.support.errors import InputError
@@ -29,7 +29,7 @@ class Reading(NamedTuple):
     """Which camera, if there are several."""
 
 
-def classify(classifier: Classifier, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def classify_clips(classifier: Classifier, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Return the share of each class for every clip of a recording, some clips at a time.
 
     The `classifier` sees clips that begin at every frame in turn. Clips without a single event are
@@ -43,7 +43,9 @@ def classify(classifier: Classifier, pieces: Iterable[np.ndarray]) -> Iterator[n
 
     def shares() -> Iterator[np.ndarray]:
         clips = _every_clip(pieces, frames=config.frames, stride=config.stride)
-        images = (show(clip, code=config.code, pool=config.pool) for clip in clips if clip.any())
+        images = (
+            clip_image(clip, code=config.code, pool=config.pool) for clip in clips if clip.any()
+        )
         while batch := list(islice(images, CLIPS_AT_A_TIME)):
             padding = [np.zeros_like(batch[0])] * (CLIPS_AT_A_TIME - len(batch))
             yield classifier.shares(np.stack(batch + padding))[: len(batch)]
@@ -75,7 +77,7 @@ def classify_recording(classifier: Classifier, path: Path, reading: Reading) -> 
             yield piece
 
     total, decisions = np.zeros(len(classes)), []
-    for shares in classify(classifier, counted()):
+    for shares in classify_clips(classifier, counted()):
         total += shares.sum(0, dtype=float)
         decisions.extend(classes[row.argmax()] if row.any() else None for row in shares)
     if not decisions:
@@ -110,15 +112,15 @@ def classify_recording(classifier: Classifier, path: Path, reading: Reading) -> 
 def _every_clip(pieces: Iterable[np.ndarray], *, frames: int, stride: int) -> Iterator[np.ndarray]:
     """Yield the clips of `every_clip`, [F, H, W] each, holding no more frames than one needs."""
     reach = stride * (frames - 1) + 1
-    held, whole = None, False
+    window, whole = None, False
     for piece in pieces:
-        held = piece if held is None else np.concatenate([held, piece])
-        whole |= len(held) >= reach
-        for begin in range(len(held) - reach + 1):
-            yield held[begin : begin + reach : stride]
-        held = held[max(len(held) - reach + 1, 0) :] if len(held) >= reach else held
-    if held is not None and not whole:
-        yield held[every_clip(len(held), frames=frames, stride=stride)[0]]
+        window = piece if window is None else np.concatenate([window, piece])
+        whole |= len(window) >= reach
+        for begin in range(len(window) - reach + 1):
+            yield window[begin : begin + reach : stride]
+        window = window[max(len(window) - reach + 1, 0) :] if len(window) >= reach else window
+    if window is not None and not whole:
+        yield window[every_clip(len(window), frames=frames, stride=stride)[0]]
 
 
 def _notes(frames: int, clips: int, config: EyeConfig, rate: float) -> list[str]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.core import Tracer
 
 from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.support.errors import InputError
@@ -44,7 +45,7 @@ class Classification:
 
         Raises: InputError that names the first one that is not.
         """
-        if isinstance(targets, jax.core.Tracer):
+        if isinstance(targets, Tracer):
             return
         labels = np.asarray(targets)
         wrong = np.argwhere((labels < 0) | (labels >= outputs))
@@ -116,9 +117,9 @@ def _check_targets(potentials: jax.Array, targets: jax.Array) -> None:
     """Check that targets are class indices. Raises: InputError."""
     whole = jnp.issubdtype(targets.dtype, jnp.integer) or targets.dtype == jnp.bool_
     if not whole or targets.shape != potentials.shape[:-1]:
-        wanted = ", ".join(["N", *map(str, potentials.shape[1:-1])])
-        given = ", ".join(["N", *map(str, targets.shape[1:])])
+        expected = ", ".join(["N", *map(str, potentials.shape[1:-1])])
+        actual = ", ".join(["N", *map(str, targets.shape[1:])])
         raise InputError(
-            f"targets must be class indices [{wanted}], whole numbers, for potentials "
-            f"[{wanted}, {potentials.shape[-1]}] of the read-out, not {targets.dtype} [{given}]"
+            f"targets must be class indices [{expected}], whole numbers, for potentials "
+            f"[{expected}, {potentials.shape[-1]}] of the read-out, not {targets.dtype} [{actual}]"
         )

@@ -11,8 +11,8 @@ from ttfs_jax.datasets.own.faults import Faults
 from ttfs_jax.datasets.own.samples import (
     OwnOptions,
     Samples,
-    required,
-    to_dataset,
+    dataset_of_samples,
+    required_path,
     to_images,
     to_labels,
 )
@@ -32,7 +32,7 @@ class IdxOptions(OwnOptions):
     the labels themselves)."""
 
 
-def load(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
+def load_idx(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
     """Load the IDX files of the folder `options.data_dir`; its name is that of the data set.
 
     The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same for `t10k` or
@@ -43,16 +43,16 @@ def load(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
     beyond the classes, and data that cannot be split.
     Source: the layout of MNIST, LeCun et al. 1998 (doi:10.1109/5.726791).
     """
-    folder = required(options, "idx", "the folder of the four IDX files")
+    folder = required_path(options, "idx", "the folder of the four IDX files")
     contents, faults = {}, Faults()
     for part in WORDS:
         for kind in ("images", "labels"):
             with faults.collect():
-                contents[part, kind] = idx.read(find(folder, part, kind))
+                contents[part, kind] = idx.read_idx(_find(folder, part, kind))
     faults.raise_all()
     samples = _to_samples(folder, contents, options)
     name = folder.resolve().name
-    return to_dataset(name, samples, options, seed=split_seed, source={"kind": "array"})
+    return dataset_of_samples(name, samples, options, seed=split_seed, source={"kind": "array"})
 
 
 def _to_samples(
@@ -84,7 +84,7 @@ def _to_samples(
     return Samples(np.concatenate(images), numbers, names, np.array(parts))
 
 
-def find(folder: Path, part: str, kind: str) -> Path:
+def _find(folder: Path, part: str, kind: str) -> Path:
     """Find the file of the `kind` (images, labels) of a part. Raises: InputError if not one is."""
     files = sorted(
         file

@@ -12,8 +12,8 @@ from ttfs_jax.datasets.own.samples import (
     OwnOptions,
     Samples,
     check_classes,
-    required,
-    to_dataset,
+    dataset_of_samples,
+    required_path,
     to_images,
     to_labels,
 )
@@ -22,7 +22,7 @@ from ttfs_jax.support.errors import InputError
 NEEDED, COLUMNS = ("images", "labels"), ("split", "subject")
 
 
-def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
+def load_npz(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     """Load `images` and `labels` of the file `options.data_dir`, written by `numpy.savez`.
 
     `images` are [N, H, W] or [N, H, W, C], bytes or floats within [0, 1]; `labels` [N] whole
@@ -33,7 +33,7 @@ def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     Raises: InputError for a missing or damaged file, arrays that are missing or of another shape or
     kind, and data that cannot be split.
     """
-    path = required(options, "npz", "the .npz file")
+    path = required_path(options, "npz", "the .npz file")
     arrays = read_arrays(path)
     for name in NEEDED:
         if name not in arrays:
@@ -42,7 +42,9 @@ def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
                 "np.savez(file, images=..., labels=...)"
             )
     samples = _to_samples(path, arrays)
-    return to_dataset(path.stem, samples, options, seed=split_seed, source={"kind": "array"})
+    return dataset_of_samples(
+        path.stem, samples, options, seed=split_seed, source={"kind": "array"}
+    )
 
 
 def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
@@ -67,7 +69,7 @@ def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
     faults.add(shapes)
     if subjects is not None and subjects.dtype.kind not in "iuUS":
         faults.add([f"{path}: subject must be whole numbers or strings: convert it"])
-    elif faults.messages and not shapes:  # else `to_dataset` checks these
+    elif faults.messages and not shapes:  # else `dataset_of_samples` checks these
         if len(names):
             with faults.collect():
                 check_classes(labels, names)

@@ -29,17 +29,17 @@ def choose_parts(
     training samples that lack a class.
     """
     if parts is None:
-        chosen = _drawn(labels, classes, subjects, np.arange(len(labels)), PARTS, seed)
+        split = _drawn(labels, classes, subjects, np.arange(len(labels)), PARTS, seed)
     else:
-        chosen = _given(labels, classes, parts, subjects, seed)
-    missing = [name for n, name in enumerate(classes) if not (labels[chosen["train"]] == n).any()]
+        split = _given(labels, classes, parts, subjects, seed)
+    missing = [name for n, name in enumerate(classes) if not (labels[split["train"]] == n).any()]
     if missing:
         raise InputError(
             f"no training sample of class {missing[0]}: add samples, choose another --split-seed, "
             "or give the split yourself"
         )
     return {
-        name: np.random.default_rng([seed, number]).permutation(chosen[name])
+        name: np.random.default_rng([seed, number]).permutation(split[name])
         for number, name in enumerate(PARTS)
     }
 
@@ -110,5 +110,5 @@ def _by_person(subjects, rows, names, seed) -> dict[str, np.ndarray]:
             f"{len(names)} are needed, or give the split"
         )
     dealt = split_by_person(subjects[rows], parts=min(people, SHARE), seed=seed)
-    chosen = {name: rows[dealt == number] for number, name in enumerate(reversed(names[1:]))}
-    return {names[0]: rows[dealt >= len(names) - 1]} | chosen
+    split = {name: rows[dealt == number] for number, name in enumerate(reversed(names[1:]))}
+    return {names[0]: rows[dealt >= len(names) - 1]} | split

@@ -15,7 +15,7 @@ from ttfs_jax.datasets.eye.dataset import ClipConfig, draw_split, show_all
 from ttfs_jax.datasets.own.faults import Faults
 from ttfs_jax.datasets.own.parts import choose_parts, faults_of_split
 from ttfs_jax.datasets.own.samples import OwnOptions, absent, check_classes, listed
-from ttfs_jax.support.ranges import above, check
+from ttfs_jax.support.ranges import above, check_fields
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ClipOptions(OwnOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self, rate=above(0))
+        check_fields(self, rate=above(0))
 
 
 class Sequences(NamedTuple):
@@ -57,7 +57,7 @@ def grouped(notes: Iterable[tuple[Any, str]]) -> list[str]:
     return lines
 
 
-def to_dataset(
+def dataset_of_sequences(
     name: str,
     sequences: Sequences,
     options: ClipOptions,
