@@ -11,18 +11,25 @@ class Budget(NamedTuple):
     """What a preset says of a run in a space of convolutional networks."""
 
     supernet_epochs: int
+    """Passes over the images of the supernet."""
     epochs: int
     """Of retraining."""
     fine_epochs: int
     """Of fine-tuning in spike times."""
     population: int
+    """Architectures per generation."""
     generations: int
+    """Generations of the search."""
     top: int
+    """Networks retrained of each search."""
     supernet_batch: int
+    """Images in a batch of the supernet."""
     batch: int
+    """Images in a batch of retraining."""
     penalty: float
     """Activity penalty of retraining."""
     space: str
+    """Name of the search space."""
     learning_rate: float = TrainConfig.learning_rate
     """Of retraining."""
     waste: float = 1.0

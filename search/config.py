@@ -44,7 +44,9 @@ class HalvingConfig:
 
 
 def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
-    """Refuse options of training that would have no effect; `why` ends the message.
+    """Refuse options of `train`, by their `names`, that would have no effect.
+
+    `why` ends the message.
 
     Raises: RangeError.
     """
@@ -221,10 +223,15 @@ class Config:
     data_options: Annotated[Options, tyro.conf.arg(name="")] = NO_OPTIONS
     """Options of the data set, of its own class; left out, those it has by default."""
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
+    """Stage 1 of a run: the shared-weight ReLU network."""
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    """Stage 2 of a run: the search with inherited weights, on validation data."""
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    """Stage 3 of a run: the best candidates from scratch, all in one program."""
     limits: LimitsConfig = LimitsConfig()
+    """Limits of one inference: what is beyond one of them loses to all that is within."""
     xylo: XyloConfig = XyloConfig()
+    """Search and retraining in `--space xylo`, whose candidates run in the chip's integer core."""
 
     def __post_init__(self):
         check_fields(self, seed=SEED, split_seed=SEED)

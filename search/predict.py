@@ -20,6 +20,7 @@ class ChipClassifier:
     """A network on the chip: the class of the first output spike has the whole share."""
 
     network: XyloNetwork
+    """The chip's network, with how values become its input spikes."""
     meta: Mapping[str, Any]
     """What its `network.json` holds."""
 

@@ -160,6 +160,14 @@ def preset(
     are read to find it.
 
     Raises: InputError for an unknown data set or option, or data that cannot be read.
+
+    Examples:
+        >>> import search
+        >>> config = search.preset("digits", "smoke")
+        >>> config.data, config.space, config.evolution.algorithm
+        ('digits', 'conv', 'genetic')
+        >>> search.preset("digits", "smoke", objectives="war,energy").evolution.algorithm
+        'nsga2'
     """
     options = data_options(data, name, **values) if options is None else options
     if (data, name) in SCHEDULES:

@@ -136,3 +136,9 @@ def test_folders_without_classes_are_named(images_network, tmp_path, capsys):
         assert "a.npy,," in printed(capsys, images_network, "--inputs", tmp_path / "a.npy")
     finally:
         images_network.with_name(".0.old").rename(images_network)
+
+
+def test_a_network_of_the_zoo_classifies_files(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", IMAGES[0])
+    (line,) = printed(capsys, "zoo:digits", "--inputs", tmp_path, "--json").splitlines()
+    assert list(json.loads(line)["shares"]) == [str(digit) for digit in range(10)]

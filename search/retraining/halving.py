@@ -9,8 +9,8 @@ from search.config import HalvingConfig
 class Rung:
     """After so many epochs the best `keep` go on."""
 
-    epoch: int
-    keep: int
+    epoch: int  # epochs trained by then
+    keep: int  # members that go on
 
 
 def rungs(members: int, epochs: int, config: HalvingConfig) -> tuple[Rung, ...]:

@@ -12,6 +12,7 @@ from ttfs_jax.datasets.eye.dataset import EyeConfig, config_of
 from ttfs_jax.model import Model, load
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.zoo import network_folder
 
 
 class Classifier(Protocol):
@@ -37,9 +38,10 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True)
 class ModelClassifier:
-    """A `Model` whose shares are the softmax of its output potentials; it always decides."""
+    """A `Model`, whose shares are the softmax of its output potentials; it always decides."""
 
     model: Model
+    """The network."""
 
     @property
     def meta(self) -> Mapping[str, Any]:
@@ -80,10 +82,11 @@ MODELS: Kinds = {checkpoint.META: open_model}
 
 
 def open_classifier(folder: Path, kinds: Kinds = MODELS) -> Classifier:
-    """Open the network in a `folder`, one of some `kinds`.
+    """Open the network in a `folder`, or of the zoo such as `zoo:digits`, one of some `kinds`.
 
     Raises: InputError for a folder without a network of these kinds, or with a damaged one.
     """
+    folder = network_folder(folder)
     for file, opener in kinds.items():
         if (folder / file).is_file():
             return opener(folder)

@@ -30,11 +30,11 @@ class Allowed(Protocol):
 class Allowance:
     """The finite numbers, or whole numbers, between two bounds."""
 
-    low: float = -math.inf
-    high: float = math.inf
-    without_low: bool = False
-    without_high: bool = False
-    whole: bool = False
+    low: float = -math.inf  # smallest
+    high: float = math.inf  # largest
+    without_low: bool = False  # `low` itself is not allowed
+    without_high: bool = False  # `high` itself is not allowed
+    whole: bool = False  # only whole numbers are allowed
     optional: bool = False
     """None is allowed."""
 
@@ -71,8 +71,8 @@ class Allowance:
 class OneOf:
     """One of a few values."""
 
-    choices: tuple[Any, ...]
-    why: str = ""
+    choices: tuple[Any, ...]  # the values
+    why: str = ""  # said after them in messages
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value is allowed."""
@@ -87,7 +87,7 @@ class OneOf:
 class Instance:
     """The values of one class."""
 
-    kind: type
+    kind: type  # the class
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value is allowed."""

@@ -9,7 +9,10 @@ HINT = "python -m ttfs_jax.datasets.inspect lists all"
 
 
 class DataError(InputError):
-    """Say in one line what is wrong with a data set, and list everything in `problems`."""
+    """Say in one line what is wrong with a data set, and list everything in `problems`.
+
+    `faults` are why it cannot be loaded, the first of which is told.
+    """
 
     def __init__(self, faults: Sequence[str], problems: Sequence[str] = ()):
         more = f" (and {len(faults) - 1} more: {HINT})" if len(faults) > 1 else ""
@@ -35,7 +38,7 @@ class Faults:
             self.messages.append(str(error))
 
     def add(self, messages: Sequence[str]) -> None:
-        """Keep faults that are no errors yet."""
+        """Keep faults, by their `messages`, that are no errors yet."""
         self.messages.extend(messages)
 
     def raise_all(self, problems: Sequence[str] = ()) -> None:

@@ -23,18 +23,20 @@ PART_FOLDERS = {"train": "train", "val": "validation", "validation": "validation
 class Files(NamedTuple):
     """The files of a data set, sorted, with what their folders say."""
 
-    paths: list[Path]
+    paths: list[Path]  # [N]
     labels: np.ndarray  # [N] int32
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # names of the folders
     parts: np.ndarray | None  # [N] str, where there are folders of parts
     subjects: np.ndarray | None = None  # [N] str, where the paths tell them
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # folders that are left out
 
 
 def list_files(root: Path, *, subjects: str | None = None) -> Files:
     """List the files below one folder per class, or such folders in `train`, `val` and `test`.
 
-    Names that begin with a dot are no data. `subjects` is a pattern, see `subjects_of`.
+    `root` is the folder that holds these. Names that begin with a dot are no data. `subjects` is a
+    pattern, see `subjects_of`.
+
     Raises: InputError for no folder, no classes in it, or paths that tell no subject.
     """
     if not root.is_dir():
@@ -97,6 +99,8 @@ def read_all(
     paths: Sequence[Path], read: Callable[[Path], Any], *, on_progress: Progress | None = None
 ) -> tuple[list[Any], np.ndarray, list[str]]:
     """Read files in parallel: their contents, the numbers [n] of those read, and the problems.
+
+    `paths` are the files; `on_progress(done, total)` is called while they are read.
 
     A file for which `read` raises InputError, and one that has the same bytes as an earlier one,
     are left out and told.

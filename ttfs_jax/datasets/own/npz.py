@@ -79,7 +79,7 @@ def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read all arrays of a .npz file; the one of a .npy file has its name.
+    """Read all arrays of `path`, a .npz file; the one of a .npy file has its name.
 
     Raises: InputError for a file that is neither.
     """
