@@ -128,7 +128,7 @@ def main(
     networks.
     """
     with one_line_errors(), single_precision():
-        options = parse_options(PredictArguments, arguments, name=name)
+        options = parse_options(PredictArguments, arguments, name=name, script="ttfs-predict")
         compilation_cache.enable()
         if bool(options.inputs) == (options.events is not None):
             raise InputError("name either one recording by --events, or files by --inputs")

@@ -179,7 +179,11 @@ def main(arguments: list[str] | None = None) -> None:
         name = chosen_data(words)
         default = InspectArguments(name, make_options(name))
         options = parse_options(
-            InspectArguments, words, name="ttfs_jax.datasets.inspect", default=default
+            InspectArguments,
+            words,
+            name="ttfs_jax.datasets.inspect",
+            default=default,
+            script="ttfs-inspect",
         )
         try:
             result = inspect_dataset(options)
