@@ -120,6 +120,16 @@ def events_with(line, count):
     return change
 
 
+def odd_file(*places):
+    """Add a file that is no image to folders."""
+
+    def change(root):
+        for place in places:
+            (root / place / "odd.png").write_bytes(b"no image")
+
+    return change
+
+
 def copy(source, target):
     return lambda root: shutil.copy(root / source, root / target)
 
@@ -200,7 +210,7 @@ TOLD = {
         60,
     ),
     ("folder", "unreadable"): (
-        folder(lambda root: (root / "dots" / "odd.png").write_bytes(b"no image")),
+        folder(odd_file("dots")),
         "dots/odd.png cannot be read",
         60,
     ),
@@ -302,6 +312,17 @@ def test_what_spoils_one_file_is_told_and_the_rest_is_read(case, tmp_path, capsy
             "folder",
             folder(lambda root: (root / "train" / "x").mkdir(), subjects="([0-9])[0-9].png"),
             ("no samples of class x", *("is in train and in test",) * 6),
+        ),
+        (
+            "folder",
+            folder(odd_file("train/dots", "test/bars"), subjects="[0-9]+"),
+            (
+                *(
+                    "finds no subject in test/bars/odd.png",
+                    "finds no subject in train/dots/odd.png",
+                ),
+                *("bars/odd.png cannot be read", "dots/odd.png cannot be read"),
+            ),
         ),
     ],
 )

@@ -119,6 +119,8 @@ def _from_folders(root: Path, options: EventOptions, on_progress) -> Sequences:
     files = list_files(root, subjects=options.subjects)
     reader = partial(read_recording, options=options)
     recordings, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
+    if files.faults:
+        raise DataError(files.faults, problems)
     return Sequences(
         [recording.values for recording in recordings],
         files.labels[numbers],

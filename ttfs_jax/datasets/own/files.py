@@ -29,6 +29,7 @@ class Files(NamedTuple):
     parts: np.ndarray | None  # [N] str, where there are folders of parts
     subjects: np.ndarray | None = None  # [N] str, where the paths tell them
     problems: tuple[str, ...] = ()  # folders that are left out
+    faults: tuple[str, ...] = ()  # paths that tell no subject, though others do
 
 
 def list_files(root: Path, *, subjects: str | None = None) -> Files:
@@ -37,7 +38,7 @@ def list_files(root: Path, *, subjects: str | None = None) -> Files:
     `root` is the folder that holds these. Names that begin with a dot are no data. `subjects` is a
     pattern, see `subjects_of`.
 
-    Raises: InputError for no folder, no classes in it, or paths that tell no subject.
+    Raises: InputError for no folder, no classes in it, or a pattern that no path fits.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the one that holds a folder per class")
@@ -56,21 +57,24 @@ def list_files(root: Path, *, subjects: str | None = None) -> Files:
     if not rows:
         raise InputError(f"{root} holds no files in folders: make one folder per class in it")
     paths, labels, parts = zip(*rows, strict=True)
+    whose, faults = (None, []) if subjects is None else subjects_of(paths, subjects, root=root)
     return Files(
         list(paths),
         np.array(labels, np.int32),
         tuple(classes),
         np.array(parts) if in_parts else None,
-        None if subjects is None else subjects_of(paths, subjects, root=root),
+        whose,
         tuple(problems),
+        tuple(faults),
     )
 
 
-def subjects_of(paths: Sequence[Path], pattern: str, *, root: Path) -> np.ndarray:
+def subjects_of(paths: Sequence[Path], pattern: str, *, root: Path) -> tuple[np.ndarray, list[str]]:
     """Tell of whom each file is: what the `pattern` finds in its path below `root`, [N] str.
 
     The pattern is a regular expression; the subject is its first group, or all that it matches.
-    Raises: InputError for an expression that is none, and for paths without a match.
+    `paths` without a match are returned as faults, one line each.
+    Raises: InputError for an expression that is none, or that no path fits.
     """
     try:
         expression = re.compile(pattern)
@@ -86,9 +90,9 @@ def subjects_of(paths: Sequence[Path], pattern: str, *, root: Path) -> np.ndarra
         for path, name, subject in zip(paths, names, subjects, strict=True)
         if not subject
     ]
-    if faults:
+    if len(faults) == len(paths):  # a wrong pattern: told before any file is read
         raise DataError(faults)
-    return np.array(subjects)
+    return np.array(subjects), faults
 
 
 def _folders(root: Path) -> list[Path]:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ttfs_jax.datasets.base import Dataset, Progress
+from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.datasets.own.files import list_files, read_all
 from ttfs_jax.datasets.own.samples import OwnOptions, Samples, dataset_of_samples, required_path
 from ttfs_jax.support.errors import InputError
@@ -52,6 +53,8 @@ def load_image_folder(
     files = list_files(root, subjects=options.subjects)
     reader = partial(read_image, size=(options.size, options.size), colour=options.colour)
     images, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
+    if files.faults:
+        raise DataError(files.faults, problems)
     samples = Samples(
         np.stack(images),
         files.labels[numbers],
