@@ -16,8 +16,6 @@ from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import inside, option
 from ttfs_jax.training.recipe import TrainConfig
 
-WEIGHTS = ("evolution.war_weight", "evolution.synops_penalty")  # of the score `fitness`
-
 
 def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, Any, Any]]:
     """List the fields in which configs `old` and `new` differ, a.b for b of a, with both values.
@@ -53,22 +51,6 @@ def changed(name: str, old: Any, new: Any) -> InputError:
     )
 
 
-def refuse_idle_options(defaults: Config, config: Config) -> None:
-    """Refuse options of `config`, other than `defaults`, that space or goal have no use for.
-
-    Raises: InputError.
-    """
-    changed = [name for name, _, _ in differences(defaults, config)]
-    causes = {f"--space {config.space}": space_entry(config.space).idle}
-    if "fitness" not in config.objectives.split(","):
-        causes[f"--objectives {config.objectives}"] = WEIGHTS
-    for cause, idle in causes.items():
-        for group in idle:
-            for name in changed:
-                if name == group or name.startswith(f"{group}."):
-                    raise InputError(f"{option(name)} has no effect with {cause}: leave it out")
-
-
 def check_options(config: Config, *, new: bool) -> None:
     """Check options of `config` against each other, before data are loaded. Raises: InputError.
 
@@ -78,7 +60,7 @@ def check_options(config: Config, *, new: bool) -> None:
     algorithms.check_algorithm(
         config.evolution.algorithm,
         population=config.evolution.population,
-        several="," in config.objectives,
+        several=len(config.objectives) > 1,
     )
     strategies.strategy_entry(entry.strategy).check(config)
     stage = retraining.retraining_entry(entry.retraining)

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.xdist_group("run")
 def test_metrics_hold_what_readers_rely_on(finished):
     metrics = json.loads((finished / "metrics.json").read_text())
     assert metrics["dataset"] == "digits"
+    assert metrics["classes"] == [str(digit) for digit in range(10)]
     assert metrics["architectures_evaluated"] == metrics["random_architectures_evaluated"] == 12
     assert {"max_abs_logit_error", "argmax_agreement", "clip_rate"} <= metrics["identity"].keys()
     assert {"supernet", "evolution", "random", "retrain"} <= metrics["seconds"].keys()
@@ -251,8 +252,8 @@ def test_nan_pixels_end_in_one_line(monkeypatch, tmp_path, capsys):
 def test_impossible_sizes_are_named(tmp_path, capsys):
     for option, words in (
         ("--evolution.population=2", "at least 4"),
-        ("--supernet.train.batch-size=4000", "1077 training images"),
-        ("--supernet.train.batch-size=66", "multiple of --supernet.paths 4"),
+        ("--supernet.batch-size=4000", "1077 training images"),
+        ("--supernet.batch-size=66", "multiple of --supernet.paths 4"),
         ("--evolution.generations=5000", "at most the space's 13689"),
         ("--space=konv", "did you mean conv"),
     ):

@@ -31,10 +31,11 @@ class SpaceEntry:
     """Key of `search.retraining.registry.RETRAININGS`: what is made of the best."""
     report: str = "networks"
     """Key of `search.reports.registry.REPORTS`: how the run is shown."""
-    idle: tuple[str, ...] = ("xylo",)
-    """Options, or groups of options, that have no effect."""
+    reads: tuple[str, ...] = ()
+    """Options of a config, or groups of them, that `options` reads."""
 
 
+# The search spaces by name.
 SPACES = {
     "conv": SpaceEntry(conv_space),
     "conv-small": SpaceEntry(partial(conv_space, narrow=True)),
@@ -46,15 +47,7 @@ SPACES = {
         strategy="chip",
         retraining="front",
         report="chip",
-        idle=(
-            "supernet",
-            "retrain",
-            "evolution.calibration_images",
-            "evolution.validation_images",
-            "evolution.war_weight",
-            "evolution.synops_penalty",
-            "evolution.window_margin",
-        ),
+        reads=("xylo.mappings",),
     ),
 }
 
