@@ -12,7 +12,7 @@ import pytest
 
 import ttfs_jax
 from benchmarks.reports import zoo as reports
-from ttfs_jax import datasets, zoo
+from ttfs_jax import datasets, predict, zoo
 from ttfs_jax.support.errors import InputError
 
 NAMES = zoo.network_names()
@@ -74,6 +74,14 @@ def test_a_network_tells_where_it_is_from(name):
     assert run["command"] in page
     assert reports.page_row(zoo.FOLDER / name) in page
     assert sum(sizes(zoo.FOLDER / name).values()) < reports.LARGEST
+
+
+def test_files_are_classified_by_a_network_of_the_zoo(tmp_path, capsys):
+    examples = zoo.load_examples("digits")
+    np.save(tmp_path / "images.npy", examples.images)
+    predict.main(["--checkpoint", "zoo:digits", "--inputs", str(tmp_path / "images.npy")])
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split(",")[2] for line in lines] == [str(n) for n in examples.ttfs.argmax(1)]
 
 
 def test_simulated_eyes_are_called_so():
