@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ranking_study import shortened
-from search.config import Config, RetrainConfig
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory
+from search.retraining.converted import Recipes
 from search.retraining.population import Retraining
 from search.spaces.registry import make_space
 from ttfs_jax import datasets
@@ -63,10 +63,9 @@ class Variant:
     fine_tune: dict = dataclasses.field(default_factory=dict)
     data: Callable[[Dataset], Dataset] = lambda data: data
 
-    def recipe(self, base: RetrainConfig) -> RetrainConfig:
-        """Apply the change to a `base` recipe."""
-        return dataclasses.replace(
-            base,
+    def recipes(self, base: Recipes) -> Recipes:
+        """Apply the change to the `base` recipes."""
+        return Recipes(
             train=dataclasses.replace(base.train, **self.train),
             fine_tune=dataclasses.replace(base.fine_tune, **self.fine_tune),
         )
@@ -95,15 +94,10 @@ VARIANTS = {
 }
 
 
-def base(arguments: Arguments) -> RetrainConfig:
-    """Return the recipe that the variants change; `arguments` give epochs and seeds."""
+def base(arguments: Arguments) -> Recipes:
+    """Return the recipes that the variants change; `arguments` give the epochs."""
     train = TrainConfig(epochs=arguments.epochs, batch_size=128, activity_penalty=0.1)
-    return RetrainConfig(
-        top=arguments.seeds,
-        train=train,
-        fine_tune=dataclasses.replace(train, epochs=1, learning_rate=5e-4),
-        population=PopulationConfig(lanes=1, waste=0.0),
-    )
+    return Recipes(train, fine_tune=dataclasses.replace(train, epochs=1, learning_rate=5e-4))
 
 
 def measure(
@@ -114,13 +108,15 @@ def measure(
     `arguments` give epochs and seeds, `data` the images; the run is kept in a `folder`, to go on
     with, and `reporter` shows how far it is.
     """
-    recipe = variant.recipe(base(arguments))
+    recipes = variant.recipes(base(arguments))
     data = variant.data(data)
     space = make_space("conv-wide", data.image_shape, len(data.classes))
-    config = Config(data="fashion-mnist", space=space.name, retrain=recipe)
-    directory = RunDirectory.resume_or_create(folder, config)
+    directory = RunDirectory.resume_or_create(folder, recipes)
     everyone = np.arange(arguments.seeds)
-    members = Retraining(space, np.tile(GENOTYPE, (arguments.seeds, 1)), recipe, data, seed=0)
+    genotypes = np.tile(GENOTYPE, (arguments.seeds, 1))
+    members = Retraining(
+        space, genotypes, data, seed=0, layout=PopulationConfig(lanes=1, waste=0.0)
+    )
 
     def train(name, variables, own, code):
         with reporter.bar(name, own.epochs, unit="epochs") as bar:
@@ -131,11 +127,11 @@ def measure(
             variables, everyone, data.validation.images, data.validation.labels, code="ttfs"
         )
 
-    twins = train("retrain", members.initial(), recipe.train, "relu")
-    converted = members.convert(twins, everyone, margin=recipe.window_margin)
+    twins = train("retrain", members.initial(), recipes.train, "relu")
+    converted = members.convert(twins, everyone)
     tuned = converted
-    if recipe.fine_tune.epochs:
-        tuned = train("fine_tune", converted, recipe.fine_tune, "ttfs")
+    if recipes.fine_tune.epochs:
+        tuned = train("fine_tune", converted, recipes.fine_tune, "ttfs")
     scored = score(tuned)
     return {
         "words": variant.words,

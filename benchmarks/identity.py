@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.config import SupernetConfig
 from search.spaces.convolutional import Space
 from search.spaces.registry import make_space
 from search.strategies.inherited.supernet import make_supernet, place
@@ -44,6 +43,9 @@ class Arguments:
     """Print one JSON line."""
 
 
+PATHS = 4  # architectures sampled for every step of the supernet
+
+
 def train(
     network: Network, space: Space, data: datasets.Dataset, epochs: int, seed: int
 ) -> Variables:
@@ -53,11 +55,11 @@ def train(
     that of weights, architectures and batches.
     """
     images, labels = jnp.asarray(data.train.images), jnp.asarray(data.train.labels)
-    config = SupernetConfig(train=TrainConfig(epochs=epochs, batch_size=256))
-    recipe = make_supernet(network, space, config, samples=len(images))
-    state = recipe.init(initialise(network, jax.random.key(seed)))
-    state, images, labels = place((state, images, labels), config)
-    one_pass = jax.jit(recipe.epoch)
+    recipe = TrainConfig(epochs=epochs, batch_size=256)
+    training = make_supernet(network, space, recipe, paths=PATHS, samples=len(images))
+    state = training.init(initialise(network, jax.random.key(seed)))
+    state, images, labels = place((state, images, labels), paths=PATHS)
+    one_pass = jax.jit(training.epoch)
     for _ in range(epochs):
         state, _ = one_pass(state, images, labels, jnp.asarray(seed, jnp.uint32))
     return state.variables

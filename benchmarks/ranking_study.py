@@ -14,15 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from search.config import Config, EvolutionConfig, RetrainConfig, SupernetConfig
+from search.config import Config, EvolutionConfig, RetrainConfig, StageConfig, SupernetConfig
 from search.loop import algorithms
 from search.loop.exploration import Search
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory
+from search.retraining.converted import both_recipes
 from search.retraining.population import Retraining
 from search.spaces.convolutional import Space
 from search.spaces.registry import make_space
-from search.strategies.inherited.scores import Scores, make_evaluator
+from search.strategies.inherited.scores import CALIBRATION_IMAGES, Scores, make_evaluator
 from search.strategies.inherited.strategy import train_supernet
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset, Split
@@ -30,7 +31,6 @@ from ttfs_jax.network.counts import count
 from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.tasks import Measured
-from ttfs_jax.training.recipe import TrainConfig
 from ttfs_jax.training.shapes import useful_multiply_adds
 
 
@@ -70,23 +70,19 @@ def run_config(data: str, study: StudyConfig) -> Config:
     `data` is its name, one of `SCHEDULES`; `study` says how many architectures and seeds.
     """
     schedule = SCHEDULES[data]
-    train = TrainConfig(
-        epochs=schedule.epochs,
-        batch_size=schedule.batch_size,
-        activity_penalty=0.1,
-        learning_rate=4e-3,
-    )
     return Config(
         data=data,
         space="conv-wide",
         seed=study.seed,
         data_options=datasets.make_options(data),
-        supernet=SupernetConfig(train=TrainConfig(epochs=40, batch_size=256), paths=4),
+        supernet=SupernetConfig(train=StageConfig(epochs=40), batch_size=256, paths=4),
         evolution=EvolutionConfig(population=study.architectures, generations=1),
         retrain=RetrainConfig(
             top=study.architectures,
-            train=train,
-            fine_tune=dataclasses.replace(train, epochs=1, learning_rate=5e-4),
+            train=StageConfig(schedule.epochs, learning_rate=4e-3),
+            fine_tune=StageConfig(epochs=1, learning_rate=5e-4),
+            batch_size=schedule.batch_size,
+            activity_penalty=0.1,
             population=PopulationConfig(lanes=1, waste=0.15),
         ),
     )
@@ -196,8 +192,8 @@ class Study:
         score = make_evaluator(
             network,
             self.space,
-            self.config.evolution,
-            calibration=self.data.train.images[: self.config.evolution.calibration_images],
+            population=self.config.evolution.population,
+            calibration=self.data.train.images[:CALIBRATION_IMAGES],
             images=own.images,
             labels=own.labels,
             code=code,
@@ -206,18 +202,22 @@ class Study:
 
     def _trained(self, name: str, members: np.ndarray, epochs: int, reporter: Reporter):
         """Train from scratch; return accuracy by half, and SynOps, of the TTFS networks."""
-        recipe = self.config.retrain
-        train = dataclasses.replace(recipe.train, epochs=epochs)
+        recipes = both_recipes(self.config)
+        train = dataclasses.replace(recipes.train, epochs=epochs)
         population = Retraining(
-            self.space, self.genotypes[members], recipe, self.data, self.study.seed
+            self.space,
+            self.genotypes[members],
+            self.data,
+            self.study.seed,
+            layout=self.config.retrain.population,
         )
         stacks, everyone = population.initial(), np.arange(len(members))
         with reporter.bar(name, epochs, unit="epochs") as bar:
             stacks, _ = population.train(
                 name, stacks, train, code="relu", directory=self.directory, bar=bar
             )
-        stacks = population.convert(stacks, everyone, margin=recipe.window_margin)
-        tuned = recipe.fine_tune if name == "full" else dataclasses.replace(train, epochs=0)
+        stacks = population.convert(stacks, everyone)
+        tuned = recipes.fine_tune if name == "full" else dataclasses.replace(train, epochs=0)
         with reporter.bar(f"{name}, fine", tuned.epochs, unit="epochs") as bar:
             if tuned.epochs:
                 stacks, _ = population.train(

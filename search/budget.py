@@ -3,34 +3,17 @@
 from math import ceil, prod
 from typing import NamedTuple
 
+from search.preset_tables import SIZED_SCHEDULES, WASTE_OF_FULL, DataTraits, Schedule
 from ttfs_jax.datasets import Dataset
-from ttfs_jax.training.recipe import TrainConfig
 
 
 class Budget(NamedTuple):
-    """What a preset says of a run in a space of convolutional networks."""
+    """What a preset says of a run on some data."""
 
-    supernet_epochs: int
-    epochs: int
-    """Of retraining."""
-    fine_epochs: int
-    """Of fine-tuning in spike times."""
-    population: int
-    generations: int
-    top: int
-    supernet_batch: int
-    batch: int
-    penalty: float
-    """Activity penalty of retraining."""
-    space: str
-    learning_rate: float = TrainConfig.learning_rate
-    """Of retraining."""
-    waste: float = 1.0
-    """Of masked channels that a bucket of the population may compute."""
-    chip_passes: int = 1
-    """Times as many epochs in `--space xylo`."""
+    schedule: Schedule
+    traits: DataTraits
     largest_batch: int = 2**31 - 1
-    """Most images of a batch in `--space xylo`."""
+    """Most samples of a batch in `--space xylo`."""
 
 
 class Size(NamedTuple):
@@ -44,17 +27,6 @@ class Size(NamedTuple):
 
 TYPICAL = Size(images=10_000, shape=(28, 28, 1))  # for --help, before the data are known
 
-# Steps of retraining; population, generations and networks retrained. About the steps that the
-# built-in sets take by their tables: digits 102, 1,010 and 3,400; Fashion-MNIST 430, 4,700 and
-# 10,700, whose images are 50 times as many.
-STEPS = {
-    "smoke": (100, 8, 3, 2),
-    "default": (2_000, 24, 10, 4),
-    "full": (8_000, 64, 30, 8),
-}
-# More passes than these over the same images no longer help, and fewer leave images unseen.
-MOST_PASSES = {"smoke": 10, "default": 60, "full": 200}
-FEWEST_PASSES = {"smoke": 1, "default": 4, "full": 12}
 FINE_SHARE = 0.2  # fine-tuning goes on from a converted network: a fifth of the epochs
 LARGEST_BATCH = 64
 FEWEST_STEPS = 8  # of a pass: batches of small sets are smaller, so that there are steps at all
@@ -75,25 +47,29 @@ def budget_of(size: Size, name: str) -> Budget:
     batch is the largest power of two, up to 64, that leaves eight steps a pass. Large images are
     searched in narrow networks (`conv-small`) unless the preset is `full`.
     """
-    steps, population, generations, top = STEPS[name]
-    batch = LARGEST_BATCH
+    sized, batch = SIZED_SCHEDULES[name], LARGEST_BATCH
     while batch > SMALLEST_BATCH and batch * FEWEST_STEPS > size.images:
         batch //= 2
-    passes = ceil(steps * batch / size.images)
-    epochs = min(max(passes, FEWEST_PASSES[name]), MOST_PASSES[name])
+    passes = ceil(sized.steps * batch / size.images)
+    epochs = min(max(passes, sized.fewest_passes), sized.most_passes)
     large = prod(size.shape) > LARGE_IMAGE and name != "full"
-    return Budget(
+    schedule = Schedule(
         supernet_epochs=epochs,
-        epochs=epochs,
-        fine_epochs=max(round(FINE_SHARE * epochs), 1),
-        population=population,
-        generations=generations,
-        top=top,
-        supernet_batch=min(4 * batch, size.images) // SMALLEST_BATCH * SMALLEST_BATCH or batch,
-        batch=batch,
-        penalty=0.1,
+        retrain_epochs=epochs,
+        fine_tune_epochs=max(round(FINE_SHARE * epochs), 1),
+        population=sized.population,
+        generations=sized.generations,
+        top=sized.top,
+        why=sized.why,
         space="conv-small" if large else "conv",
-        waste=0.05 if name == "full" else 1.0,
-        chip_passes=6 if size.images < FEW_IMAGES else 1,
-        largest_batch=batch,
     )
+    shared = min(4 * batch, size.images) // SMALLEST_BATCH * SMALLEST_BATCH or batch
+    traits = DataTraits(
+        supernet_batch=shared,
+        batch=batch,
+        activity_penalty=0.1,
+        waste=WASTE_OF_FULL if name == "full" else 1.0,
+        chip_passes=6 if size.images < FEW_IMAGES else 1,
+        why="of the number of images",
+    )
+    return Budget(schedule, traits, largest_batch=batch)

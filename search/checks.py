@@ -16,8 +16,6 @@ from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import inside, option
 from ttfs_jax.training.recipe import TrainConfig
 
-WEIGHTS = ("evolution.war_weight", "evolution.synops_penalty")  # of the score `fitness`
-
 
 def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, Any, Any]]:
     """List the fields in which two configs differ, a.b for b of a config a, with both values.
@@ -50,19 +48,6 @@ def changed(name: str, old: Any, new: Any) -> InputError:
     )
 
 
-def refuse_idle_options(defaults: Config, config: Config) -> None:
-    """Refuse options that space or goal have no use for. Raises: InputError."""
-    changed = [name for name, _, _ in differences(defaults, config)]
-    causes = {f"--space {config.space}": look_up(config.space).idle}
-    if "fitness" not in config.objectives.split(","):
-        causes[f"--objectives {config.objectives}"] = WEIGHTS
-    for cause, idle in causes.items():
-        for group in idle:
-            for name in changed:
-                if name == group or name.startswith(f"{group}."):
-                    raise InputError(f"{option(name)} has no effect with {cause}: leave it out")
-
-
 def check_options(config: Config, *, new: bool) -> None:
     """Check options against each other, before data are loaded. Raises: InputError.
 
@@ -72,7 +57,7 @@ def check_options(config: Config, *, new: bool) -> None:
     algorithms.check(
         config.evolution.algorithm,
         population=config.evolution.population,
-        several="," in config.objectives,
+        several=len(config.objectives) > 1,
     )
     strategies.look_up(entry.strategy).check(config)
     stage = retraining.look_up(entry.retraining)

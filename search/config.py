@@ -1,7 +1,7 @@
 """The configuration of a run: frozen, saved beside the results, one option each on the CLI."""
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
@@ -12,57 +12,86 @@ from hardware.xylo.mappings.native_training import NativeTrainConfig
 from ttfs_jax.datasets import DATASETS, Options, look_up, make_options
 from ttfs_jax.datasets.base import NO_OPTIONS
 from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.support.command import pairs
+from ttfs_jax.support.devices import Products
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import SEED, OneOf, above, at_least, between, check, optional, whole
+from ttfs_jax.support.ranges import (
+    SEED,
+    Names,
+    OneOf,
+    above,
+    at_least,
+    between,
+    check,
+    optional,
+    whole,
+)
 from ttfs_jax.training.dense import DenseTrainConfig
 from ttfs_jax.training.recipe import TrainConfig
 
 PRESETS = ("smoke", "default", "full")
-SPIKING = ("quantised", "grow_windows")  # options of training in spike times
+MAPPINGS = ("native", "exact")
 
 
 @dataclass(frozen=True)
-class HalvingConfig:
-    """When members of a population stop early."""
+class StageConfig:
+    """How long a stage trains, and how fast."""
 
-    factor: int = 1
-    """One in so many members goes on at every rung; 1 = all train to the end."""
-    first: int = 1
-    """Epochs before the first rung; every later rung is `factor` times as far."""
+    epochs: int = 10
+    """Passes over the training data; 0 leaves this training out."""
+    learning_rate: float = TrainConfig.learning_rate
+    """Peak, after a linear warm-up; falls to zero by a cosine."""
 
     def __post_init__(self):
-        check(self, factor=whole(1), first=whole(1))
+        check(self, epochs=whole(0), learning_rate=at_least(0))
 
 
-def only_defaults(train: TrainConfig, names: tuple[str, ...], *, why: str) -> None:
-    """Refuse options of training that would have no effect; `why` ends the message.
+@dataclass(frozen=True)
+class SharedConfig:
+    """What every training of a convolutional network has in common."""
 
-    Raises: RangeError.
-    """
-    for name in names:
-        default = getattr(TrainConfig, name)
-        check(train, within="train.", **{name: OneOf((default,), f" {why}")})
+    balanced: bool = False
+    """Let every class weigh the same in the loss, however many samples it has."""
+    products: Products = "float32"
+    """Factors of matrix products in training; bfloat16 is for accelerators, which it speeds up."""
+
+    def __post_init__(self):
+        check(self)
+
+    def recipe(
+        self, stage: StageConfig, batch_size: int, activity_penalty: float = 0.0
+    ) -> TrainConfig:
+        """Put a recipe together: of what all trainings have in common, and of one `stage`.
+
+        Its steps have `batch_size` images, and `activity_penalty` weighs the activation.
+        """
+        return TrainConfig(
+            epochs=stage.epochs,
+            batch_size=batch_size,
+            learning_rate=stage.learning_rate,
+            activity_penalty=activity_penalty,
+            balanced=self.balanced,
+            products=self.products,
+        )
 
 
 @dataclass(frozen=True)
 class SupernetConfig:
     """Stage 1 of a run: the shared-weight ReLU network."""
 
-    train: TrainConfig = TrainConfig(epochs=8, batch_size=256)
-    """Its training; a batch is shared out among the paths."""
+    train: StageConfig = StageConfig(epochs=8)
+    batch_size: int = 256
+    """Images per step, shared out among the paths."""
     paths: int = 4
     """Architectures sampled uniformly for every step."""
 
     def __post_init__(self):
-        check(self, paths=whole(1))
-        why = "in the supernet, which has no such option"
-        only_defaults(self.train, ("activity_penalty",), why=why)
-        only_defaults(self.train, SPIKING, why="in the supernet, a ReLU network")
+        check(self, batch_size=whole(1), paths=whole(1))
 
 
 @dataclass(frozen=True)
 class EvolutionConfig:
-    """Stage 2 of a run: the search with inherited weights, on validation data."""
+    """Stage 2 of a run: the search, on validation data."""
 
     algorithm: str = "genetic"
     """`genetic`, `random`, or the name of an evosax algorithm, such as CMA_ES; for several
@@ -71,28 +100,11 @@ class EvolutionConfig:
     """Architectures per generation."""
     generations: int = 10
     """Generations; population times generations is also the budget of random search."""
-    calibration_images: int = 512
-    """Training images that norm statistics and windows are estimated on, per candidate."""
-    validation_images: int = 2500
-    """Validation images (at most) that a candidate is scored on."""
     war_weight: float = 0.5
-    """Fitness is this share of WAR plus the rest of UAR."""
-    synops_penalty: float = 0.0
-    """Fitness lost for every million synaptic operations per image."""
-    window_margin: float = 1.1
-    """Window length over the largest activation seen in calibration."""
+    """The objective `fitness` is this share of WAR plus the rest of UAR."""
 
     def __post_init__(self):
-        check(
-            self,
-            population=whole(4),
-            generations=whole(1),
-            calibration_images=whole(1),
-            validation_images=whole(1),
-            war_weight=between(0, 1),
-            synops_penalty=at_least(0),
-            window_margin=above(0),
-        )
+        check(self, population=whole(4), generations=whole(1), war_weight=between(0, 1))
 
 
 @dataclass(frozen=True)
@@ -101,31 +113,27 @@ class RetrainConfig:
 
     top: int = 4
     """How many of the best of each search are retrained; of several objectives, of its front."""
-    train: TrainConfig = TrainConfig(epochs=10, activity_penalty=0.1)
+    train: StageConfig = StageConfig(epochs=10)
     """Training as ReLU twins."""
-    fine_tune: TrainConfig = TrainConfig(epochs=2, learning_rate=3e-4, activity_penalty=0.1)
+    fine_tune: StageConfig = StageConfig(epochs=2, learning_rate=3e-4)
     """Fine-tuning in quantised spike times after the conversion."""
-    identity_margin: float = 1.5
-    """Window margin of the equality proof; below 1 even the calibration images have
-    clipped neurons."""
-    window_margin: float = 1.0
-    """Window margin of fine-tuning; shorter windows have finer time steps."""
-    calibration_images: int = 4096
-    """Training images that norm statistics and windows are estimated on."""
-    halving: HalvingConfig = HalvingConfig()
-    """Lets members that are behind on validation data stop early."""
-    population: PopulationConfig = PopulationConfig()
-    """How the members are laid out on the devices."""
+    batch_size: int = 128
+    """Images per step."""
+    activity_penalty: float = 0.1
+    """Weight of the mean activation in the loss; more makes fewer spikes."""
+    halving: int = 1
+    """One in so many members goes on after 1, h, h² … epochs; 1 = all train to the end."""
+    population: Annotated[PopulationConfig, pairs(PopulationConfig)] = PopulationConfig()
+    """How the members are laid out on the devices, such as `lanes=1 waste=0.05`."""
 
     def __post_init__(self):
         check(
             self,
             top=whole(1),
-            identity_margin=at_least(1),
-            window_margin=above(0),
-            calibration_images=whole(1),
+            batch_size=whole(1),
+            activity_penalty=at_least(0),
+            halving=whole(1),
         )
-        only_defaults(self.train, SPIKING, why="in ReLU twins: see --retrain.fine-tune")
 
 
 @dataclass(frozen=True)
@@ -151,22 +159,41 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True)
+class ChipStageConfig:
+    """How long networks for the chip train, and how fast."""
+
+    epochs: int
+    """Passes over the training data."""
+    learning_rate: float
+    """Peak; falls by a cosine. Through the core, in units of 32 least significant bits of a
+    weight."""
+
+    def __post_init__(self):
+        check(self, epochs=whole(1), learning_rate=at_least(0))
+
+
+NATIVE_RATE, RELU_RATE = NativeTrainConfig.learning_rate, DenseTrainConfig.learning_rate
+
+
+@dataclass(frozen=True)
 class XyloConfig:
     """Search and retraining in `--space xylo`, whose candidates run in the chip's integer core."""
 
-    train: NativeTrainConfig = NativeTrainConfig(epochs=3)
+    train: ChipStageConfig = ChipStageConfig(3, NATIVE_RATE)
     """Training of every candidate in the search, through the core."""
-    retrain: NativeTrainConfig = NativeTrainConfig(epochs=20)
-    """Training of the front that the search ends with."""
-    relu: DenseTrainConfig = DenseTrainConfig(epochs=10)
+    retrain: ChipStageConfig = ChipStageConfig(20, NATIVE_RATE)
+    """Training of the front that the search ends with, through the core."""
+    relu: ChipStageConfig = ChipStageConfig(10, RELU_RATE)
     """Training of the ReLU network of every exact candidate in the search."""
-    relu_retrain: DenseTrainConfig = DenseTrainConfig(epochs=60)
+    relu_retrain: ChipStageConfig = ChipStageConfig(60, RELU_RATE)
     """Training of those on the front that the search ends with."""
+    batch_size: int = 64
+    """Samples per step, in all of these."""
     front: int = 12
     """How many networks of the front are retrained at most, evenly along it."""
-    mappings: Literal["native", "exact", "native,exact"] = "native,exact"
-    """How candidates get onto the chip: trained through its core, or as an exact copy of a ReLU
-    network in spike times."""
+    mappings: Annotated[tuple[str, ...], tyro.conf.arg(metavar="|".join(MAPPINGS))] = MAPPINGS
+    """How candidates get onto the chip: `native` ones are trained through its core, `exact` ones
+    are copies of a ReLU network in spike times."""
     clock_mhz: float = 50.0
     """Clock of the chip: 6.25, 12.5, 25 or 50."""
     referee: bool = True
@@ -178,9 +205,23 @@ class XyloConfig:
     def __post_init__(self):
         check(
             self,
+            batch_size=whole(1),
             front=whole(1),
+            mappings=Names(MAPPINGS),
             clock_mhz=OneOf(CLOCKS_MHZ),
             gap=at_least(0),
+        )
+
+    def native(self, stage: ChipStageConfig) -> NativeTrainConfig:
+        """Put the recipe of one `stage` of training through the core together."""
+        return NativeTrainConfig(
+            epochs=stage.epochs, learning_rate=stage.learning_rate, batch_size=self.batch_size
+        )
+
+    def dense(self, stage: ChipStageConfig) -> DenseTrainConfig:
+        """Put the recipe of one `stage` of training ReLU networks together."""
+        return DenseTrainConfig(
+            epochs=stage.epochs, learning_rate=stage.learning_rate, batch_size=self.batch_size
         )
 
 
@@ -201,24 +242,27 @@ class Config:
     target: Annotated[str, tyro.conf.arg(metavar="|".join(TARGETS))] = "cmos45"
     """Hardware whose energy and latency are estimated; in `--space xylo` a chip of that family,
     whose limits hold (default: xylo-a3)."""
-    objectives: str = "fitness"
+    objectives: tuple[str, ...] = ("fitness",)
     """What the search improves: `fitness` (not in `xylo`), or one or more of war, uar, energy,
-    latency, time_steps, synops, params, memory, with commas. Several are weighed up by NSGA-II
-    (default in `xylo`: war,uar,energy,latency)."""
+    latency, time_steps, synops, params, memory. Several are weighed up by NSGA-II (default in
+    `xylo`: war uar energy latency)."""
     seed: int = 0
     """Seed of everything random but the split, 0 to 2^32 - 1."""
     split_seed: int = 0
     """Seed of the train / validation / test split, 0 to 2^32 - 1."""
     data_options: Annotated[Options, tyro.conf.arg(name="")] = NO_OPTIONS
     """Options of the data set, of its own class; left out, those it has by default."""
-    supernet: SupernetConfig = field(default_factory=SupernetConfig)
-    evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
-    retrain: RetrainConfig = field(default_factory=RetrainConfig)
-    limits: LimitsConfig = LimitsConfig()
+    limits: Annotated[LimitsConfig, pairs(LimitsConfig)] = LimitsConfig()
+    """Limits of one inference, such as `energy-uj=3 params=10000`: what is beyond one of them loses
+    to all that is within."""
+    train: SharedConfig = SharedConfig()
+    supernet: SupernetConfig = SupernetConfig()
+    evolution: EvolutionConfig = EvolutionConfig()
+    retrain: RetrainConfig = RetrainConfig()
     xylo: XyloConfig = XyloConfig()
 
     def __post_init__(self):
-        check(self, seed=SEED, split_seed=SEED)
+        check(self, objectives=Names(), seed=SEED, split_seed=SEED)
         kind = look_up(self.data).options
         if self.data_options == NO_OPTIONS:
             object.__setattr__(self, "data_options", make_options(self.data))

@@ -10,8 +10,9 @@ import tyro
 from rich.console import Console
 
 from search.budget import TYPICAL, Size, size_of
-from search.checks import changed, refuse_changes, refuse_idle_options
+from search.checks import changed, refuse_changes
 from search.config import PRESETS, Config
+from search.options import hidden_options, refuse_idle_options
 from search.pipeline import load_data, run
 from search.presets import data_options, has_rows, preset
 from search.result import Result
@@ -21,9 +22,17 @@ from ttfs_jax.datasets import DATASETS
 from ttfs_jax.datasets.arguments import refuse_foreign_options
 from ttfs_jax.population import distributed
 from ttfs_jax.support import compilation_cache
-from ttfs_jax.support.command import console, one_line_errors, parse_options, parse_some_options
+from ttfs_jax.support.command import (
+    COMPLETION,
+    console,
+    one_line_errors,
+    parse_options,
+    parse_some_options,
+)
 from ttfs_jax.support.devices import missing_platform, use_every_core
 from ttfs_jax.support.errors import InputError, unknown
+
+NAME, SCRIPT = "search.evolve", "ttfs-evolve"
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,16 @@ class Command:
     distributed: bool = False
     """Share the members of every population among several processes, each started by this command
     with the same options and a run directory they all reach. Where the job's manager (SLURM, Open
-    MPI, Kubernetes) does not tell, the next three options do."""
+    MPI, Kubernetes) does not tell, --coordinator, --processes and --process do."""
     coordinator: str | None = None
     """Address HOST:PORT of process 0."""
     processes: int | None = None
     """Number of processes."""
     process: int | None = None
     """Number of this process, from 0."""
+
+
+PEERS = ("coordinator", "processes", "process")  # are of use to several processes only
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -109,29 +121,51 @@ def parse(arguments: list[str], *, size: Size = TYPICAL) -> Command:
     data = saved.data if saved else early.data or Config.data
     refuse_foreign_options(arguments, data)
     default = saved or _defaults(arguments, early, data, size)
+    several = "--distributed" in arguments
+    for name in () if several else PEERS:
+        if any(argument.partition("=")[0] == f"--{name}" for argument in arguments):
+            raise InputError(f"--{name} belongs to --distributed: leave it out, or add that")
+    # An option may decide which others are read: all are read once, to know what is shown.
+    wanted = parse_some_options(_without_help(arguments), name=NAME, default=default)
+    refuse_idle_options(arguments, wanted)
     command = parse_options(
-        Command, arguments, name="search.evolve", default=Command(config=default)
+        Command,
+        arguments,
+        name=NAME,
+        default=Command(config=default),
+        hidden=hidden_options(wanted) | set(() if several else PEERS),
+        script=SCRIPT,
+        # The options that a run began with may be given again.
+        markers=() if saved else (tyro.conf.FlagCreatePairsOff,),
     )
     if command.resume and command.run_dir:
         raise InputError("--resume goes on in its own folder: leave out --run-dir")
     if command.distributed and not (command.resume or command.run_dir):
         raise InputError("--distributed needs --run-dir: the processes have to agree on a folder")
-    for option in ("coordinator", "processes", "process"):
-        if getattr(command, option) is not None and not command.distributed:
-            raise InputError(f"--{option} is for several processes: add --distributed")
     if saved is not None:
         refuse_changes(saved, command.config)
-    else:
-        refuse_idle_options(default, command.config)
     return command
+
+
+def _without_help(arguments: list[str]) -> list[str]:
+    """Return the arguments of a run; neither help is asked for nor shell completion."""
+    if arguments[:1] and arguments[0] in COMPLETION:
+        arguments = arguments[3 if "write" in arguments[0] else 2 :]
+    return [argument for argument in arguments if argument not in ("-h", "--help")]
 
 
 def _early(arguments: list[str]) -> argparse.Namespace:
     """Read the options that others depend on. Raises: InputError for an unknown name."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("preset", "data", "resume", "space", "objectives"):
+    for name in ("preset", "data", "resume", "space"):
         parser.add_argument(f"--{name}", nargs="?")
+    parser.add_argument("--objectives", nargs="*")
     early, _ = parser.parse_known_args(arguments)
+    early.objectives = tuple(early.objectives) if early.objectives else None
+    for text in early.objectives or ():
+        if "," in text:
+            names = " ".join(text.replace(",", " ").split())
+            raise InputError(f"--objectives {text}: write names with spaces, --objectives {names}")
     for option, value, choices in (
         ("preset", early.preset, PRESETS),
         ("data", early.data, DATASETS),
@@ -146,9 +180,7 @@ def _defaults(arguments: list[str], early: argparse.Namespace, data: str, size: 
     """Return what options have that are not given."""
     name = early.preset or "default"
     options = parse_some_options(
-        [argument for argument in arguments if argument not in ("-h", "--help")],
-        name="search.evolve",
-        default=data_options(data, name),
+        _without_help(arguments), name=NAME, default=data_options(data, name)
     )
     return preset(
         data, name, space=early.space, objectives=early.objectives, options=options, size=size

@@ -4,21 +4,53 @@ import dataclasses
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from search.config import Config
+from search.config import Config, LimitsConfig
 from search.loop.run_directory import RunDirectory
 from ttfs_jax.datasets import look_up
 
-# Options that configs of earlier versions hold, by the values at which they changed nothing.
-GONE = {
-    "TrainConfig": {
-        "schedule": "cosine",
-        "erase": 0.0,
-        "mixup": 0.0,
-        "average": 0.0,
-        "distil": 0.0,
-        "temperature": 4.0,
-    },
-    "RetrainConfig": {"teacher": "ensemble"},
+STAGES = ("supernet.train", "retrain.train", "retrain.fine_tune")
+CHIP_STAGES = ("xylo.train", "xylo.retrain", "xylo.relu", "xylo.relu_retrain")
+# Options of earlier versions by the ones that hold their values now; several have to agree.
+MOVED = {
+    **{f"{stage}.balanced": "train.balanced" for stage in STAGES},
+    **{f"{stage}.products": "train.products" for stage in STAGES},
+    **{f"{stage}.batch_size": f"{stage.partition('.')[0]}.batch_size" for stage in STAGES},
+    **{f"{stage}.batch_size": "xylo.batch_size" for stage in CHIP_STAGES},
+    "retrain.train.activity_penalty": "retrain.activity_penalty",
+    "retrain.fine_tune.activity_penalty": "retrain.activity_penalty",
+    "retrain.halving.factor": "retrain.halving",
+}
+RECIPE = {
+    "warmup": 0.1,
+    "weight_decay": 1e-4,
+    "label_smoothing": 0.05,
+    "quantised": True,
+    "grow_windows": True,
+    "schedule": "cosine",
+    "erase": 0.0,
+    "mixup": 0.0,
+    "average": 0.0,
+    "distil": 0.0,
+    "temperature": 4.0,
+}
+NATIVE = {"label_smoothing": 0.1, "jitter": 0.06, "second_spike_penalty": 0.05, "first_spike": 1.0}
+RELU = {"label_smoothing": 0.0, "jitter": 0.03, "weight_decay": 1e-3}
+# Options of earlier versions by the values that they have now, in every run. A run of an earlier
+# version with another value cannot be read.
+FIXED = {
+    **{f"{stage}.{name}": value for stage in STAGES for name, value in RECIPE.items()},
+    **{f"{stage}.{name}": value for stage in CHIP_STAGES[:2] for name, value in NATIVE.items()},
+    **{f"{stage}.{name}": value for stage in CHIP_STAGES[2:] for name, value in RELU.items()},
+    "supernet.train.activity_penalty": 0.0,
+    "evolution.calibration_images": 512,
+    "evolution.validation_images": 2500,
+    "evolution.synops_penalty": 0.0,
+    "evolution.window_margin": 1.1,
+    "retrain.identity_margin": 1.5,
+    "retrain.window_margin": 1.0,
+    "retrain.calibration_images": 4096,
+    "retrain.halving.first": 1,
+    "retrain.teacher": "ensemble",
 }
 
 
@@ -26,8 +58,37 @@ def from_dict(values: dict) -> Config:
     """Turn saved JSON values back into a config. Raises TypeError for unknown keys."""
     values = values if "limits" in values else _with_limits(values)
     values = values if "data_options" in values else _with_data_options(values)
+    values = values if "train" in values else _with_shared_training(values)
     options = _build(look_up(values["data"]).options, values["data_options"])
     return _build(Config, values | {"data_options": options})
+
+
+def _with_shared_training(values: dict) -> dict:
+    """Turn values saved when every training had all options of its own into today's."""
+    values = values | {"objectives": values["objectives"].split(",")}
+    values["xylo"] = values["xylo"] | {"mappings": values["xylo"]["mappings"].split(",")}
+    changed: dict = {"train": {}}
+    for name, value in _leaves(values):
+        if name in FIXED:
+            if value != FIXED[name]:
+                raise ValueError(f"{name} {value} is an option that this version lacks")
+            continue
+        *groups, last = MOVED.get(name, name).split(".")
+        place = changed
+        for group in groups:
+            place = place.setdefault(group, {})
+        if place.setdefault(last, value) != value:
+            raise ValueError(f"{name} {value} differs from {place[last]} of another training")
+    return changed
+
+
+def _leaves(values: dict, within: str = ""):
+    """List the values of the configs in a config by name, those of whole groups among them."""
+    for name, value in values.items():
+        if isinstance(value, dict) and name not in ("data_options", "limits", "population"):
+            yield from _leaves(value, f"{within}{name}.")
+        else:
+            yield within + name, value
 
 
 def _with_data_options(values: dict) -> dict:
@@ -45,9 +106,10 @@ def _with_data_options(values: dict) -> dict:
 def _with_limits(values: dict) -> dict:
     """Turn values saved when only `--space xylo` had limits and several objectives into today's."""
     xylo = dict(values["xylo"])
-    limits = {name: xylo.pop(f"max_{name}") for name in ("energy_uj", "latency_ms")}
+    names = ("energy_uj", "latency_ms")
+    limits = dataclasses.asdict(LimitsConfig()) | {name: xylo.pop(f"max_{name}") for name in names}
     several = values["evolution"]["algorithm"] == "nsga2"
-    objectives = values["objectives"] if several else Config.objectives
+    objectives = values["objectives"] if several else "fitness"
     return values | {"xylo": xylo, "limits": limits, "objectives": objectives}
 
 
@@ -60,12 +122,8 @@ def read_config(run: Path) -> Config:
 
 
 def _build(kind: Any, values: dict) -> Any:
-    hints, gone = get_type_hints(kind), GONE.get(kind.__name__, {})
-    for name in values.keys() & gone.keys():
-        if values[name] != gone[name]:
-            raise ValueError(f"{name} {values[name]} is an option that this version lacks")
-    kept = {name: value for name, value in values.items() if name not in gone}
-    return kind(**{name: _restored(hints.get(name), value) for name, value in kept.items()})
+    hints = get_type_hints(kind)
+    return kind(**{name: _restored(hints.get(name), value) for name, value in values.items()})
 
 
 def _restored(hint: Any, value: Any) -> Any:

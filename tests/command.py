@@ -24,7 +24,7 @@ TINY = (
 XYLO = (
     "--data=digits --space=xylo --preset=smoke --evolution.population=4 --evolution.generations=2"
     " --xylo.front=2 --xylo.train.epochs=1 --xylo.retrain.epochs=1 --xylo.relu.epochs=2"
-    " --xylo.relu-retrain.epochs=2 --objectives=war,uar,energy,latency"
+    " --xylo.relu-retrain.epochs=2 --objectives war uar energy latency"
 ).split()
 
 

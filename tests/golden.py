@@ -26,7 +26,7 @@ from ttfs_jax.support.cache_folder import processor
 FOLDER = Path(__file__).parent / "golden"
 EYE_RUN = (
     "--data=eye --space=tiny --preset=smoke --eye.subjects=8 --eye.draws=1 --eye.test-draws=1"
-    " --supernet.train.batch-size=64 --supernet.train.epochs=2 --evolution.population=4"
+    " --supernet.batch-size=64 --supernet.train.epochs=2 --evolution.population=4"
     " --evolution.generations=2 --retrain.top=1 --retrain.train.epochs=1"
     " --retrain.fine-tune.epochs=1"
 ).split()

@@ -15,7 +15,7 @@ BASE = ablation.base(Arguments())
 
 
 def changes(stage, variant):
-    before, after = getattr(BASE, stage), getattr(variant.recipe(BASE), stage)
+    before, after = getattr(BASE, stage), getattr(variant.recipes(BASE), stage)
     return {
         field.name: getattr(after, field.name)
         for field in dataclasses.fields(after)
@@ -39,7 +39,7 @@ def test_without_means_in_no_stage():
         ("no-penalty", "activity_penalty", 0.0),
         ("no-smoothing", "label_smoothing", 0.0),
     ):
-        recipe = VARIANTS[name].recipe(BASE)
+        recipe = VARIANTS[name].recipes(BASE)
         assert getattr(recipe.train, option) == getattr(recipe.fine_tune, option) == value
         assert getattr(BASE.train, option) == getattr(BASE.fine_tune, option) != value
 
@@ -49,7 +49,7 @@ def test_both_stages_are_trained_by_the_changed_recipe(monkeypatch, capsys):
     seen = []
 
     class Stub:
-        def __init__(self, space, genotypes, recipe, data, seed):
+        def __init__(self, space, genotypes, data, seed, layout):
             self.members = len(genotypes)
 
         def initial(self):
@@ -59,7 +59,7 @@ def test_both_stages_are_trained_by_the_changed_recipe(monkeypatch, capsys):
             seen.append((name, code, config.activity_penalty))
             return variables, None
 
-        def convert(self, variables, members, *, margin):
+        def convert(self, variables, members):
             return variables
 
         def measure(self, variables, members, images, labels, *, code):

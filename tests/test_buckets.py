@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.config import HalvingConfig
 from search.retraining.halving import Rung, rungs
 from search.spaces.registry import SPACES, make_space
 from ttfs_jax.network.architecture import CONV5, SKIP, Architecture, NetworkSpec
@@ -113,8 +112,6 @@ def test_fresh_kernels_have_the_spread_of_their_own_fan_in():
 
 
 def test_rungs_by_hand():
-    assert rungs(8, 10, HalvingConfig()) == ()
-    assert rungs(8, 10, HalvingConfig(factor=2)) == (Rung(1, 4), Rung(2, 2), Rung(4, 1))
-    assert rungs(10, 9, HalvingConfig(factor=3, first=2)) == (Rung(2, 4), Rung(6, 2))
-    with pytest.raises(ValueError, match="factor must be"):
-        HalvingConfig(factor=0)
+    assert rungs(8, 10, 1) == ()
+    assert rungs(8, 10, 2) == (Rung(1, 4), Rung(2, 2), Rung(4, 1))
+    assert rungs(10, 9, 3) == (Rung(1, 4), Rung(3, 2))

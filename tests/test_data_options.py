@@ -6,9 +6,10 @@ import json
 import pytest
 
 from search import evolve, preset
-from search.budget import FEWEST_PASSES, MOST_PASSES, STEPS, TYPICAL, Size, budget_of
+from search.budget import TYPICAL, Size, budget_of
 from search.config import Config
 from search.loop.run_directory import to_dict
+from search.preset_tables import SIZED_SCHEDULES
 from search.saved_config import from_dict
 from ttfs_jax import datasets
 from ttfs_jax.datasets import DATASETS
@@ -69,12 +70,13 @@ def test_options_of_own_data_come_back_from_json(data, given, tmp_path):
     assert vars(config.data_options).items() >= given.items()
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", SIZED_SCHEDULES)
 @pytest.mark.parametrize("images", [9, 60, 1077, 55_000, 1_000_000])
 def test_budgets_follow_from_the_size(name, images):
-    budget = budget_of(Size(images, (28, 28, 1)), name)
-    assert 4 <= budget.batch <= budget.supernet_batch <= images
-    assert budget.supernet_batch % 4 == 0
-    assert FEWEST_PASSES[name] <= budget.epochs <= MOST_PASSES[name]
-    assert budget.fine_epochs >= 1 and budget.space == "conv"
-    assert budget_of(Size(images, (32, 32, 3)), "smoke").space == "conv-small"
+    schedule, traits, _ = budget_of(Size(images, (28, 28, 1)), name)
+    assert 4 <= traits.batch <= traits.supernet_batch <= images
+    assert traits.supernet_batch % 4 == 0
+    bounds = SIZED_SCHEDULES[name]
+    assert bounds.fewest_passes <= schedule.retrain_epochs <= bounds.most_passes
+    assert schedule.fine_tune_epochs >= 1 and schedule.space == "conv"
+    assert budget_of(Size(images, (32, 32, 3)), "smoke").schedule.space == "conv-small"

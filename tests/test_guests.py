@@ -55,6 +55,10 @@ class Adding:
         return scores | {"violations": self._run.goal.exceeded(scores) + 0 * sums}
 
     @staticmethod
+    def options(config):
+        return {}
+
+    @staticmethod
     def recipes(config):
         return {}
 
@@ -63,8 +67,11 @@ class Adding:
         make_goal(config.objectives, vars(config.limits), offered=cls.objectives)
 
 
-def recipes(config):
+def options(config):
     return {}
+
+
+recipes = options
 
 
 def check(config):
@@ -108,16 +115,16 @@ def guests(monkeypatch):
         monkeypatch.setitem(registry, name, guest)
 
 
-def options(objectives, *more):
+def given(objectives, *more):
     return [
-        *("--data=digits", "--preset=smoke", "--space=sums", f"--objectives={objectives}"),
+        *("--data=digits", "--preset=smoke", "--space=sums", "--objectives", *objectives.split()),
         *("--evolution.population=4", "--evolution.generations=4", *more),
     ]
 
 
 def test_a_command_searches_a_space_of_its_own(tmp_path, capsys):
     run = tmp_path / "run"
-    evolve.main(options("war", "--limits.energy-uj=50e6", f"--run-dir={run}"))
+    evolve.main(given("war", "--limits", "energy-uj=50e6", f"--run-dir={run}"))
     result = search.Result(run)
     assert "Space sums: 125 architectures" in " ".join(capsys.readouterr().out.split())
     assert "hypervolume" not in result.metrics
@@ -130,7 +137,7 @@ def test_a_command_searches_a_space_of_its_own(tmp_path, capsys):
 
 def test_several_objectives_and_a_resume_in_the_middle(tmp_path, monkeypatch):
     config = dataclasses.replace(
-        search.preset("digits", "smoke", space="sums", objectives="war,energy"),
+        search.preset("digits", "smoke", space="sums", objectives=("war", "energy")),
         evolution=EvolutionConfig("nsga2", population=4, generations=4),
     )
     screen, folder = Console(quiet=True), tmp_path / "run"
@@ -157,11 +164,11 @@ def test_several_objectives_and_a_resume_in_the_middle(tmp_path, monkeypatch):
 
 def test_a_limit_that_nothing_keeps_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
-        evolve.main(options("war", "--limits.energy-uj=1e5", f"--run-dir={tmp_path / 'run'}"))
+        evolve.main(given("war", "--limits", "energy-uj=1e5", f"--run-dir={tmp_path / 'run'}"))
     assert "no candidate is within the limits" in capsys.readouterr().err
     for options_, words in (
-        (options("war", "--limits.synops=3"), "unknown score of --limits 'synops'"),
-        (options("war,uar"), "unknown --objectives 'uar'"),
+        (given("war", "--limits", "synops=3"), "unknown score of --limits 'synops'"),
+        (given("war uar"), "unknown --objectives 'uar'"),
     ):
         config = evolve.parse(options_).config
         with pytest.raises(InputError, match=words):

@@ -7,7 +7,7 @@ from rich.console import Console
 from small_spaces import tiny_space
 
 from benchmarks.ranking_study import shortened
-from search.config import Config, HalvingConfig, RetrainConfig
+from search.config import Config
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory
 from search.retraining.halving import rungs
@@ -28,8 +28,8 @@ def members():
     data = shortened(digits.load(split_seed=0), 32)
     space = tiny_space(data.image_shape, len(data.classes))
     genotypes = np.tile([1, 3, 0, 0, 0, 0], (MEMBERS, 1)).astype(np.int32)
-    config = RetrainConfig(population=PopulationConfig(lanes=1), calibration_images=16)
-    return Retraining(space, genotypes, config, data, seed=0, groups=GROUPS)
+    layout = PopulationConfig(lanes=1)
+    return Retraining(space, genotypes, data, seed=0, layout=layout, groups=GROUPS)
 
 
 def train(members, folder, asked):
@@ -47,7 +47,7 @@ def train(members, folder, asked):
             code="relu",
             directory=directory,
             bar=bar,
-            rungs=rungs(4, RECIPE.epochs, HalvingConfig(factor=2)),
+            rungs=rungs(4, RECIPE.epochs, 2),
             rank=rank,
         )
 

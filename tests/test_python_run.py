@@ -11,24 +11,28 @@ from rich.console import Console
 from small_spaces import small_space
 
 import search
-from search.config import EvolutionConfig, LimitsConfig, RetrainConfig, SupernetConfig
+from search.config import EvolutionConfig, LimitsConfig, RetrainConfig, StageConfig, SupernetConfig
 from search.loop.run_directory import RunDirectory
 from search.retraining import converted
 from ttfs_jax import Model
 from ttfs_jax.datasets import Dataset, Split
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.training.recipe import TrainConfig
 
 SILENT = Console(quiet=True)
 OBJECTIVES = ("war", "energy", "time_steps")
-TRAIN = TrainConfig(epochs=2, batch_size=32, learning_rate=1e-2)
+TRAIN = StageConfig(epochs=2, learning_rate=1e-2)
 CONFIG = dataclasses.replace(
-    search.preset("digits", "smoke", objectives=",".join(OBJECTIVES)),
-    supernet=SupernetConfig(train=TRAIN, paths=2),
+    search.preset("digits", "smoke", objectives=OBJECTIVES),
+    supernet=SupernetConfig(train=TRAIN, batch_size=32, paths=2),
     evolution=EvolutionConfig("nsga2", population=4, generations=2),
     retrain=RetrainConfig(
-        top=2, train=TRAIN, fine_tune=TRAIN, population=PopulationConfig(lanes=1)
+        top=2,
+        train=TRAIN,
+        fine_tune=TRAIN,
+        batch_size=32,
+        activity_penalty=0.0,
+        population=PopulationConfig(lanes=1),
     ),
     limits=LimitsConfig(params=240.0, memory_kib=0.75),
 )

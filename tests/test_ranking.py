@@ -1,6 +1,5 @@
 """The ranking study: what its table says, by hand, and the scores of a large generation."""
 
-import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -11,7 +10,6 @@ from rich.console import Console
 
 from benchmarks import ranking, ranking_study
 from benchmarks.ranking_study import Study, StudyConfig, halves, run_config, sample, shortened
-from search.config import EvolutionConfig
 from search.spaces.registry import make_space
 from search.strategies.inherited.scores import make_evaluator
 from ttfs_jax.datasets import Split, digits
@@ -209,7 +207,7 @@ def test_a_generation_of_256_is_scored_as_each_one_alone_by_the_same_program(com
     score = make_evaluator(
         Network(space.spec),
         space,
-        dataclasses.replace(EvolutionConfig(), population=256),
+        population=256,
         calibration=data.train.images,
         images=data.validation.images[:40],
         labels=data.validation.labels[:40],

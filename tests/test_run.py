@@ -251,8 +251,8 @@ def test_nan_pixels_end_in_one_line(monkeypatch, tmp_path, capsys):
 def test_impossible_sizes_are_named(tmp_path, capsys):
     for option, words in (
         ("--evolution.population=2", "at least 4"),
-        ("--supernet.train.batch-size=4000", "1077 training images"),
-        ("--supernet.train.batch-size=66", "multiple of --supernet.paths 4"),
+        ("--supernet.batch-size=4000", "1077 training images"),
+        ("--supernet.batch-size=66", "multiple of --supernet.paths 4"),
         ("--evolution.generations=5000", "at most the space's 13689"),
         ("--space=konv", "did you mean conv"),
     ):

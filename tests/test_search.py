@@ -8,7 +8,8 @@ import pytest
 from search import evolve
 from search.loop import algorithms
 from search.loop.archive import Archive
-from search.presets import SCHEDULES, preset
+from search.preset_tables import SCHEDULES
+from search.presets import preset
 from search.spaces.convolutional import conv_space, deep_space
 from search.spaces.registry import make_space
 from search.strategies.inherited.scores import Scores

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from small_spaces import SMALL
 
-from search.config import SupernetConfig
 from search.strategies.inherited.supernet import make_supernet, place
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.training.recipe import TrainConfig
 
 NETWORK = Network(SMALL.spec)
-CONFIG = SupernetConfig(paths=4, train=TrainConfig(epochs=3, batch_size=8))
+RECIPE = TrainConfig(epochs=3, batch_size=8)
 IMAGES = jax.random.uniform(jax.random.key(1), (24, 6, 6, 1))
 LABELS = jnp.arange(24) % 3
 
@@ -23,9 +22,9 @@ def variables():
 
 
 def train(variables, devices, *, passes=2):
-    recipe = make_supernet(NETWORK, SMALL, CONFIG, samples=24, shift=1, devices=devices)
+    recipe = make_supernet(NETWORK, SMALL, RECIPE, paths=4, samples=24, shift=1, devices=devices)
     state = recipe.init(variables)
-    state, images, labels = place((state, IMAGES, LABELS), CONFIG, devices=devices)
+    state, images, labels = place((state, IMAGES, LABELS), paths=4, devices=devices)
     one_pass = jax.jit(recipe.epoch)
     for _ in range(passes):
         state, loss = one_pass(state, images, labels, jnp.uint32(7))

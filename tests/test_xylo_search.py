@@ -234,10 +234,10 @@ def test_presets_of_the_space_survive_their_file():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--objectives", "war,cost"], "unknown --objectives 'cost'"),
+        (["--objectives", "war", "cost"], "unknown --objectives 'cost'"),
         (["--target", "cmos45"], "unknown chip 'cmos45'"),
         (["--evolution.algorithm", "genetic"], "several objectives"),
-        (["--xylo.train.batch-size", "5000"], "xylo.train.batch-size 5000"),
+        (["--xylo.batch-size", "5000"], "xylo.batch-size 5000"),
     ],
 )
 def test_unsound_options_end_in_one_line(options, message, capsys, tmp_path):

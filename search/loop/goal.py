@@ -142,21 +142,20 @@ def _violations(scores: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def make_goal(
-    objectives: str, limits: Mapping[str, float | None], *, offered: Sequence[str]
+    objectives: tuple[str, ...], limits: Mapping[str, float | None], *, offered: Sequence[str]
 ) -> Goal:
     """Read a goal from options.
 
-    `objectives` are names with commas, as "war,energy", of the scores `offered`; `limits` have the
-    names of `LIMITS`, and None for no limit.
+    `objectives` are names of the scores `offered`; `limits` have the names of `LIMITS`, and None
+    for no limit.
 
     Raises: InputError for an unknown or repeated objective, or a limit of what is not offered.
     """
-    names = tuple(objectives.split(","))
-    for name in names:
+    for name in objectives:
         if name not in offered:
             raise unknown("--objectives", name, offered)
-    if len(set(names)) < len(names):
-        raise InputError(f"--objectives {objectives} names one twice: name each once")
+    if len(set(objectives)) < len(objectives):
+        raise InputError(f"--objectives {' '.join(objectives)} names one twice: name each once")
     bounds = {}
     for option, limit in limits.items():
         score, unit = LIMITS[option]
@@ -165,4 +164,4 @@ def make_goal(
         if score not in offered:
             raise unknown("score of --limits", score, offered)
         bounds[score] = limit * unit
-    return Goal(names, bounds)
+    return Goal(objectives, bounds)

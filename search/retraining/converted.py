@@ -19,18 +19,45 @@ from ttfs_jax.network import conversion
 from ttfs_jax.network.masked import Variables
 from ttfs_jax.population.program import pick
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.training.config import TrainConfig
 
 RETRAIN = 3  # stream of randomness; those of the strategy are below
 # Where the networks of each search are kept.
 FOLDERS = {"evolution": "best", "random": "random_search"}
 
 
+# Windows of the equality proof over the largest activation in calibration: so few neurons are
+# clipped on test data that both codes can be compared.
+IDENTITY_MARGIN = 1.5
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """How the best are trained, one after the other."""
+
+    train: TrainConfig
+    """As ReLU twins."""
+    fine_tune: TrainConfig
+    """In spike times."""
+
+
+def both_recipes(config: Config) -> Recipes:
+    """Put the recipes of both trainings of a `config` together."""
+    retrain = config.retrain
+    stages = (retrain.train, retrain.fine_tune)
+    return Recipes(
+        *(config.train.recipe(s, retrain.batch_size, retrain.activity_penalty) for s in stages)
+    )
+
+
+def options(config: Config) -> dict[str, str]:
+    """Name the options that are read, whatever the `config`."""
+    return {"train": "", "retrain": ""}
+
+
 def recipes(config: Config) -> dict[str, Any]:
-    """Name the recipes of training in a `config` by their options."""
-    return {
-        "retrain.train": config.retrain.train,
-        "retrain.fine_tune": config.retrain.fine_tune,
-    }
+    """Name a recipe of training in a `config` by its options: both have the same batches."""
+    return {"retrain": both_recipes(config).train}
 
 
 def check(config: Config) -> None:
@@ -63,9 +90,9 @@ def retrain(
     members = Retraining(
         search.space,
         np.concatenate(list(genotypes.values())),
-        search.config.retrain,
         search.data,
         search.seed(RETRAIN),
+        layout=search.config.retrain.population,
         groups=groups,
     )
     stages = _Stages(search, members, groups)
@@ -97,23 +124,23 @@ class _Stages:
 
     def train_twins(self, of_evolution: int) -> tuple[Variables, np.ndarray]:
         """Train all as ReLU networks; return them [P, ...], and who got to the end."""
-        config = self.search.config.retrain
+        recipe = both_recipes(self.search.config).train
         return self._train(
             "retrain",
             self.members.initial(),
-            config.train,
+            recipe,
             "relu",
-            rungs=rungs(of_evolution, config.train.epochs, config.halving),
+            rungs=rungs(of_evolution, recipe.epochs, self.search.config.retrain.halving),
             rank=self._rank,
         )
 
     def fine_tune(self, twins: Variables, survivors: np.ndarray) -> tuple[Variables, Variables]:
         """Convert all, and fine-tune the survivors in spike times: both stacks [P, ...]."""
-        config, members = self.search.config.retrain, self.members
+        recipe, members = both_recipes(self.search.config).fine_tune, self.members
         everyone = np.arange(members.members)
-        exact = members.convert(twins, everyone, margin=config.identity_margin)
-        shorter = members.convert(twins, everyone, margin=config.window_margin)
-        tuned, _ = self._train("fine_tune", shorter, config.fine_tune, "ttfs", alive=survivors)
+        exact = members.convert(twins, everyone, margin=IDENTITY_MARGIN)
+        shorter = members.convert(twins, everyone)
+        tuned, _ = self._train("fine_tune", shorter, recipe, "ttfs", alive=survivors)
         return exact, jax.tree.map(np.asarray, jax.jit(jax.vmap(conversion.fold))(tuned))
 
     def measure(
@@ -147,8 +174,7 @@ class _Stages:
 
     def _rank(self, twins: Variables, chosen: np.ndarray) -> np.ndarray:
         """Score members in spike times on validation data: [M]."""
-        margin = self.search.config.retrain.window_margin
-        spiking = self.members.convert(twins, chosen, margin=margin)
+        spiking = self.members.convert(twins, chosen)
         validation = self.search.data.validation
         measured = self.members.measure(
             spiking, chosen, validation.images, validation.labels, code="ttfs"

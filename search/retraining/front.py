@@ -20,9 +20,16 @@ from search.strategies.xylo.strategy import ChipStrategy
 from ttfs_jax.support.errors import InputError
 
 
+def options(config: Config) -> dict[str, str]:
+    """Name the options that are read, and what of a `config` they need."""
+    exact = "" if "exact" in config.xylo.mappings else "--xylo.mappings exact"
+    read = dict.fromkeys(("xylo.retrain", "xylo.front", "xylo.referee"), "")
+    return read | {"xylo.relu_retrain": exact}
+
+
 def recipes(config: Config) -> dict[str, Any]:
-    """Name the recipes of training in a `config` by their options."""
-    return {"xylo.retrain": config.xylo.retrain, "xylo.relu_retrain": config.xylo.relu_retrain}
+    """Name the recipe of native training in a `config`; others have its batches."""
+    return {"xylo": config.xylo.native(config.xylo.retrain)}
 
 
 def check(config: Config) -> None:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from search.config import HalvingConfig
-
 
 @dataclass(frozen=True)
 class Rung:
@@ -13,17 +11,18 @@ class Rung:
     keep: int
 
 
-def rungs(members: int, epochs: int, config: HalvingConfig) -> tuple[Rung, ...]:
-    """Plan the rungs: after first · factorⁱ epochs the best ⌈P / factorⁱ⁺¹⌉ go on, at least one.
+def rungs(members: int, epochs: int, factor: int) -> tuple[Rung, ...]:
+    """Plan the rungs: after factorⁱ epochs the best ⌈P / factorⁱ⁺¹⌉ go on, at least one.
 
-    P are the `members` that begin, `epochs` those of a whole training; `config` has the rest.
+    P are the `members` that begin, `epochs` those of a whole training. With a `factor` of 1 all
+    train to the end.
 
     Source: successive halving, Jamieson & Talwalkar 2016 (arXiv:1502.07943), with the rungs of
     ASHA, Li et al. 2020 (arXiv:1810.05934), synchronous.
     """
-    planned, epoch, survivors = [], config.first, members
-    while config.factor > 1 and epoch < epochs and survivors > 1:
-        survivors = -(-survivors // config.factor)
+    planned, epoch, survivors = [], 1, members
+    while factor > 1 and epoch < epochs and survivors > 1:
+        survivors = -(-survivors // factor)
         planned.append(Rung(epoch, survivors))
-        epoch *= config.factor
+        epoch *= factor
     return tuple(planned)

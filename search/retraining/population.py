@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.config import RetrainConfig
 from search.loop.progress import Bar
 from search.loop.run_directory import RunDirectory
 from search.retraining.halving import Rung
@@ -18,20 +17,25 @@ from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, Variables
-from ttfs_jax.population.program import pick, run
+from ttfs_jax.population.program import PopulationConfig, pick, run
 from ttfs_jax.tasks import Measured
 from ttfs_jax.training.buckets import BucketTraining
 from ttfs_jax.training.recipe import TrainConfig, make_train
 from ttfs_jax.training.shapes import draw, make_grid, masked_waste
 
 Rank = Callable[[Variables, np.ndarray], np.ndarray]
+# Training images that norm statistics and windows are estimated on, once a network.
+CALIBRATION_IMAGES = 4096
+# Windows of fine-tuning over the largest activation: the shortest without clipping in calibration,
+# for the finest time steps; they grow where training needs it.
+WINDOW_MARGIN = 1.0
 
 
 class Retraining:
     """The members [P] of one population, from genotypes to measured TTFS networks.
 
-    `space` and `genotypes` [P, G] say which members there are, `config` how they are laid out and
-    converted, `data` what they are trained and measured on; `seed` is that of all randomness.
+    `space` and `genotypes` [P, G] say which members there are, `layout` how they are laid out on
+    the devices, `data` what they are trained and measured on; `seed` is that of all randomness.
     Between calls members are stacks [P, ...] in the space's maximal shape; they train in shape
     buckets, and a checkpoint is kept after every pass. `groups` [P] numbers the search that each
     member comes from (left out: one for all); all are treated alike, and halving keeps as many of
@@ -43,20 +47,20 @@ class Retraining:
         self,
         space: Space,
         genotypes: np.ndarray,
-        config: RetrainConfig,
         data: Dataset,
         seed: int,
         *,
+        layout: PopulationConfig,
         groups: np.ndarray | None = None,
     ):
         architectures = jax.vmap(space.decode)(jnp.asarray(genotypes))
         self.genotypes = genotypes
         self.groups = np.zeros(len(genotypes), int) if groups is None else groups
         self.architectures: Architecture = jax.tree.map(np.asarray, architectures)
-        self.grid = make_grid(space.spec, *space.grid_choices, waste=config.population.waste)
+        self.grid = make_grid(space.spec, *space.grid_choices, waste=layout.waste)
         self.network = Network(space.spec)
         self.members = len(genotypes)
-        self.config, self.seed = config, seed
+        self.layout, self.seed = layout, seed
         self.images, self.labels = np.asarray(data.train.images), np.asarray(data.train.labels)
         self.augmentation = dataclasses.asdict(data.augmentation)
 
@@ -131,7 +135,7 @@ class Retraining:
                 config,
                 samples=samples,
                 code=code,
-                window_margin=self.config.window_margin,
+                window_margin=WINDOW_MARGIN,
                 **self.augmentation,
             )
 
@@ -141,10 +145,12 @@ class Retraining:
             recipe,
             batch_size=config.batch_size,
             name=f"training in {code} code",
-            config=self.config.population,
+            config=self.layout,
         )
 
-    def convert(self, variables: Variables, members: np.ndarray, *, margin: float) -> Variables:
+    def convert(
+        self, variables: Variables, members: np.ndarray, *, margin: float = WINDOW_MARGIN
+    ) -> Variables:
         """Calibrate statistics and windows and fold the norms: stacks [M, ...] of `members`.
 
         `variables` [M, ...] are those of ReLU networks; windows are `margin` times as long as the
@@ -156,7 +162,7 @@ class Retraining:
             images, margin = shared
             return fold(calibrate(self.network, variables, architecture, images, margin=margin))
 
-        shared = (self.images[: self.config.calibration_images], np.float32(margin))
+        shared = (self.images[:CALIBRATION_IMAGES], np.float32(margin))
         return run(convert, (variables, pick(self.architectures, members)), shared)
 
     def measure(

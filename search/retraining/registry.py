@@ -12,8 +12,12 @@ from ttfs_jax.support import errors
 class RetrainStage(Protocol):
     """The last stage of a run: trains the best for long, measures them once, and keeps them."""
 
+    def options(self, config: Config) -> dict[str, str]:
+        """Name the options that are read, as `Strategy.options` does those of a `config`."""
+        ...
+
     def recipes(self, config: Config) -> dict[str, Any]:
-        """Name the recipes of training in a `config` by their options: each has a `batch_size`."""
+        """Name the recipes of training in a `config`, as `Strategy.recipes` does."""
         ...
 
     def check(self, config: Config) -> None:

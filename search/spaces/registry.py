@@ -31,8 +31,8 @@ class SpaceEntry:
     """Key of `search.retraining.registry.RETRAININGS`: what is made of the best."""
     report: str = "networks"
     """Key of `search.reports.registry.REPORTS`: how the run is shown."""
-    idle: tuple[str, ...] = ("xylo",)
-    """Options, or groups of options, that have no effect."""
+    reads: tuple[str, ...] = ()
+    """Options of a config, or groups of them, that `options` reads."""
 
 
 SPACES = {
@@ -46,15 +46,7 @@ SPACES = {
         strategy="chip",
         retraining="front",
         report="chip",
-        idle=(
-            "supernet",
-            "retrain",
-            "evolution.calibration_images",
-            "evolution.validation_images",
-            "evolution.war_weight",
-            "evolution.synops_penalty",
-            "evolution.window_margin",
-        ),
+        reads=("xylo.mappings",),
     ),
 }
 

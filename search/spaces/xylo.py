@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hardware.xylo.mappings.native import Dynamics
-from search.config import Config
+from search.config import MAPPINGS, Config
 from search.loop.genes import Gene, Genes, idle_last
 from search.spaces.features import Features, fits
 from ttfs_jax.datasets import Dataset
@@ -35,7 +35,6 @@ FIRST, LATER = (16, 24, 32, 48, 64), (0, 16, 24, 32, 48, 64)
 PACES = ("8/16", "16/24", "16/32", "24/32")
 DECAYS = ("2/3", "3/4", "4/5", "5/6")
 BASELINE = (60, 40)  # hidden layers of the network that nobody searched for
-MAPPINGS = ("native", "exact")
 
 
 @dataclass(frozen=True)
@@ -176,5 +175,5 @@ def xylo_options(data: Dataset, config: Config) -> dict[str, Any]:
     """Say how images are to be read, and which mappings are tried: options of `xylo_space`."""
     return {
         "polarities": 1 if config_of(data.source) is None else 2,
-        "mappings": tuple(config.xylo.mappings.split(",")),
+        "mappings": tuple(one for one in MAPPINGS if one in config.xylo.mappings),
     }

@@ -31,8 +31,20 @@ class Strategy(Protocol):
         ...
 
     @staticmethod
+    def options(config: Config) -> dict[str, str]:
+        """Name the options that are read, or groups of them, as a.b for b of a config a.
+
+        Each with what of the `config` has to be given otherwise, as on the command line, so that it
+        is; that is empty where it is. What the pipeline reads is not among them.
+        """
+        ...
+
+    @staticmethod
     def recipes(config: Config) -> dict[str, Any]:
-        """Name the recipes of training in a `config` by their options: each has a `batch_size`."""
+        """Name the recipes of training in a `config` by the group of options of their steps.
+
+        Each has a `batch_size`.
+        """
         ...
 
     @classmethod

@@ -6,9 +6,12 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stderr
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import tyro
 from rich.console import Console
@@ -30,6 +33,7 @@ DISK = {
 # What is printed for characters that ASCII lacks.
 PLAIN = {"×": "x", "–": "-", "−": "-", "…": "...", "±": "+-", "µ": "u", "≤": "<=", "≥": ">="}
 COLOUR, RULE = re.compile(r"\x1b\[[\d;]*m"), re.compile(r"^[─-]{3,}$", re.MULTILINE)
+COMPLETION = ("--tyro-print-completion", "--tyro-write-completion")
 HIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # may be words in a library's own error
 
 
@@ -109,30 +113,42 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def parse_options(
-    options: type[Options], arguments: list[str] | None, *, name: str, default: Any = None
+    options: type[Options],
+    arguments: list[str] | None,
+    *,
+    name: str,
+    default: Any = None,
+    hidden: Collection[str] = (),
+    script: str | None = None,
+    markers: tuple[Any, ...] = (),
 ) -> Options:
     """Read the options of the module `name`, a dataclass, and check their ranges.
 
     `arguments` replace those of the command line; `default` has the values of options that are not
-    given, instead of the dataclass's own.
+    given, instead of the dataclass's own. Fields of it that are `hidden`, a.b for b of a config a,
+    are no options, and keep these values. `script` is the command's name where the module is
+    installed as one: its shell completion needs a name without spaces. `markers` are tyro's.
 
     Raises: InputError for an unknown option or a value that it cannot have; SystemExit for --help.
     """
-    given = {} if default is None else {"default": default}
-    chosen = _parsed(name, options, args=arguments, **given)
+    given = {} if default is None else {"default": default, "registry": _view(default, hidden)}
+    chosen = _parsed(name, options, script=script, args=arguments, config=markers, **given)
     ranges.require(chosen)
     return chosen
 
 
-def _parsed(name: str, kind: type, **options: Any) -> Any:
+def _parsed(name: str, kind: type, *, script: str | None = None, **options: Any) -> Any:
     """Let tyro read a dataclass for the module `name`; a mistake is told in one line."""
-    said = io.StringIO()
+    said, program = io.StringIO(), f"python -m {name}"
+    first = (sys.argv[1:] if options.get("args") is None else options["args"])[:1]
+    if script and (Path(sys.argv[0]).stem == script or first and first[0] in COMPLETION):
+        program = script
     try:
         with ranges.deferred(), redirect_stderr(said):
-            return tyro.cli(kind, prog=f"python -m {name}", **options)
+            return tyro.cli(kind, prog=program, **options)
     except SystemExit:
         if reason := _in_one_line(said.getvalue()):
-            raise InputError(f"{reason} See python -m {name} --help") from None
+            raise InputError(f"{reason} See {program} --help") from None
         raise
     finally:
         if not _in_one_line(said.getvalue()):
@@ -156,6 +172,84 @@ def _in_one_line(box: str) -> str:
     return reason and f"{reason}."
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Values of some fields of a config, by name."""
+
+    values: dict[str, Any]
+
+
+def pairs(kind: type) -> Any:
+    """Make the option of a config of that `kind`, a dataclass of numbers, from NAME=VALUE ...
+
+    It goes into `Annotated`. Fields that are not named keep their default of the command.
+    """
+    hints = get_type_hints(kind)
+    names = {field.name.replace("_", "-"): field.name for field in fields(kind)}
+
+    def read(words: list[str]) -> Changes:
+        values = {}
+        for word in words:
+            name, equals, value = word.partition("=")
+            if not equals or name.replace("_", "-") not in names:
+                raise ValueError(f"{word!r} is not NAME=VALUE; names are {', '.join(names)}")
+            field = names[name.replace("_", "-")]
+            values[field] = (int if int in get_args(hints[field]) else float)(value)
+        return Changes(values)
+
+    def write(config: Any) -> list[str]:
+        values = {name: getattr(config, field) for name, field in names.items()}
+        return [f"{name}={value}" for name, value in values.items() if value is not None]
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="[NAME=VALUE ...]",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, kind),
+        str_from_instance=write,
+    )
+
+
+def _view(default: Any, hidden: Collection[str]) -> tyro.constructors.ConstructorRegistry:
+    """Make the rule by which tyro finds the fields of a config and of those in it: not `hidden`."""
+    left_out: dict[type, set[str]] = {}
+    registry, at_work = tyro.constructors.ConstructorRegistry(), []
+
+    def walk(config: Any, within: str) -> bool:
+        own = set()
+        for field in fields(config):
+            value, name = getattr(config, field.name), within + field.name
+            nested = is_dataclass(value) and field.name not in ranges.PAIRED
+            shown = walk(value, ranges.inside(field.name, within)) if nested else name not in hidden
+            own |= set() if shown else {field.name}
+        if len(own) < len(fields(config)):
+            left_out[type(config)] = own
+        return type(config) in left_out and len(own) < len(fields(config))
+
+    @registry.struct_rule
+    def rule(info: tyro.constructors.StructTypeInfo):
+        if info.type not in left_out or at_work:
+            return None
+        at_work.append(info)
+        spec = tyro.constructors.ConstructorRegistry.get_struct_spec(info)
+        at_work.clear()
+        if not isinstance(spec, tyro.constructors.StructConstructorSpec):
+            return spec
+        shown = [field for field in spec.fields if field.name not in left_out[info.type]]
+        return replace(spec, instantiate=partial(_changed, info.default), fields=tuple(shown))
+
+    walk(default, "")
+    return registry
+
+
+def _changed(default: Any, **values: Any) -> Any:
+    """Return a config with other values of some fields."""
+    for name, value in values.items():
+        if isinstance(value, Changes):
+            values[name] = replace(getattr(default, name), **value.values)
+    return replace(default, **values)
+
+
 def parse_some_options(arguments: list[str], *, name: str, default: Options) -> Options:
     """Read the options of the module `name` that others depend on, and pass over these.
 
@@ -165,7 +259,12 @@ def parse_some_options(arguments: list[str], *, name: str, default: Options) -> 
     Raises: InputError for a value that an option cannot have.
     """
     chosen, _ = _parsed(
-        name, type(default), args=arguments, default=default, return_unknown_args=True
+        name,
+        type(default),
+        args=arguments,
+        default=default,
+        registry=_view(default, ()),
+        return_unknown_args=True,
     )
     ranges.require(chosen)
     return chosen

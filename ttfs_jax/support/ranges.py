@@ -84,6 +84,24 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class Names:
+    """One or more names, each once, in a tuple; of a few `choices` if there are any."""
+
+    choices: tuple[str, ...] = ()
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value is allowed; names that one text holds with commas are not."""
+        words = isinstance(value, tuple) and all(isinstance(name, str) for name in value)
+        if not words or not value or len(set(value)) < len(value):
+            return False
+        return all(name in self.choices if self.choices else "," not in name for name in value)
+
+    def __str__(self) -> str:
+        which = f" of {', '.join(self.choices)}" if self.choices else ""
+        return f"one or more names{which}, each a word of its own, once, without commas"
+
+
+@dataclass(frozen=True)
 class Instance:
     """The values of one class."""
 
@@ -135,11 +153,13 @@ SEED = whole(0, LARGEST_SEED)
 
 # Fields whose own fields are options without a prefix.
 UNPREFIXED = ("config", "data_options")
+# Fields whose own fields are given as NAME=VALUE, after one option.
+PAIRED = ("limits", "population")
 
 _deferred: ContextVar[bool] = ContextVar("deferred", default=False)
 
 
-class RangeError(ValueError):
+class RangeError(InputError):
     """A field of a config is out of its range; `field` may be that of a config inside, a.b.
 
     It has a `value`, and `wanted` says what is allowed, after "must be".
@@ -210,7 +230,7 @@ def inside(name: str, within: str = "") -> str:
 
     `within` is what goes before those of the other one.
     """
-    return "" if name in UNPREFIXED else f"{within}{name}."
+    return "" if name in UNPREFIXED else f"{within}{name}{' ' if name in PAIRED else '.'}"
 
 
 def require(config: Any, *, within: str = "") -> None:
@@ -227,8 +247,9 @@ def require(config: Any, *, within: str = "") -> None:
         check(config)
         getattr(config, "__post_init__", lambda: None)()
     except RangeError as error:
-        name = option(within + error.field)
-        raise InputError(f"{name} {error.value} must be {error.wanted}") from error
+        name, value = option(within + error.field), error.value
+        value = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        raise InputError(f"{name} {value} must be {error.wanted}") from error
 
 
 def check_whole(name: str, value: int, low: int, high: int) -> None:

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from search.config import EvolutionConfig
 from search.spaces.convolutional import Space
 from ttfs_jax.codes import Code
 from ttfs_jax.evaluation.measure import evaluate
@@ -34,23 +33,29 @@ class Scores:
 
 
 FIELDS = tuple(Scores.__dataclass_fields__)
+# Training images, per candidate: norm statistics of hundreds of images are steady, and every one
+# more costs each candidate as much as one to be scored on.
+CALIBRATION_IMAGES = 512
+# At most: the standard error of a recall is below 0.01 then, less than candidates differ by.
+VALIDATION_IMAGES = 2500
+# Windows over the largest activation in calibration: few neurons are clipped by other images.
+WINDOW_MARGIN = 1.1
 
 
-def fitness(war: jax.Array, uar: jax.Array, synops: jax.Array, config: EvolutionConfig):
-    """Weigh the objectives: F = w WAR + (1 − w) UAR − c · SynOps / 10⁶.
+def fitness(war: jax.Array, uar: jax.Array, *, war_weight: float) -> jax.Array:
+    """Weigh both recalls: F = w WAR + (1 − w) UAR, with w the `war_weight`.
 
-    `config` has w and c. Shapes: `war`, `uar` and `synops` [] -> [].
+    Shapes: `war` and `uar` [] -> [].
     """
-    recall = config.war_weight * war + (1.0 - config.war_weight) * uar
-    return recall - config.synops_penalty * synops / 1e6
+    return war_weight * war + (1.0 - war_weight) * uar
 
 
 def _scores(
-    network: Network, architecture: Architecture, measured: Measured, config: EvolutionConfig
+    network: Network, architecture: Architecture, measured: Measured, war_weight: float
 ) -> Scores:
     counts = count(network.spec, architecture, measured)
     return Scores(
-        fitness=fitness(measured.war, measured.uar, counts.synops, config),
+        fitness=fitness(measured.war, measured.uar, war_weight=war_weight),
         war=measured.war,
         uar=measured.uar,
         spikes_per_neuron=measured.spikes_per_neuron,
@@ -63,8 +68,9 @@ def _scores(
 def make_evaluator(
     network: Network,
     space: Space,
-    config: EvolutionConfig,
     *,
+    population: int,
+    war_weight: float = 0.5,
     calibration: np.ndarray,
     images: np.ndarray,
     labels: np.ndarray,
@@ -76,8 +82,8 @@ def make_evaluator(
     `network` has the maximal shape of the `space`. For every candidate the norm statistics and
     windows are estimated anew on `calibration` training images in the `relu` code; it is then
     scored on validation `images` [N, ...] and `labels` [N] in `code`, in the `ttfs` code in the
-    time steps its genes ask for. It compiles in the first call, for a whole population of `config`,
-    and takes any number of genotypes.
+    time steps its genes ask for; `war_weight` is that of `fitness`. It compiles in the first call,
+    for a whole `population`, and takes any number of genotypes.
 
     With `by_layer` it returns a pair: the scores, and the `LayerCounts` of all layers.
 
@@ -87,9 +93,9 @@ def make_evaluator(
     def score(genotype, shared) -> Scores | tuple[Scores, tuple[LayerCounts, ...]]:
         variables, calibration, images, labels = shared
         architecture = space.decode(genotype)
-        own = calibrate(network, variables, architecture, calibration, margin=config.window_margin)
+        own = calibrate(network, variables, architecture, calibration, margin=WINDOW_MARGIN)
         measured = evaluate(network, own, architecture, images, labels, code=code)
-        scores = _scores(network, architecture, measured, config)
+        scores = _scores(network, architecture, measured, war_weight)
         if not by_layer:
             return scores
         return scores, layer_counts(network.spec, architecture, measured)
@@ -101,7 +107,7 @@ def make_evaluator(
         genotypes = np.asarray(genotypes)
         shared = (variables, *data)
         if not programs:
-            rows = max(len(genotypes), config.population)
+            rows = max(len(genotypes), population)
             members = np.zeros((rows, *genotypes.shape[1:]), genotypes.dtype)
             programs.append(Program(score, members, shared))
         return programs[0](genotypes, shared)

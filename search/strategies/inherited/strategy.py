@@ -1,6 +1,6 @@
 """Scores with inherited weights: a supernet is trained once, and candidates take theirs from it."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,16 @@ from search.loop.exploration import Search
 from search.loop.goal import make_goal
 from search.spaces.convolutional import Space
 from search.strategies.inherited.costs import Costs, check_known
-from search.strategies.inherited.scores import FIELDS, make_evaluator
+from search.strategies.inherited.scores import (
+    CALIBRATION_IMAGES,
+    FIELDS,
+    VALIDATION_IMAGES,
+    make_evaluator,
+)
 from search.strategies.inherited.supernet import make_supernet, place
 from ttfs_jax.network.masked import Network, Variables, initialise
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.training.config import TrainConfig
 
 # Each purpose has its own stream of randomness, so that stages can be resumed on their own.
 SUPERNET, EVOLUTION, RANDOM = range(3)
@@ -39,14 +45,15 @@ class Inherited:
         windows = self.variables["windows"]
         self._costs = Costs(search.goal, search.config.target, search.space, windows)
         self.fields = (*FIELDS, *self._costs.fields)
-        data, limit = search.data, config.validation_images
+        data = search.data
         self._evaluate = make_evaluator(
             network,
             search.space,
-            config,
-            calibration=data.train.images[: config.calibration_images],
-            images=data.validation.images[:limit],
-            labels=data.validation.labels[:limit],
+            population=config.population,
+            war_weight=config.war_weight,
+            calibration=data.train.images[:CALIBRATION_IMAGES],
+            images=data.validation.images[:VALIDATION_IMAGES],
+            labels=data.validation.labels[:VALIDATION_IMAGES],
             by_layer=bool(self._costs.fields),
         )
 
@@ -58,17 +65,24 @@ class Inherited:
         return vars(counted) | self._costs.of(genotypes, layers, vars(counted))
 
     @staticmethod
-    def recipes(config: Config) -> dict[str, Any]:
-        """Name the recipes of training in a `config` by their options."""
-        return {"supernet.train": config.supernet.train}
+    def options(config: Config) -> dict[str, str]:
+        """Name the options that are read, and what of a `config` they need."""
+        weighs = "" if "fitness" in config.objectives else "--objectives fitness"
+        return {"train": "", "supernet": "", "evolution.war_weight": weighs}
+
+    @staticmethod
+    def recipes(config: Config) -> dict[str, TrainConfig]:
+        """Name the recipe of training in a `config` by its options."""
+        supernet = config.supernet
+        return {"supernet": config.train.recipe(supernet.train, supernet.batch_size)}
 
     @classmethod
     def check(cls, config: Config) -> None:
         """Check options of a `config` that depend on each other. Raises: InputError naming one."""
-        if config.supernet.train.batch_size % config.supernet.paths:
+        if config.supernet.batch_size % config.supernet.paths:
             raise InputError(
-                f"--supernet.train.batch-size {config.supernet.train.batch_size} must be a "
-                f"multiple of --supernet.paths {config.supernet.paths}"
+                f"--supernet.batch-size {config.supernet.batch_size} must be a multiple of "
+                f"--supernet.paths {config.supernet.paths}"
             )
         goal = make_goal(config.objectives, vars(config.limits), offered=cls.objectives)
         check_known(config.target, goal)
@@ -79,22 +93,29 @@ def train_supernet(search: Search[Config, Space], network: Network) -> Variables
 
     `search` has the run's config, data and directory.
     """
-    config = search.config.supernet
+    config, recipe = search.config.supernet, Inherited.recipes(search.config)["supernet"]
     images, labels = (
         jnp.asarray(search.data.train.images),
         jnp.asarray(search.data.train.labels),
     )
     augmentation = vars(search.data.augmentation)
-    recipe = make_supernet(network, search.space, config, samples=len(images), **augmentation)
+    train = make_supernet(
+        network,
+        search.space,
+        recipe,
+        paths=config.paths,
+        samples=len(images),
+        **augmentation,
+    )
     seed = search.seed(SUPERNET)
-    state = recipe.init(initialise(network, jax.random.key(seed)))
+    state = train.init(initialise(network, jax.random.key(seed)))
     path, first = search.directory.checkpoint("supernet"), 0
     if checkpoint := search.directory.restore(path, lambda _: state):
         state, meta = checkpoint
         first = meta["epoch"]
-    one_pass = jax.jit(recipe.epoch)
-    state, images, labels = place((state, images, labels), config)
-    total = config.train.epochs
+    one_pass = jax.jit(train.epoch)
+    state, images, labels = place((state, images, labels), paths=config.paths)
+    total = recipe.epochs
     with search.reporter.bar("supernet", total, done=first, unit="epochs") as bar:
         for epoch in range(first, total):
             state, loss = one_pass(state, images, labels, jnp.asarray(seed, jnp.uint32))

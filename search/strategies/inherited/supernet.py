@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, PartitionSpec
 
-from search.config import SupernetConfig
 from search.spaces.convolutional import Space
 from ttfs_jax.network.masked import Network, Output
 from ttfs_jax.population.program import map_members
 from ttfs_jax.support.devices import AXIS, Device, everywhere, multiply_in, population_mesh
 from ttfs_jax.tasks import Task, find_task
 from ttfs_jax.training.batches import batch_order
+from ttfs_jax.training.config import TrainConfig
 from ttfs_jax.training.optimiser import make_optimiser
 from ttfs_jax.training.recipe import Train, TrainState
 
@@ -23,8 +23,9 @@ from ttfs_jax.training.recipe import Train, TrainState
 def make_supernet(
     network: Network,
     space: Space,
-    config: SupernetConfig,
+    recipe: TrainConfig,
     *,
+    paths: int,
     samples: int,
     task: str | Task = "classification",
     shift: int = 0,
@@ -33,7 +34,7 @@ def make_supernet(
 ) -> Train:
     """Make the pure functions that train shared weights on uniformly sampled paths.
 
-    `network` has the maximal shape of the `space`; `config` is the recipe. Every step draws `paths`
+    `network` has the maximal shape of the `space`; every step of the `recipe` draws `paths`
     genotypes; each gets its own share of the batch and its own batch statistics, and their
     gradients are averaged. `epoch(state, images, targets, seed)` of the `task`. The paths of a step
     are shared out to `devices` (left out: all of this process), without a change of the result.
@@ -46,10 +47,15 @@ def make_supernet(
     Source: Single Path One-Shot, Guo et al. 2020 (arXiv:1904.00420); several paths per step as in
     FairNAS, Chu et al. 2021 (arXiv:1907.01845).
     """
-    recipe, task = config.train, find_task(task)
-    _check(config, task, samples)
+    task = find_task(task)
+    task.check(recipe)
+    if samples < recipe.batch_size or recipe.batch_size % paths:
+        raise ValueError(
+            f"a batch of {recipe.batch_size} must be a multiple of {paths} paths and at most the "
+            f"{samples} training images"
+        )
     optimiser = make_optimiser(recipe, recipe.epochs * (samples // recipe.batch_size))
-    gradient_of = _gradient(network, space, config, task, mesh=_mesh(config, devices))
+    gradient_of = _gradient(network, space, recipe, task, paths=paths, mesh=_mesh(paths, devices))
 
     def init(variables):
         moments = optimiser.init(variables["params"])
@@ -79,24 +85,13 @@ def make_supernet(
     return Train(init, epoch)
 
 
-def _check(config: SupernetConfig, task: Task, samples: int) -> None:
-    recipe = config.train
-    task.check(recipe)
-    if samples < recipe.batch_size or recipe.batch_size % config.paths:
-        raise ValueError(
-            f"a batch of {recipe.batch_size} must be a multiple of {config.paths} paths and at "
-            f"most the {samples} training images"
-        )
-
-
 def _gradient(
-    network: Network, space: Space, config: SupernetConfig, task: Task, *, mesh: Mesh
+    network: Network, space: Space, recipe: TrainConfig, task: Task, *, paths: int, mesh: Mesh
 ) -> Callable:
     """Make the function (variables, key, images, targets [B, ...], weights) -> loss, gradient.
 
     Both are means over the paths that `key` draws, each on its own share of the batch.
     """
-    recipe = config.train
 
     def loss(params, variables, genotype, images, targets, weights):
         out = network.apply(
@@ -126,9 +121,9 @@ def _gradient(
     )
 
     def mean_gradient(variables, key, images, targets, weights):
-        genotypes = space.sample(key, config.paths)
-        shares = images.reshape(config.paths, -1, *images.shape[1:])
-        wanted = targets.reshape(config.paths, -1, *targets.shape[1:])
+        genotypes = space.sample(key, paths)
+        shares = images.reshape(paths, -1, *images.shape[1:])
+        wanted = targets.reshape(paths, -1, *targets.shape[1:])
         values, gradients = shared_out(variables, genotypes, shares, wanted, weights)
         # Gathered first, the sum has the same order on any number of devices.
         values, gradients = jax.lax.with_sharding_constraint((values, gradients), everywhere(mesh))
@@ -137,16 +132,16 @@ def _gradient(
     return mean_gradient
 
 
-def place(tree: Any, config: SupernetConfig, *, devices: Sequence[Device] | None = None) -> Any:
+def place(tree: Any, *, paths: int, devices: Sequence[Device] | None = None) -> Any:
     """Copy arrays to every device that shares the paths, which is where a pass leaves its state.
 
-    `tree` are the arrays; `config` and `devices` are those of `make_supernet`. `jax.jit` compiles a
+    `tree` are the arrays; `paths` and `devices` are those of `make_supernet`. `jax.jit` compiles a
     program for each placement: a pass over a state placed otherwise is compiled once for the first
     pass, and once more for all others.
     """
-    return jax.device_put(tree, everywhere(_mesh(config, devices)))
+    return jax.device_put(tree, everywhere(_mesh(paths, devices)))
 
 
-def _mesh(config, devices):
+def _mesh(paths, devices):
     devices = jax.local_devices() if devices is None else devices
-    return population_mesh(devices[: math.gcd(config.paths, len(devices))])
+    return population_mesh(devices[: math.gcd(paths, len(devices))])

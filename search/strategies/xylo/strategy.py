@@ -47,18 +47,26 @@ class ChipStrategy:
         return self._evaluator(config.retrain, config.relu_retrain, RETRAIN)
 
     def _evaluator(self, native, relu, purpose: int) -> Evaluator:
-        space, target = self._search.space, self._search.config.target
+        space, config = self._search.space, self._search.config
         options = {"classes": space.classes, "widest": space.widest}
+        dense = config.xylo.dense(relu)
         populations = Populations(
-            NativePopulation(self.inputs, native, **options),
-            ExactPopulation(self.inputs, relu, chip=target, **options),
+            NativePopulation(self.inputs, config.xylo.native(native), **options),
+            ExactPopulation(self.inputs, dense, chip=config.target, **options),
         )
         return Evaluator(self._search, populations, purpose, fields=self.fields)
 
     @staticmethod
+    def options(config: Config) -> dict[str, str]:
+        """Name the options that are read, and what of a `config` they need."""
+        exact = "" if "exact" in config.xylo.mappings else "--xylo.mappings exact"
+        read = ("xylo.train", "xylo.batch_size", "xylo.clock_mhz", "xylo.gap")
+        return {**dict.fromkeys(read, ""), "xylo.relu": exact}
+
+    @staticmethod
     def recipes(config: Config) -> dict[str, Any]:
-        """Name the recipes of training in a `config` by their options."""
-        return {"xylo.train": config.xylo.train, "xylo.relu": config.xylo.relu}
+        """Name the recipe of native training in a `config`; others have its batches."""
+        return {"xylo": config.xylo.native(config.xylo.train)}
 
     @classmethod
     def check(cls, config: Config) -> None:

@@ -1,0 +1,83 @@
+"""The options of a run: which it reads and shows, and where all others belong."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from search.config import Config
+from search.retraining import registry as retraining
+from search.spaces.registry import SPACES, look_up
+from search.strategies import registry as strategies
+from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.ranges import PAIRED, inside, option
+
+# What every run reads. `data_options` are all read by the data set, whose own class they are.
+COMMON = (
+    *("data", "preset", "space", "target", "objectives", "seed", "split_seed", "limits"),
+    *("evolution.algorithm", "evolution.population", "evolution.generations"),
+)
+
+
+def conditions(config: Config) -> dict[str, str]:
+    """Name the options, or groups of them, that the space of a `config` can read.
+
+    Each with what has to be given otherwise so that it is read; that is empty where it is.
+    """
+    entry = look_up(config.space)
+    return {
+        **dict.fromkeys((*COMMON, *entry.reads), ""),
+        **strategies.look_up(entry.strategy).options(config),
+        **retraining.look_up(entry.retraining).options(config),
+    }
+
+
+def option_fields(config: Any, within: str = "") -> Iterator[str]:
+    """List the fields of a config, and of those in it, that may be options: a.b for b of a."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value) and field.name not in PAIRED:
+            yield from option_fields(value, inside(field.name, within))
+        else:
+            yield within + field.name
+
+
+def hidden_options(config: Config) -> set[str]:
+    """Name the fields that a run of a `config` does not read, and that are therefore no options."""
+    known = conditions(config)
+    own = set(option_fields(config.data_options))
+    return {
+        name for name in option_fields(config) if name not in own and _condition(known, name) != ""
+    }
+
+
+def refuse_idle_options(arguments: list[str], config: Config) -> None:
+    """Refuse arguments that a run of a `config` does not read. Raises: InputError."""
+    spelled = {}
+    for name in hidden_options(config):
+        group, _, last = option(name)[2:].rpartition(".")
+        spelled |= {option(name): name, f"--{group}{'.' * bool(group)}no-{last}": name}
+    for argument in arguments:
+        written = argument.partition("=")[0].replace("_", "-")
+        if name := spelled.get(written):
+            raise InputError(f"{written} belongs to {_place(name, config)}: leave it out")
+
+
+def _condition(known: dict[str, str], name: str) -> str | None:
+    """Return what an option needs, by its name or its group's; None if it is not `known`."""
+    for group, condition in known.items():
+        if name == group or name.startswith(f"{group}."):
+            return condition
+    return None
+
+
+def _place(name: str, config: Config) -> str:
+    """Say where an option belongs that is not read under a `config`."""
+    if condition := _condition(conditions(config), name):
+        return condition
+    spaces = [
+        space
+        for space in SPACES
+        if _condition(conditions(dataclasses.replace(config, space=space)), name) is not None
+    ]
+    *most, last = spaces
+    return f"--space {', '.join(most)} or {last}" if most else f"--space {last}"
