@@ -94,9 +94,7 @@ SCHEDULES = {
     ),
     ("eye", "full"): Schedule(60, 60, 12, 64, 30, 8, "as many passes as still help"),
     ("see", "smoke"): Schedule(2, 2, 1, 8, 3, 2, SMOKE),
-    ("see", "default"): Schedule(
-        16, 16, 4, 24, 10, 4, "wider networks than `eye`, which take more passes"
-    ),
+    ("see", "default"): Schedule(16, 16, 4, 24, 10, 4, "wider networks than `eye`: more passes"),
     ("see", "full"): Schedule(60, 60, 12, 64, 30, 8, "as many passes as still help"),
     ("digits", "smoke"): Schedule(6, 6, 2, 8, 3, 2, SMOKE),
     ("digits", "default"): Schedule(60, 60, 15, 24, 10, 4, "1,077 images: many passes are short"),

@@ -17,10 +17,8 @@ from ttfs_jax import datasets
 from ttfs_jax.datasets import EyeConfig, FoldConfig, Options
 from ttfs_jax.population.program import PopulationConfig
 
-FINE_RATE = (
-    3e-4  # peak of fine-tuning: a tenth of the usual one, as it goes on from a trained network
-)
-# Options of data sets that differ from their own defaults: small frames and few clips, fast to make.
+FINE_RATE = 3e-4  # peak of fine-tuning: a tenth of the usual one, for a network that is trained
+# Options of data sets that differ from their own defaults: small frames, and few clips of them.
 OPTIONS = {
     ("eye", "smoke"): {"eye": EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)},
     ("see", "smoke"): {"eye": FoldConfig(size=24, pool=1, draws=2, test_draws=4)},
@@ -111,10 +109,10 @@ def preset(
     """Return the defaults of a preset for a data set.
 
     They are those of a `space`, if it has its own, and for `objectives` other than its usual ones:
-    several, such as ("war", "energy"), take an algorithm for several. `options` are those of the data set; left out, they are
-    made of the `values` by name: `preset("npz", "smoke", data_dir=Path("mine.npz"))`. The budgets
-    of a data set without a row in `search.preset_tables` follow from its `size`; left out, the data
-    are read to find it.
+    several, such as ("war", "energy"), take an algorithm for several. `options` are those of the
+    data set; left out, they are made of the `values` by name:
+    `preset("npz", "smoke", data_dir=Path("mine.npz"))`. The budgets of a data set without a row in
+    `search.preset_tables` follow from its `size`; left out, the data are read to find it.
 
     Raises: InputError for an unknown data set or option, or data that cannot be read.
     """

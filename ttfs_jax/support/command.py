@@ -234,7 +234,7 @@ def _view(default: Any, hidden: Collection[str]) -> tyro.constructors.Constructo
         spec = tyro.constructors.ConstructorRegistry.get_struct_spec(info)
         at_work.clear()
         if not isinstance(spec, tyro.constructors.StructConstructorSpec):
-            return spec
+            return None
         shown = [field for field in spec.fields if field.name not in left_out[info.type]]
         return replace(spec, instantiate=partial(_changed, info.default), fields=tuple(shown))
 
