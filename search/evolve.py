@@ -52,7 +52,7 @@ class Command:
     distributed: bool = False
     """Share the members of every population among several processes, each started by this command
     with the same options and a run directory they all reach. Where the job's manager (SLURM, Open
-    MPI, Kubernetes) does not tell, --coordinator, --processes and --process do."""
+    MPI, Kubernetes) does not tell who they are, three more options do, shown with this one."""
     coordinator: str | None = None
     """Address HOST:PORT of process 0."""
     processes: int | None = None

@@ -15,11 +15,12 @@ def name_of(number, emotion, length=3):
     return f"{number}_{number:03d}_man_24_Master_normal_{emotion}_{length}_take000"
 
 
-def make_tree(root):
-    """Write a small sound data set by hand and return its root."""
+def make_tree(root, people=3):
+    """Write a small sound data set by hand, a sequence a person, and return its root."""
     database = {}
     generator = np.random.default_rng(0)
-    for number, emotion in enumerate(("angry", "neutral", "fear"), start=1):
+    for number in range(1, people + 1):
+        emotion = ("angry", "neutral", "fear")[(number - 1) % 3]
         name = name_of(number, emotion)
         folder = root / "event" / emotion / name
         folder.mkdir(parents=True)

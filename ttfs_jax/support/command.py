@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -190,10 +189,9 @@ def pairs(kind: type) -> Any:
     def read(words: list[str]) -> Changes:
         values = {}
         for word in words:
-            name, equals, value = word.partition("=")
-            if not equals or name.replace("_", "-") not in names:
+            name, _, value = word.partition("=")
+            if not value or (field := names.get(name.replace("_", "-"))) is None:
                 raise ValueError(f"{word!r} is not NAME=VALUE; names are {', '.join(names)}")
-            field = names[name.replace("_", "-")]
             values[field] = (int if int in get_args(hints[field]) else float)(value)
         return Changes(values)
 
@@ -230,13 +228,17 @@ def _view(default: Any, hidden: Collection[str]) -> tyro.constructors.Constructo
     def rule(info: tyro.constructors.StructTypeInfo):
         if info.type not in left_out or at_work:
             return None
-        at_work.append(info)
+        at_work.append(info)  # the rule for all dataclasses is asked below
         spec = tyro.constructors.ConstructorRegistry.get_struct_spec(info)
         at_work.clear()
-        if not isinstance(spec, tyro.constructors.StructConstructorSpec):
-            return None
+        assert isinstance(spec, tyro.constructors.StructConstructorSpec)
         shown = [field for field in spec.fields if field.name not in left_out[info.type]]
-        return replace(spec, instantiate=partial(_changed, info.default), fields=tuple(shown))
+
+        def make(**values):
+            return _changed(info.default, **values)
+
+        make.__doc__ = info.type.__doc__  # heads its options
+        return replace(spec, instantiate=make, fields=tuple(shown))
 
     walk(default, "")
     return registry

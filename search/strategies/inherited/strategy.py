@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.config import Config
+from search.config import Config, EvolutionConfig
 from search.loop.exploration import Search
 from search.loop.goal import make_goal
 from search.spaces.convolutional import Space
@@ -46,11 +46,14 @@ class Inherited:
         self._costs = Costs(search.goal, search.config.target, search.space, windows)
         self.fields = (*FIELDS, *self._costs.fields)
         data = search.data
+        # The score is in every history; by the usual weight where the search is after others.
+        weighs = "fitness" in search.goal.objectives
+        war_weight = config.war_weight if weighs else EvolutionConfig.war_weight
         self._evaluate = make_evaluator(
             network,
             search.space,
             population=config.population,
-            war_weight=config.war_weight,
+            war_weight=war_weight,
             calibration=data.train.images[:CALIBRATION_IMAGES],
             images=data.validation.images[:VALIDATION_IMAGES],
             labels=data.validation.labels[:VALIDATION_IMAGES],
