@@ -1,13 +1,16 @@
 """What a run shows: few options, all of which it reads; others say where they belong."""
 
+import configparser
 import dataclasses
 import itertools
 import re
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from command import ROOT
 from own_data import write_npz
 from recorded import recorded
 from rich.console import Console
@@ -249,6 +252,25 @@ def test_a_shell_completes_the_options_of_a_run(shell, space, capsys):
     names = {option(name) for name in shown(config) - {"xylo.referee"}}
     assert all(name in script for name in names)
     assert ("xylo.gap" in script) == (space == "xylo")
+
+
+def test_commands_are_installed_under_a_name_that_a_shell_can_complete():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options.entry_points"]["console_scripts"].split("\n")
+    scripts = dict(line.split(" = ") for line in lines if line)
+    assert scripts.keys() == {"ttfs-evolve", "ttfs-predict", "ttfs-inspect"}
+    for name, place in scripts.items():
+        module, function = place.split(":")
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {module} as m; m.{function}()"]
+            + ["--tyro-print-completion", "bash", "--data=digits"][: 2 + ("predict" not in name)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert not done.returncode and "complete -F" in done.stdout, done.stderr
+        assert f" {name}\n" in done.stdout.replace("'", "")
 
 
 def test_configs_are_still_changed_in_python():

@@ -39,7 +39,7 @@ def test_bytes_and_floats_grey_and_colour_numbers_and_names(tmp_path):
     assert data.classes == CLASSES and data.image_shape == (12, 12, 3)
     config = preset("npz", "smoke", data_dir=tmp_path / "mine.npz")
     assert build_space(config, data).size > 100
-    assert config.retrain.train.batch_size == 4
+    assert config.retrain.batch_size == 4
 
 
 def test_a_given_split_and_people_are_kept(tmp_path):

@@ -1,20 +1,15 @@
 """The training recipe: schedule, spiking, populations, precision, against hand numbers."""
 
 import dataclasses
-import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.config import Config, RetrainConfig
-from search.loop.run_directory import to_dict
-from search.saved_config import from_dict, read_config
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, initialise
-from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.config import TrainConfig
 from ttfs_jax.training.optimiser import make_schedule
 from ttfs_jax.training.recipe import make_train
@@ -150,26 +145,3 @@ def test_products_in_bfloat16_on_an_accelerator(monkeypatch):
 def test_values_out_of_range_are_named(option, value, wanted):
     with pytest.raises(ValueError, match=wanted):
         TrainConfig(**{option: value})
-
-
-def saved(config):
-    return json.loads(json.dumps(to_dict(config)))
-
-
-def test_recipe_survives_the_saved_config():
-    recipe = TrainConfig(warmup=0.2, balanced=True)
-    config = Config(retrain=RetrainConfig(train=recipe, fine_tune=TrainConfig(quantised=False)))
-    assert from_dict(saved(config)) == config
-
-
-def test_options_that_are_gone_are_read_where_they_changed_nothing(tmp_path):
-    config, values = Config(), saved(Config())
-    for stage in (values["supernet"]["train"], values["retrain"]["train"]):
-        stage |= {"schedule": "cosine", "erase": 0.0, "mixup": 0.0, "average": 0.0}
-        stage |= {"distil": 0.0, "temperature": 4.0}
-    values["retrain"]["teacher"] = "ensemble"
-    assert from_dict(values) == config
-    values["retrain"]["train"]["mixup"] = 0.2
-    (tmp_path / "config.json").write_text(json.dumps(values))
-    with pytest.raises(InputError, match=r"of another version \(mixup 0.2 is an option that this"):
-        read_config(tmp_path)

@@ -13,7 +13,7 @@ from hardware.xylo.decision import classify
 from hardware.xylo.families import family, violations
 from hardware.xylo.mappings.native_training import NativeTrainConfig
 from search import evolve
-from search.config import Config, XyloConfig
+from search.config import XyloConfig
 from search.loop.goal import make_goal
 from search.loop.run_directory import to_dict
 from search.presets import preset
@@ -33,7 +33,7 @@ from search.strategies.xylo.population import (
 )
 from search.strategies.xylo.scores import FIELDS, OBJECTIVES, counts, price, silent_gap, skeleton
 from search.strategies.xylo.scores import score as xylo_score
-from ttfs_jax.datasets import EyeConfig, digits
+from ttfs_jax.datasets import digits
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.dense import DenseTrainConfig
 
@@ -247,19 +247,3 @@ def test_unsound_options_end_in_one_line(options, message, capsys, tmp_path):
         )
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "objectives"), [("nsga2", "war,energy"), ("genetic", "fitness")]
-)
-def test_a_config_saved_before_every_space_had_limits(algorithm, objectives):
-    saved = json.loads(json.dumps(to_dict(Config(objectives="war,energy"))))
-    del saved["limits"]
-    saved["xylo"] |= {"max_energy_uj": 3.0, "max_latency_ms": None}
-    saved["evolution"]["algorithm"] = algorithm
-    del saved["data_options"]
-    saved |= {"data_dir": None, "eye": dataclasses.asdict(EyeConfig(size=24))}
-    config = from_dict(saved)
-    assert config.data_options.eye == EyeConfig(size=24)
-    assert (config.limits.energy_uj, config.limits.latency_ms) == (3.0, None)
-    assert config.objectives == objectives

@@ -271,7 +271,7 @@ def _notes(frames: int, clips: int, config: EyeConfig, rate: float) -> list[str]
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line for one recording, CSV or JSON lines for files."""
     with one_line_errors(), single_precision():
-        chosen = parse_options(Arguments, arguments, name="ttfs_jax.predict")
+        chosen = parse_options(Arguments, arguments, name="ttfs_jax.predict", script="ttfs-predict")
         compilation_cache.enable()
         if bool(chosen.inputs) == (chosen.events is not None):
             raise InputError("name either one recording by --events, or files by --inputs")

@@ -164,7 +164,13 @@ def main(arguments: list[str] | None = None) -> None:
     with one_line_errors(), single_precision():
         name = chosen_data(words)
         default = Arguments(name, make_options(name))
-        chosen = parse_options(Arguments, words, name="ttfs_jax.datasets.inspect", default=default)
+        chosen = parse_options(
+            Arguments,
+            words,
+            name="ttfs_jax.datasets.inspect",
+            default=default,
+            script="ttfs-inspect",
+        )
         result = run(chosen)
         if chosen.json:
             print(dumps(result))
