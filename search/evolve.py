@@ -12,7 +12,7 @@ from rich.console import Console
 from search.budget import TYPICAL, Size, size_of
 from search.checks import changed, refuse_changes
 from search.config import PRESETS, Config
-from search.options import hidden_options, refuse_idle_options
+from search.options import hidden_options, options_named, refuse_idle_options
 from search.pipeline import load_data, run
 from search.presets import data_options, has_rows, preset
 from search.result import Result
@@ -96,13 +96,14 @@ def execute(arguments: list[str], screen: Console) -> Result:
     if command.resume is None and not has_rows(command.config):
         loaded = load_data(command.config, screen)
         command = parse(arguments, size=size_of(loaded))
-    return run(
-        command.config,
-        loaded=loaded,
-        run_dir=command.resume or command.run_dir,
-        resume=command.resume is not None,
-        screen=screen,
-    )
+    with options_named():
+        return run(
+            command.config,
+            loaded=loaded,
+            run_dir=command.resume or command.run_dir,
+            resume=command.resume is not None,
+            screen=screen,
+        )
 
 
 def parse(arguments: list[str], *, size: Size = TYPICAL) -> Command:

@@ -1,7 +1,10 @@
 """The options of a run: which it reads and shows, and where all others belong."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from search.config import Config
@@ -16,6 +19,9 @@ COMMON = (
     *("data", "preset", "space", "target", "objectives", "seed", "split_seed", "limits"),
     *("evolution.algorithm", "evolution.population", "evolution.generations"),
 )
+
+OPTION = re.compile(r"--[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*")
+_on_command_line: ContextVar[bool] = ContextVar("on_command_line", default=False)
 
 
 def conditions(config: Config) -> dict[str, str]:
@@ -50,6 +56,11 @@ def hidden_options(config: Config) -> set[str]:
     }
 
 
+def shown_options(config: Config) -> set[str]:
+    """Name the fields that a run of a `config` reads, and that are therefore options."""
+    return set(option_fields(config)) - hidden_options(config)
+
+
 def refuse_idle_options(arguments: list[str], config: Config) -> None:
     """Refuse arguments that a run of a `config` does not read. Raises: InputError."""
     spelled = {}
@@ -60,6 +71,29 @@ def refuse_idle_options(arguments: list[str], config: Config) -> None:
         written = argument.partition("=")[0].replace("_", "-")
         if name := spelled.get(written):
             raise InputError(f"{written} belongs to {_place(name, config)}: leave it out")
+
+
+@contextmanager
+def options_named() -> Iterator[None]:
+    """Let errors name options, as they do on a command line; `fields_named` has no effect."""
+    token = _on_command_line.set(True)
+    try:
+        yield
+    finally:
+        _on_command_line.reset(token)
+
+
+@contextmanager
+def fields_named(config: Config) -> Iterator[None]:
+    """Let errors name fields of a `config` in place of options: --a.b-c becomes a.b_c."""
+    try:
+        yield
+    except InputError as error:
+        if _on_command_line.get():
+            raise
+        fields = {option(name): name for name in option_fields(config)}
+        message = OPTION.sub(lambda word: fields.get(word[0], word[0]), str(error))
+        raise InputError(message) from error
 
 
 def _condition(known: dict[str, str], name: str) -> str | None:

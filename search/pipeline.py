@@ -16,6 +16,7 @@ from search.loop.genes import Genes
 from search.loop.goal import make_goal
 from search.loop.progress import Reporter
 from search.loop.run_directory import RunDirectory, environment
+from search.options import fields_named
 from search.reports import registry as reports
 from search.result import Result
 from search.retraining import registry as retraining
@@ -45,14 +46,15 @@ def run(
 ) -> Result:
     """Search, retrain and measure, or go on with a run; return what was found.
 
-    It does what `python -m search.evolve` does, and computes in float32. `config` is best taken
-    from `search.preset` and changed by `dataclasses.replace`. `data` are used instead of those that
-    `config.data` names, and `space` instead of what is built for `config.space`, whose strategy,
-    retraining and report it takes part in: for an own convolutional space that is `conv`. `loaded`
-    are the data that `config.data` names, where they have been read already. Results are in
-    `run_dir`, new or empty; left out, in runs/<data>-<time>. With `resume` the run in `run_dir`
-    goes on, under the same config and with the same data and space. Progress and the final table
-    are shown on `screen`; left out, on standard error.
+    It does what `python -m search.evolve` does, and computes in float32; its errors name fields of
+    the config in place of options. `config` is best taken from `search.preset` and changed by
+    `dataclasses.replace`. `data` are used instead of those that `config.data` names, and `space`
+    instead of what is built for `config.space`, whose strategy, retraining and report it takes part
+    in: for an own convolutional space that is `conv`. `loaded` are the data that `config.data`
+    names, where they have been read already. Results are in `run_dir`, new or empty; left out, in
+    runs/<data>-<time>. With `resume` the run in `run_dir` goes on, under the same config and with
+    the same data and space. Progress and the final table are shown on `screen`; left out, on
+    standard error.
 
     Call `ttfs_jax.support.devices.use_every_core()` before anything else of JAX, so that members
     of a population run on all cores.
@@ -62,32 +64,45 @@ def run(
     """
     _check_kinds(config=(config, Config), data=(data, Dataset), space=(space, Genes))
     screen = console(stderr=True) if screen is None else screen
+    path = _path(config, data, run_dir)
+    with fields_named(config), single_precision():
+        _start(config, data, loaded, space, path, resume, screen)
+    return Result(path)
+
+
+def _start(
+    config: Config,
+    data: Dataset | None,
+    loaded: Dataset | None,
+    space: Genes | None,
+    path: Path,
+    resume: bool,
+    screen: Console,
+) -> None:
+    """Check and begin or go on with a run, see `run`. Raises: InputError naming options."""
     given = {
         "data": None if data is None else data.name,
         "space": None if space is None else space.name,
     }
-    path = _path(config, data, run_dir)
-    with single_precision():
-        check_options(config, new=not resume)
-        _check_folder(path, config, given, resume=resume)
-        started = time.perf_counter()
-        data = (loaded or load_data(config, screen)) if data is None else datasets.check(data)
-        loading = time.perf_counter() - started
-        space = build_space(config, data) if space is None else space
-        check_recipes(config, data, space)
-        try:
-            directory = RunDirectory(path) if resume else RunDirectory.create(path, config)
-            if any(given.values()) and not resume:
-                directory.write_json(GIVEN, given)
-            directory.add_seconds("data", loading)
-            _run(config, data, space, directory, screen)
-        except Exception as error:
-            if (reason := disk_trouble(error)) is None:
-                raise
-            raise InputError(
-                f"the run in {path} stopped: {reason}, then go on by --resume {path}"
-            ) from error
-    return Result(path)
+    check_options(config, new=not resume)
+    _check_folder(path, config, given, resume=resume)
+    started = time.perf_counter()
+    data = (loaded or load_data(config, screen)) if data is None else datasets.check(data)
+    loading = time.perf_counter() - started
+    space = build_space(config, data) if space is None else space
+    check_recipes(config, data, space)
+    try:
+        directory = RunDirectory(path) if resume else RunDirectory.create(path, config)
+        if any(given.values()) and not resume:
+            directory.write_json(GIVEN, given)
+        directory.add_seconds("data", loading)
+        _run(config, data, space, directory, screen)
+    except Exception as error:
+        if (reason := disk_trouble(error)) is None:
+            raise
+        raise InputError(
+            f"the run in {path} stopped: {reason}, then go on by --resume {path}"
+        ) from error
 
 
 def _check_kinds(**given: tuple[Any, type]) -> None:

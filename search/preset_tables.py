@@ -1,11 +1,12 @@
 """The tables behind the presets: what each sets, in which unit, and why. `docs/search.md` has them.
 
 Counts are in passes over the training data (epochs), images or samples per step, architectures and
-networks. All were chosen for this project: `smoke` to see that a run works, `default` for an
-afternoon on two cores, `full` for the best result.
+networks. All were chosen for this project: `smoke` to see that a run works, `default` for a first
+result, `full` for the best one.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class Schedule(NamedTuple):
@@ -134,15 +135,20 @@ SIZED_SCHEDULES = {
 }
 
 
-def table(title: str, rows: dict) -> list[str]:
-    """Lay out one of the tables above in Markdown: a line per row, after those of the header.
-
-    `title` heads the column of the keys.
-    """
-    fields = next(iter(rows.values()))._fields
-    heads = (title, *(name.replace("_", " ") for name in fields))
+def markdown(title: str, rows: Mapping[Any, Any]) -> str:
+    """Lay out one of the tables above in Markdown; `title` heads the column of the keys."""
+    kind = type(next(iter(rows.values())))
+    heads = (title, *(name.replace("_", " ") for name in kind._fields))
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for key, row in rows.items():
         name = " ".join(key) if isinstance(key, tuple) else key
         lines.append(f"| {' | '.join([f'`{name}`', *map(str, row)])} |")
-    return lines
+    return "\n".join(lines)
+
+
+TABLES = {
+    "data and preset": SCHEDULES,
+    "data": TRAITS,
+    "preset, `--space xylo`": CHIP_SCHEDULES,
+    "preset, own data": SIZED_SCHEDULES,
+}

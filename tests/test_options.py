@@ -6,30 +6,26 @@ import itertools
 import re
 import subprocess
 import sys
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 from command import ROOT
-from own_data import write_npz
-from recorded import recorded
 from rich.console import Console
-from see_tree import make_tree
-from small_spaces import tiny_space
-from test_own_events import CLIPS, write_folders
-from test_own_folder import write_folder
-from test_own_idx import write_idx
-from test_own_tonic import NMNIST, write_nmnist
 
 import search
 from search import evolve
 from search.budget import TYPICAL
-from search.config import PRESETS, Config, SharedConfig, StageConfig
-from search.options import hidden_options, option_fields
-from search.spaces.registry import SPACES, SpaceEntry
+from search.config import (
+    PRESETS,
+    Config,
+    RetrainConfig,
+    StageConfig,
+    SupernetConfig,
+)
+from search.options import option_fields, options_named, shown_options
+from search.spaces.registry import SPACES
 from search.strategies.registry import STRATEGIES
-from ttfs_jax import datasets
-from ttfs_jax.datasets import DATASETS, fashion_mnist
+from ttfs_jax.datasets import DATASETS
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import option
 
@@ -37,10 +33,6 @@ MOST = 50
 COMMAND = {"run_dir", "resume", "distributed"}
 PEERS = set(evolve.PEERS)
 SILENT = Console(quiet=True)
-
-
-def shown(config):
-    return set(option_fields(config)) - hidden_options(config)
 
 
 def goals(space):
@@ -55,7 +47,11 @@ def test_no_combination_shows_more_than_fifty_options(data):
         for objectives in goals(space):
             config = search.preset(data, preset, space=space, objectives=objectives, size=TYPICAL)
             for more in (COMMAND, COMMAND | PEERS):
-                assert len({"help"} | shown(config) | more) <= MOST, (data, space, objectives)
+                assert len({"help"} | shown_options(config) | more) <= MOST, (
+                    data,
+                    space,
+                    objectives,
+                )
 
 
 def help_of(capsys, *arguments):
@@ -72,7 +68,7 @@ def test_help_shows_what_the_count_is_of(data, space, capsys, monkeypatch):
     for objectives, more in ((("war",), ()), (("war", "energy"), ("--distributed",))):
         arguments = (f"--data={data}", f"--space={space}", "--objectives", *objectives, *more)
         config = search.preset(data, "default", space=space, objectives=objectives, size=TYPICAL)
-        wanted = shown(config) | COMMAND | (PEERS if more else set())
+        wanted = shown_options(config) | COMMAND | (PEERS if more else set())
         names = {option(name) for name in wanted}
         seen = {word.replace("--xylo.no-", "--xylo.") for word in help_of(capsys, *arguments)}
         assert seen == names | {"-h"}
@@ -80,112 +76,7 @@ def test_help_shows_what_the_count_is_of(data, space, capsys, monkeypatch):
 
 def test_every_field_of_a_config_is_an_option_of_some_run():
     configs = [search.preset("digits", "smoke", space=space) for space in SPACES]
-    assert set.union(*map(shown, configs)) == set(option_fields(configs[0]))
-
-
-CONV = (
-    "--preset=smoke --supernet.train.epochs=1 --evolution.population=4 --evolution.generations=1"
-    " --retrain.top=1 --retrain.train.epochs=1 --retrain.fine-tune.epochs=1"
-).split()
-CHIP = (
-    "--preset=smoke --space=xylo --evolution.population=4 --evolution.generations=1 --xylo.front=1"
-    " --xylo.train.epochs=1 --xylo.retrain.epochs=1 --xylo.relu.epochs=1"
-    " --xylo.relu-retrain.epochs=1 --xylo.no-referee"
-).split()
-RUNS = {
-    "fitness": [*CONV, "--space=tiny"],
-    "front": [*CONV, *"--space=tiny --objectives war energy --limits params=1e6".split()],
-    "chip": CHIP,
-}
-
-
-def reads_of(arguments, monkeypatch):
-    """Run a command, and return its config and the names of all that was read of it."""
-    reads, recipes, parse = set(), set(), evolve.parse
-    put_together = SharedConfig.recipe
-
-    def noted(*given, **named):
-        command = parse(*given, **named)
-        return dataclasses.replace(command, config=recorded(command.config, reads))
-
-    def recipe(self, *given, **named):
-        return recorded(put_together(self, *given, **named), recipes)
-
-    monkeypatch.setitem(SPACES, "tiny", SpaceEntry(tiny_space))
-    monkeypatch.setattr(SharedConfig, "recipe", recipe)
-    monkeypatch.setattr(evolve, "parse", noted)
-    evolve.execute(arguments, SILENT)
-    monkeypatch.setattr(evolve, "parse", parse)
-    return parse(arguments).config, reads, recipes
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", RUNS)
-def test_a_run_reads_every_option_that_it_shows_and_no_other(kind, tmp_path, monkeypatch):
-    data = write_npz(tmp_path / "mine.npz")
-    arguments = [*RUNS[kind], "--data=npz", f"--data-dir={data}", f"--run-dir={tmp_path / 'run'}"]
-    config, reads, recipes = reads_of(arguments, monkeypatch)
-    assert shown(config) - reads == set()
-    leaves = set(option_fields(config))
-    assert (reads & leaves) - shown(config) == set()
-    if kind != "chip":  # what options become is read, too
-        assert recipes >= {"epochs", "learning_rate", "batch_size", "activity_penalty"}
-        assert recipes >= {field.name for field in dataclasses.fields(SharedConfig)}
-
-
-def test_an_option_that_nothing_reads_is_noticed(monkeypatch):
-    """The proof above can fail: an option is added, as one would be, and a run made."""
-    larger = dataclasses.make_dataclass(
-        "StageConfig", [("momentum", float, 0.9)], bases=(StageConfig,), frozen=True
-    )
-    config = search.preset("digits", "smoke")
-    with_option = dataclasses.replace(
-        config, supernet=dataclasses.replace(config.supernet, train=larger(1))
-    )
-    assert "supernet.train.momentum" in shown(with_option)
-    reads = set()
-    STRATEGIES["inherited"].recipes(recorded(with_option, reads))
-    assert {"supernet.train.epochs", "supernet.batch_size", "train.balanced"} <= reads
-    assert "supernet.train.momentum" not in reads
-
-
-def made_data(data, folder):
-    """Write a small data set, and return the values of its options."""
-    digits = {"train": "train-{}-idx{}-ubyte", "test": "t10k-{}-idx{}-ubyte"}
-    makers = {
-        "npz": lambda: {"data_dir": write_npz(folder / "mine.npz")},
-        "idx": lambda: {"data_dir": write_idx(folder / "mine")},
-        "mnist": lambda: {"data_dir": write_idx(folder / "mine", classes=10)},
-        "folder": lambda: {"data_dir": write_folder(folder / "mine"), "size": 8},
-        "events": lambda: {"data_dir": write_folders(folder / "mine"), "clips": CLIPS},
-        "tonic": lambda: {
-            "data_dir": write_nmnist(folder),
-            "set_name": "NMNIST",
-            "clips": CLIPS,
-        },
-        "eye": lambda: {
-            "eye": datasets.EyeConfig(size=8, pool=1, subjects=8, draws=1, test_draws=1)
-        },
-        "see": lambda: {
-            "data_dir": make_tree(folder / "see", people=12),
-            "eye": datasets.FoldConfig(size=16, pool=1, frames=1, stride=1, folds=3),
-        },
-        "fashion-mnist": lambda: {"data_dir": write_idx(folder / "mine", classes=10, **digits)},
-        "digits": lambda: {},
-    }
-    return makers[data]()
-
-
-@pytest.mark.parametrize("data", DATASETS)
-def test_a_data_set_reads_every_option_of_its_own(data, tmp_path, monkeypatch):
-    module = ModuleType("tonic")
-    module.datasets = SimpleNamespace(NMNIST=NMNIST)
-    monkeypatch.setitem(sys.modules, "tonic", module)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    options, reads = datasets.make_options(data, **made_data(data, tmp_path)), set()
-    monkeypatch.setattr(fashion_mnist, "VALIDATION_IMAGES", 10)
-    DATASETS[data].load(recorded(options, reads), split_seed=0)
-    assert set(option_fields(options)) - reads == set()
+    assert set.union(*map(shown_options, configs)) == set(option_fields(configs[0]))
 
 
 def test_options_of_several_processes_are_read(monkeypatch):
@@ -249,7 +140,7 @@ def test_a_shell_completes_the_options_of_a_run(shell, space, capsys):
     script = capsys.readouterr().out
     assert "ttfs-evolve" in script and "python -m" not in script
     config = search.preset("digits", "smoke", space=space)
-    names = {option(name) for name in shown(config) - {"xylo.referee"}}
+    names = {option(name) for name in shown_options(config) - {"xylo.referee"}}
     assert all(name in script for name in names)
     assert ("xylo.gap" in script) == (space == "xylo")
 
@@ -271,6 +162,24 @@ def test_commands_are_installed_under_a_name_that_a_shell_can_complete():
         )
         assert not done.returncode and "complete -F" in done.stdout, done.stderr
         assert f" {name}\n" in done.stdout.replace("'", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"objectives": ("speed",)}, "^unknown objectives 'speed'"),
+        ({"supernet": SupernetConfig(batch_size=66)}, "^supernet.batch_size 66 must be a multiple"),
+        ({"retrain": RetrainConfig(top=999)}, "at least retrain.top 999$"),
+        ({"retrain": RetrainConfig(batch_size=5000)}, "^retrain.batch_size 5000 must be between"),
+        ({"space": "conf"}, "^unknown space 'conf'"),
+    ],
+)
+def test_errors_in_python_name_fields_and_those_of_the_command_options(change, words, tmp_path):
+    config = dataclasses.replace(search.preset("digits", "smoke"), **change)
+    with pytest.raises(InputError, match=words):
+        search.run(config, run_dir=tmp_path / "run", screen=SILENT)
+    with pytest.raises(InputError, match="--[a-z.-]+ "), options_named():
+        search.run(config, run_dir=tmp_path / "run", screen=SILENT)
 
 
 def test_configs_are_still_changed_in_python():

@@ -113,7 +113,7 @@ def test_the_command_shows_what_a_run_from_python_shows(finished, tmp_path):
     assert result.metrics == before
     assert result.history["stage"].count("evolution") == 12
     assert result.best[0].meta["metrics"]["genotype"] == before["best"][0]["genotype"]
-    for change, words in (({"seed": 5}, "--seed 5 differs"), ({"space": "konv"}, "mean conv")):
+    for change, words in (({"seed": 5}, "^seed 5 differs"), ({"space": "konv"}, "mean conv")):
         with pytest.raises(InputError, match=words):
             changed = dataclasses.replace(config, **change)
             search.run(changed, run_dir=folder, resume=True, screen=SILENT)
