@@ -31,16 +31,16 @@ def test_costs_by_hand():
 
 
 def test_a_goal_is_read_from_options():
-    goal = make_goal("war,energy", {"energy_uj": 2.0, "synops": None}, offered=OFFERED)
+    goal = make_goal(("war", "energy"), {"energy_uj": 2.0, "synops": None}, offered=OFFERED)
     assert goal == Goal(("war", "energy"), {"energy": pytest.approx(2e-6)})
     assert goal.names == ("war", "energy")
     assert goal.along == "energy"
-    assert not make_goal("war", {}, offered=OFFERED).several
+    assert not make_goal(("war",), {}, offered=OFFERED).several
     for objectives, words in (("war,energie", "did you mean energy"), ("war,war", "one twice")):
         with pytest.raises(InputError, match=words):
             make_goal(objectives, {}, offered=OFFERED)
     with pytest.raises(InputError, match="'memory'"):
-        make_goal("war", {"memory_kib": 3.0}, offered=OFFERED)
+        make_goal(("war",), {"memory_kib": 3.0}, offered=OFFERED)
 
 
 def test_limits_are_counted_and_nan_is_beyond_none():

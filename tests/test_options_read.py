@@ -1,4 +1,4 @@
-"""Proof that every option shown is read: configs note what whole runs and data sets read of them."""
+"""Every option shown is read: configs note what whole runs and data sets read of them."""
 
 import dataclasses
 import sys

@@ -122,7 +122,7 @@ def test_limits_of_the_run_count_as_those_of_the_chip():
     network = Network(NATIVE, skeleton(NATIVE, 7), 16, ())
     limits = {"energy_uj": 0.1, "latency_ms": 0.001, "memory_kib": None}
     for bounds, number in ((limits, 2), ({}, 0)):
-        goal = make_goal("war,energy", bounds, offered=OBJECTIVES)
+        goal = make_goal(("war", "energy"), bounds, offered=OBJECTIVES)
         scores, _ = xylo_score(network, measured(), XyloConfig(), target="xylo-a3", goal=goal)
         assert scores["violations"] == number
 
