@@ -36,9 +36,9 @@ def test_a_goal_is_read_from_options():
     assert goal.names == ("war", "energy")
     assert goal.along == "energy"
     assert not make_goal(("war",), {}, offered=OFFERED).several
-    for objectives, words in (("war,energie", "did you mean energy"), ("war,war", "one twice")):
+    for names, words in (("war energie", "did you mean energy"), ("war war", "one twice")):
         with pytest.raises(InputError, match=words):
-            make_goal(objectives, {}, offered=OFFERED)
+            make_goal(tuple(names.split()), {}, offered=OFFERED)
     with pytest.raises(InputError, match="'memory'"):
         make_goal(("war",), {"memory_kib": 3.0}, offered=OFFERED)
 
