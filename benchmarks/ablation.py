@@ -26,7 +26,7 @@ from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.devices import use_every_core
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import check, whole
+from ttfs_jax.support.ranges import check_fields, whole
 from ttfs_jax.training.recipe import TrainConfig
 
 # 3 × 3, residual, 3 × 3, residual; widths 16 and 32, head 64, 4 time bits.
@@ -34,7 +34,7 @@ GENOTYPE = (1, 3, 1, 3, 3, 3, 3, 1)
 
 
 @dataclass(frozen=True)
-class Arguments:
+class AblationArguments:
     """Measure the pieces of the recipe on Fashion-MNIST."""
 
     images: int = 12_000
@@ -51,7 +51,7 @@ class Arguments:
     """Print one JSON line."""
 
     def __post_init__(self):
-        check(self, images=whole(1), epochs=whole(0), seeds=whole(2))
+        check_fields(self, images=whole(1), epochs=whole(0), seeds=whole(2))
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,14 @@ VARIANTS = {
 }
 
 
-def base(arguments: Arguments) -> Recipes:
+def base(arguments: AblationArguments) -> Recipes:
     """Return the recipes that the variants change; `arguments` give the epochs."""
     train = TrainConfig(epochs=arguments.epochs, batch_size=128, activity_penalty=0.1)
     return Recipes(train, fine_tune=dataclasses.replace(train, epochs=1, learning_rate=5e-4))
 
 
-def measure(
-    variant: Variant, arguments: Arguments, data: Dataset, folder: Path, reporter: Reporter
+def measure_variant(
+    variant: Variant, arguments: AblationArguments, data: Dataset, folder: Path, reporter: Reporter
 ) -> dict:
     """Train all seeds of one `variant`: JSON values.
 
@@ -143,7 +143,7 @@ def measure(
     }
 
 
-def run(arguments: Arguments) -> dict:
+def measure_variants(arguments: AblationArguments) -> dict:
     """Measure all variants that the `arguments` name, differences to the recipe paired by seed.
 
     Returns JSON values. Raises: InputError for an unknown variant.
@@ -152,13 +152,13 @@ def run(arguments: Arguments) -> dict:
     if unknown:
         raise InputError(f"--only {', '.join(unknown)}: choose from {', '.join(VARIANTS)}")
     use_every_core()
-    data = shortened(datasets.load("fashion-mnist"), arguments.images)
+    data = shortened(datasets.load_dataset("fashion-mnist"), arguments.images)
     names = ["base", *(n for n in arguments.only or VARIANTS if n != "base")]
     rows = {}
     with tempfile.TemporaryDirectory() as scratch, Reporter(Console(stderr=True)) as reporter:
         for name in names:
             folder = (arguments.out or Path(scratch)) / name
-            rows[name] = measure(VARIANTS[name], arguments, data, folder, reporter)
+            rows[name] = measure_variant(VARIANTS[name], arguments, data, folder, reporter)
     for row in rows.values():
         gains = np.subtract(row["each"], rows["base"]["each"])
         row["gain"] = float(gains.mean())
@@ -172,7 +172,7 @@ def run(arguments: Arguments) -> dict:
     }
 
 
-def show(result: dict) -> Table:
+def variants_table(result: dict) -> Table:
     """Lay out the result."""
     table = Table("change", "validation accuracy", "gain ± s.e.", "spikes/neuron")
     for row in result["variants"].values():
@@ -187,7 +187,9 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.ablation", Arguments, run, show, arguments)
+    run_command(
+        "benchmarks.ablation", AblationArguments, measure_variants, variants_table, arguments
+    )
 
 
 if __name__ == "__main__":

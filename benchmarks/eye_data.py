@@ -23,7 +23,7 @@ from ttfs_jax.datasets import Dataset, EyeConfig
 from ttfs_jax.datasets.events import camera as event_camera
 from ttfs_jax.datasets.events.camera import CameraConfig
 from ttfs_jax.datasets.eye import simulator
-from ttfs_jax.datasets.eye.plan import make_plan
+from ttfs_jax.datasets.eye.plan import plan_takes
 from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.evaluation import protocol
 from ttfs_jax.evaluation.measure import evaluate
@@ -38,7 +38,7 @@ STRENGTHS = (1e-4, 1e-3, 1e-2)  # of the logistic regression, chosen on validati
 
 
 @dataclass(frozen=True)
-class Arguments:
+class EyeDataArguments:
     """Measure speed and calibration of the simulated eye data, subject-disjoint."""
 
     seeds: int = 3
@@ -63,7 +63,7 @@ def watch(images: jax.Array, key: jax.Array, pixels, duration: float) -> jax.Arr
         state, events = event_camera.step(state, image, duration, pixels, CAMERA)
         return state, event_camera.balance(events)
 
-    _, balances = jax.lax.scan(step, event_camera.start(key, images[0], CAMERA), images[1:])
+    _, balances = jax.lax.scan(step, event_camera.start_sensor(key, images[0], CAMERA), images[1:])
     return balances
 
 
@@ -73,12 +73,12 @@ def seconds(function, repeats: int) -> float:
     `function` is called once before, which is not counted, and `repeats` times.
     """
     function()
-    taken = []
+    durations = []
     for _ in range(repeats):
         started = time.perf_counter()
         function()
-        taken.append(time.perf_counter() - started)
-    return float(np.median(taken))
+        durations.append(time.perf_counter() - started)
+    return float(np.median(durations))
 
 
 def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
@@ -87,8 +87,8 @@ def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
     Frames have an edge of `size` pixels, the picture moves for `steps` images, and each time is the
     median of `repeats`.
     """
-    plan = [take for take in make_plan(seed=0) if 40 <= take.length <= 48]
-    taken = seconds(lambda: record(plan[0], 0, seed=0, size=size), repeats)
+    plan = [take for take in plan_takes(seed=0) if 40 <= take.length <= 48]
+    duration_of_take = seconds(lambda: record(plan[0], 0, seed=0, size=size), repeats)
     x = np.arange(size, dtype=np.float32) / size
     shift = np.arange(steps + 1, dtype=np.float32)[:, None, None] / steps
     waves = np.sin(20 * (x[None, :, None] + shift)) * np.sin(16 * (x[None, None] - shift))
@@ -106,7 +106,7 @@ def speed(size: int, *, steps: int = 300, repeats: int = 5) -> dict[str, float]:
     theirs = seconds(plain, repeats)
     same = np.abs(plain()).sum() / np.abs(np.asarray(watch(on_device, key, pixels, duration))).sum()
     return {
-        "frames_per_second": plan[0].length / taken,
+        "frames_per_second": plan[0].length / duration_of_take,
         "camera_steps_per_second": steps / ours,
         "numpy_camera_steps_per_second": steps / theirs,
         "speedup_vs_numpy": theirs / ours,
@@ -122,15 +122,15 @@ def logistic_regression(data: Dataset) -> np.ndarray:
         frames = split.images.reshape(-1, height, width, channels // 2, 2)
         return frames.mean(3).reshape(len(frames), -1)
 
-    best, chosen = -1.0, None
+    best, best_model = -1.0, None
     for strength in STRENGTHS:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
         model.fit(flat(data.train), data.train.labels)
-        found = model.score(flat(data.validation), data.validation.labels)
-        if found > best:
-            best, chosen = found, model
-    assert chosen is not None
-    return chosen.predict(flat(data.test))
+        accuracy = model.score(flat(data.validation), data.validation.labels)
+        if accuracy > best:
+            best, best_model = accuracy, model
+    assert best_model is not None
+    return best_model.predict(flat(data.test))
 
 
 def small_cnn(data: Dataset, *, epochs: int, seed: int) -> np.ndarray:
@@ -168,8 +168,8 @@ def calibration(seed: int, epochs: int) -> dict[str, float]:
     `seed` chooses the people of each part and seeds the networks, which train for `epochs`.
     """
     config = EyeConfig(fold=seed % 5)
-    four = datasets.load("eye", eye=config, split_seed=seed)
-    one = datasets.load("eye", eye=replace(config, frames=1), split_seed=seed)
+    four = datasets.load_dataset("eye", eye=config, split_seed=seed)
+    one = datasets.load_dataset("eye", eye=replace(config, frames=1), split_seed=seed)
     predicted = {
         "logreg": (four, logistic_regression(four)),
         "one_frame": (one, small_cnn(one, epochs=epochs, seed=seed)),
@@ -178,12 +178,14 @@ def calibration(seed: int, epochs: int) -> dict[str, float]:
     }
     scores = {}
     for name, (data, predictions) in predicted.items():
-        found = protocol.score(predictions, data.test.labels, data.classes, data.test.columns)
-        scores |= {f"{name}_{key}": found[key] for key in ("war", "uar")}
+        recalls = protocol.score_draws(
+            predictions, data.test.labels, data.classes, data.test.columns
+        )
+        scores |= {f"{name}_{key}": recalls[key] for key in ("war", "uar")}
     return scores
 
 
-def run(arguments: Arguments) -> dict:
+def measure_eye_data(arguments: EyeDataArguments) -> dict:
     """Measure what the `arguments` ask for: JSON values, means over seeds at the top level."""
     result = {"benchmark": "eye_data", "dataset": "simulated eye data", "cpus": os.cpu_count()}
     result |= speed(arguments.size)
@@ -192,7 +194,7 @@ def run(arguments: Arguments) -> dict:
     return result | {"seeds": rows, "epochs": arguments.epochs}
 
 
-def show(result: dict) -> Table:
+def eye_data_table(result: dict) -> Table:
     """Lay out the result."""
     table = Table("figure", "mean", "seeds", title="simulated eye data")
     for name, value in result.items():
@@ -204,7 +206,9 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.eye_data", Arguments, run, show, arguments)
+    run_command(
+        "benchmarks.eye_data", EyeDataArguments, measure_eye_data, eye_data_table, arguments
+    )
 
 
 if __name__ == "__main__":

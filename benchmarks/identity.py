@@ -7,6 +7,7 @@ image, in float32 and in float64.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ from ttfs_jax.training.recipe import TrainConfig
 
 
 @dataclass(frozen=True)
-class Arguments:
+class IdentityArguments:
     """Compare random architectures with their ReLU twins on a test set."""
 
     data: str = "digits"
@@ -46,7 +47,7 @@ class Arguments:
 PATHS = 4  # architectures sampled for every step of the supernet
 
 
-def train(
+def train_shared(
     network: Network, space: Space, data: datasets.Dataset, epochs: int, seed: int
 ) -> Variables:
     """Train the shared weights that the architectures inherit.
@@ -98,13 +99,15 @@ def reports(
         return results
 
 
-def compare_all(arguments: Arguments) -> dict:
+def compare_architectures(arguments: IdentityArguments) -> dict:
     """Do what the `arguments` ask for: JSON values, the largest of all architectures."""
-    given = {} if arguments.data_dir is None else {"data_dir": arguments.data_dir}
-    data = datasets.load(arguments.data, **given)
+    options: dict[str, Any] = {}
+    if arguments.data_dir is not None:
+        options["data_dir"] = arguments.data_dir
+    data = datasets.load_dataset(arguments.data, **options)
     space = make_space("conv", data.image_shape, len(data.classes))
     network = Network(space.spec)
-    variables = train(network, space, data, arguments.epochs, arguments.seed)
+    variables = train_shared(network, space, data, arguments.epochs, arguments.seed)
     variables = jax.tree.map(np.asarray, variables)
     genotypes = np.asarray(
         space.sample(jax.random.key(arguments.seed + 1), arguments.architectures)
@@ -117,23 +120,23 @@ def compare_all(arguments: Arguments) -> dict:
         "seed": arguments.seed,
     }
     for dtype in ("float32", "float64"):
-        found = reports(
+        proofs = reports(
             network, space, variables, genotypes, data, margin=arguments.margin, dtype=dtype
         )
         result[dtype] = {
-            "max_rel_logit_error": max(r.max_rel_logit_error for r in found),
-            "max_abs_logit_error": max(r.max_abs_logit_error for r in found),
-            "argmax_agreement": min(r.argmax_agreement for r in found),
-            "argmax_agreement_unclipped": min(r.argmax_agreement_unclipped for r in found),
-            "first_spike_agreement": min(r.first_spike_agreement for r in found),
-            "clip_rate": max(r.clip_rate for r in found),
+            "max_rel_logit_error": max(r.max_rel_logit_error for r in proofs),
+            "max_abs_logit_error": max(r.max_abs_logit_error for r in proofs),
+            "argmax_agreement": min(r.argmax_agreement for r in proofs),
+            "argmax_agreement_unclipped": min(r.argmax_agreement_unclipped for r in proofs),
+            "first_spike_agreement": min(r.first_spike_agreement for r in proofs),
+            "clip_rate": max(r.clip_rate for r in proofs),
         }
     return result
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.identity", Arguments, compare_all, dict, arguments)
+    run_command("benchmarks.identity", IdentityArguments, compare_architectures, dict, arguments)
 
 
 if __name__ == "__main__":

@@ -26,13 +26,13 @@ from benchmarks.peers import population_naive, population_time_stepped, populati
 from benchmarks.peers.population_torch import Timing, native, random_images
 from search.spaces.convolutional import Space
 from search.spaces.registry import make_space
-from ttfs_jax.population.program import PopulationConfig, run
+from ttfs_jax.population.program import PopulationConfig, run_members
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.devices import use_every_core
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.buckets import BucketTraining
 from ttfs_jax.training.recipe import TrainConfig, make_train
-from ttfs_jax.training.shapes import draw, make_grid, masked_waste, useful_multiply_adds
+from ttfs_jax.training.shapes import draw_variables, make_grid, masked_waste, useful_multiply_adds
 
 BATCH = 128
 # Forward, and the two products of the backward pass.
@@ -42,7 +42,7 @@ FIGURE = Path("docs/figures/population_scaling.png")
 
 
 @dataclass(frozen=True)
-class Arguments:
+class PopulationArguments:
     """Time population training."""
 
     architectures: int = 64
@@ -88,8 +88,8 @@ class Ours:
             name="benchmark",
             config=PopulationConfig(lanes=1, chunk=chunk),
         )
-        fresh = run(
-            lambda member, _: draw(space.spec, member[0], jax.random.key(member[1])),
+        fresh = run_members(
+            lambda member, _: draw_variables(space.spec, member[0], jax.random.key(member[1])),
             (self.training.architectures, self.seeds),
             (),
         )
@@ -118,15 +118,15 @@ def product_rate(size: int = 1024, turns: int = 20) -> float:
     square = jnp.ones((size, size))
     product = jax.jit(jnp.matmul)
     product(square, square).block_until_ready()
-    taken = []
+    durations = []
     for _ in range(turns):
         started = time.perf_counter()
         product(square, square).block_until_ready()
-        taken.append(time.perf_counter() - started)
-    return size**3 / min(taken)
+        durations.append(time.perf_counter() - started)
+    return size**3 / min(durations)
 
 
-def compare(arguments: Arguments) -> dict:
+def compare_with_peers(arguments: PopulationArguments) -> dict:
     """Measure all sides in this process, as the `arguments` say: JSON values."""
     space = make_space("conv", (28, 28, 1), 10)
     genotypes = np.asarray(space.sample(jax.random.key(arguments.seed), arguments.architectures))
@@ -187,7 +187,7 @@ def compare(arguments: Arguments) -> dict:
     return result
 
 
-def scaling(arguments: Arguments) -> dict:
+def scaling(arguments: PopulationArguments) -> dict:
     """Measure time and memory of a member in populations of one architecture: JSON values.
 
     `arguments` give its seed and the measurements of each population, of which the fastest counts.
@@ -244,20 +244,20 @@ def _optional(function, *arguments):
         return None
 
 
-def measure(arguments: Arguments) -> dict:
+def measure_population(arguments: PopulationArguments) -> dict:
     """Compare with the peers, or measure populations of several sizes: JSON values.
 
     `arguments.scaling` says which.
     """
     use_every_core()
     if not arguments.scaling:
-        return compare(arguments)
+        return compare_with_peers(arguments)
     result = scaling(arguments)
     draw_scaling(result["rows"], FIGURE)
     return result
 
 
-def show(result: dict) -> Table:
+def population_table(result: dict) -> Table:
     """Lay out the result."""
     table = Table(result["benchmark"], "value")
     for name, value in result.items():
@@ -270,7 +270,14 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.population", Arguments, measure, show, arguments, cache=False)
+    run_command(
+        "benchmarks.population",
+        PopulationArguments,
+        measure_population,
+        population_table,
+        arguments,
+        cache=False,
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ the repository. `--train DATA --out DIR` makes that data set's part of the table
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,7 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Arguments:
+class RankingArguments:
     """Rank architectures by cheap predictors, and compare with full training."""
 
     train: Literal["fashion-mnist", "eye"] | None = None
@@ -57,10 +57,14 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> di
     Source: Kendall 1945, doi:10.1093/biomet/33.3.239; percentile bootstrap, Efron 1979.
     """
     draws = np.random.default_rng(seed).integers(0, len(one), (RESAMPLES, len(one)))
-    values = [kendalltau(one[d], other[d]).statistic for d in draws]
+    values = [_tau(one[d], other[d]) for d in draws]
     low, high = np.nanquantile(values, [0.025, 0.975])
-    tau = float(kendalltau(one, other).statistic)
-    return {"tau": tau, "tau_low": float(low), "tau_high": float(high)}
+    return {"tau": _tau(one, other), "tau_low": float(low), "tau_high": float(high)}
+
+
+def _tau(one: np.ndarray, other: np.ndarray) -> float:
+    result: Any = kendalltau(one, other)
+    return float(result.statistic)
 
 
 def analyse(columns: dict[str, np.ndarray]) -> dict:
@@ -94,7 +98,7 @@ def analyse(columns: dict[str, np.ndarray]) -> dict:
     }
 
 
-def read(path: Path) -> dict[str, dict[str, np.ndarray]]:
+def read_tables(path: Path) -> dict[str, dict[str, np.ndarray]]:
     """Read the table at `path`: data set -> columns. Raises: InputError if there is none."""
     if not path.is_file():
         raise InputError(f"{path} does not exist: make it by --train")
@@ -114,8 +118,8 @@ def read(path: Path) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def write(path: Path, tables: dict[str, dict[str, np.ndarray]]) -> None:
-    """Write the `tables` of all data sets, as `read` gives them, into one at `path`."""
+def write_tables(path: Path, tables: dict[str, dict[str, np.ndarray]]) -> None:
+    """Write the `tables` of all data sets, as `read_tables` gives them, into one at `path`."""
     names = np.concatenate([[n] * len(next(iter(c.values()))) for n, c in tables.items()])
     first = next(iter(tables.values()))
     joined = {c: np.concatenate([t[c] for t in tables.values()]) for c in first}
@@ -123,7 +127,7 @@ def write(path: Path, tables: dict[str, dict[str, np.ndarray]]) -> None:
     pq.write_table(pa.table({"data": names, **joined}), path)
 
 
-def rank(arguments: Arguments) -> dict:
+def rank(arguments: RankingArguments) -> dict:
     """Train if the `arguments` ask for it, and analyse the table: JSON values.
 
     Raises: InputError for training without a folder, or a table that is missing or damaged.
@@ -132,15 +136,15 @@ def rank(arguments: Arguments) -> dict:
         if arguments.out is None:
             raise InputError("--train needs --out: a folder for the training run")
         use_every_core()
-        tables = read(arguments.table) if arguments.table.exists() else {}
+        tables = read_tables(arguments.table) if arguments.table.exists() else {}
         console = Console(stderr=True)
         tables[arguments.train] = study(arguments.train, arguments.study, arguments.out, console)
-        write(arguments.table, tables)
-    results = {data: analyse(columns) for data, columns in read(arguments.table).items()}
+        write_tables(arguments.table, tables)
+    results = {data: analyse(columns) for data, columns in read_tables(arguments.table).items()}
     return {"benchmark": "ranking", **results}
 
 
-def show(results: dict) -> Group:
+def ranking_tables(results: dict) -> Group:
     """Lay out one table per data set of the `results`, and say on which images it was made."""
     tables = []
     for data, result in results.items():
@@ -172,7 +176,7 @@ def show(results: dict) -> Group:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.ranking", Arguments, rank, show, arguments)
+    run_command("benchmarks.ranking", RankingArguments, rank, ranking_tables, arguments)
 
 
 if __name__ == "__main__":

@@ -96,8 +96,8 @@ def shortened(data: Dataset, images: int) -> Dataset:
 
 def sample(space: Space, count: int, seed: int) -> np.ndarray:
     """Draw distinct genotypes of the `space` uniformly, by `seed`: [count, G]."""
-    drawn = np.asarray(space.sample(jax.random.key(seed), 2 * count)).tolist()
-    distinct = np.asarray(list(dict.fromkeys(map(tuple, drawn))), np.int32)
+    genotypes = np.asarray(space.sample(jax.random.key(seed), 2 * count)).tolist()
+    distinct = np.asarray(list(dict.fromkeys(map(tuple, genotypes))), np.int32)
     return distinct[:count]
 
 
@@ -109,18 +109,18 @@ def halves(split: Split, seed: int) -> dict[str, Split]:
     """
     groups = np.arange(len(split.labels))
     for column in ("subject", "sequence"):
-        known = split.columns.get(column)
-        if known is not None and len(np.unique(known)) > 1:
-            groups = known
+        column_values = split.columns.get(column)
+        if column_values is not None and len(np.unique(column_values)) > 1:
+            groups = column_values
             break
     names, sizes = np.unique(groups, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
-    chosen, filled = np.zeros(len(names), bool), np.zeros(2, int)
+    in_second, filled = np.zeros(len(names), bool), np.zeros(2, int)
     for number in order.tolist():
         smaller = int(filled[1] < filled[0])
-        chosen[number] = bool(smaller)
+        in_second[number] = bool(smaller)
         filled[smaller] += sizes[number]
-    second = np.isin(groups, names[chosen])
+    second = np.isin(groups, names[in_second])
 
     def part(rows):
         columns = {name: values[rows] for name, values in split.columns.items()}
@@ -172,18 +172,20 @@ class Study:
         return {
             **{g.name: np.asarray([str(d[g.name]) for d in described]) for g in self.space.genes},
             **{f"full_{n}": seeds[n] for n in range(SEEDS)},
-            "full_0_elsewhere": full["predictors"][: len(every)],
+            "full_0_elsewhere": np.asarray(full["predictors"])[: len(every)],
             "truth_images": np.full(len(every), "validation, first half"),
             "predictor_images": np.full(len(every), "validation, second half"),
             "inherited_relu": np.asarray(relu.war),
             "inherited_ttfs": np.asarray(ttfs.war),
-            "short_training": short["predictors"],
+            "short_training": np.asarray(short["predictors"]),
             "params": np.asarray(ttfs.params),
             "synops": np.asarray(ttfs.synops),
-            "multiply_adds": useful_multiply_adds(
-                self.space.spec, jax.vmap(self.space.decode)(jnp.asarray(self.genotypes))
+            "multiply_adds": np.asarray(
+                useful_multiply_adds(
+                    self.space.spec, jax.vmap(self.space.decode)(jnp.asarray(self.genotypes))
+                )
             ),
-            "trained_synops": scored[: len(every)],
+            "trained_synops": np.asarray(scored)[: len(every)],
             "random": np.random.default_rng(self.study.seed).random(len(every)),
         }
 
@@ -242,5 +244,5 @@ def study(data: str, config: StudyConfig, folder: Path, console: Console) -> dic
     `config` says how large it is; the `console` shows how far it is.
     """
     run = run_config(data, config)
-    loaded = datasets.load(run.data, run.data_options, split_seed=run.split_seed)
+    loaded = datasets.load_dataset(run.data, run.data_options, split_seed=run.split_seed)
     return Study(run, config, loaded, folder).run(console)

@@ -24,7 +24,7 @@ from ttfs_jax.datasets.eye.plan import (
     SEQUENCES,
     SUBJECTS,
     TEST_SEQUENCES,
-    make_plan,
+    plan_takes,
 )
 from ttfs_jax.datasets.eye.recordings import read_see
 from ttfs_jax.datasets.eye.simulated import record
@@ -36,7 +36,7 @@ MOST_TAKES = 1_000_000
 
 
 @dataclass(frozen=True)
-class Arguments:
+class RoundtripArguments:
     """Check that a simulated set survives SEE's layout, and what the loader costs."""
 
     out: Path
@@ -57,7 +57,7 @@ class Arguments:
     """Print one JSON line."""
 
 
-def read(out: Path, cache: Path, size: int) -> dict[str, float]:
+def read_set(out: Path, cache: Path, size: int) -> dict[str, float]:
     """Read the set: seconds, and the largest memory of this process so far in GiB (Linux).
 
     `out` is the set's folder, `cache` that of decoded frames, `size` their edge in pixels.
@@ -72,15 +72,15 @@ def read(out: Path, cache: Path, size: int) -> dict[str, float]:
     return {"seconds": seconds, "peak_gib": peak}
 
 
-def read_apart(arguments: Arguments) -> dict[str, float]:
-    """Read the set that the `arguments` name in a fresh process: what `read` returns."""
+def read_apart(arguments: RoundtripArguments) -> dict[str, float]:
+    """Read the set that the `arguments` name in a fresh process: what `read_set` returns."""
     out, cache, size = arguments.out, arguments.cache, arguments.size
     options = [f"--out={out}", f"--cache={cache}", f"--size={size}", "--read-only", "--json"]
     command = [sys.executable, "-m", "benchmarks.see_roundtrip", *options]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise InputError(done.stderr.strip().rpartition("\n")[2].removeprefix("error: "))
-    return json.loads(done.stdout)
+    process = subprocess.run(command, check=False, capture_output=True, text=True)
+    if process.returncode:
+        raise InputError(process.stderr.strip().rpartition("\n")[2].removeprefix("error: "))
+    return json.loads(process.stdout)
 
 
 def proportions(index: see.Index) -> dict[str, float]:
@@ -92,9 +92,9 @@ def proportions(index: see.Index) -> dict[str, float]:
     emotions = Counter(index.classes[s.label] for s in sequences)
     lights = Counter(people.values())
 
-    def furthest(found, published):
-        ours, theirs = sum(found.values()), sum(published.values())
-        return max(abs(found[k] / ours * theirs / n - 1) for k, n in published.items())
+    def furthest(counts, published):
+        ours, theirs = sum(counts.values()), sum(published.values())
+        return max(abs(counts[k] / ours * theirs / n - 1) for k, n in published.items())
 
     testing = sum(not s.training for s in sequences) / len(sequences)
     return {
@@ -104,16 +104,16 @@ def proportions(index: see.Index) -> dict[str, float]:
     }
 
 
-def run(arguments: Arguments) -> dict:
+def measure_roundtrip(arguments: RoundtripArguments) -> dict:
     """Write, read twice and compare the set that the `arguments` ask for: JSON values."""
     if arguments.read_only:
-        return read(arguments.out, arguments.cache, arguments.size)
+        return read_set(arguments.out, arguments.cache, arguments.size)
     check_whole("--sample", arguments.sample, 1, MOST_TAKES)
     Console(stderr=True).print("writing and reading; the full set takes some minutes")
     result: dict = {"benchmark": "see_roundtrip", "dataset": "simulated eye data"}
     if not arguments.out.exists() or not any(arguments.out.iterdir()):
         started = time.perf_counter()
-        make_eye.write(
+        make_eye.write_eye(
             arguments.out, seed=arguments.seed, subjects=arguments.subjects, size=arguments.size
         )
         result["write_seconds"] = time.perf_counter() - started
@@ -121,7 +121,7 @@ def run(arguments: Arguments) -> dict:
         result |= {f"{name}_{key}": value for key, value in read_apart(arguments).items()}
     whole = read_see(arguments.out, size=arguments.size, cache=arguments.cache)
     index = see.read_index(arguments.out)
-    plan = make_plan(seed=arguments.seed, subjects=arguments.subjects)
+    plan = plan_takes(seed=arguments.seed, subjects=arguments.subjects)
     place = {sequence.name: n for n, sequence in enumerate(index.sequences)}
     same = []
     for number in np.linspace(0, len(plan) - 1, arguments.sample).astype(int):
@@ -139,7 +139,7 @@ def run(arguments: Arguments) -> dict:
     }
 
 
-def show(result: dict) -> Table:
+def roundtrip_table(result: dict) -> Table:
     """Lay out the result."""
     table = Table("figure", "value", title="simulated eye data in the layout of SEE")
     for name, value in result.items():
@@ -149,7 +149,13 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.see_roundtrip", Arguments, run, show, arguments)
+    run_command(
+        "benchmarks.see_roundtrip",
+        RoundtripArguments,
+        measure_roundtrip,
+        roundtrip_table,
+        arguments,
+    )
 
 
 if __name__ == "__main__":

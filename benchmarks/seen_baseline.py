@@ -5,7 +5,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,14 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.peers.seen_network import Seen, multiply_adds
-from benchmarks.peers.seen_recipe import EPOCHS, SEED, Source, make_inputs, to_source, train
+from benchmarks.peers.seen_recipe import (
+    EPOCHS,
+    SEED,
+    SeenData,
+    look_up_clips,
+    to_source,
+    train_seen,
+)
 from hardware.cmos import ACCUMULATE, MULTIPLY_ADD
 from hardware.target import DISCLAIMER
 from search.config import Config
@@ -31,7 +38,7 @@ from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)
-class Arguments:
+class SeenArguments:
     """Compare networks found by `python -m search.evolve` with SEEN on the same eye data."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -47,13 +54,14 @@ class Arguments:
 
 
 def _simulated(config: Config) -> tuple[str, Recordings, np.ndarray]:
-    eye = config.data_options.eye
+    options: Any = config.data_options
+    eye = options.eye
     pair = simulated.generate(seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size)
     return "simulated eye data", *pair
 
 
 def _see(config: Config) -> tuple[str, Recordings, np.ndarray]:
-    options = config.data_options
+    options: Any = config.data_options
     if options.data_dir is None:
         raise InputError("the run names no folder of SEE: make it anew with --data-dir")
     real = recordings.read_see(options.data_dir, size=options.eye.size)
@@ -63,7 +71,7 @@ def _see(config: Config) -> tuple[str, Recordings, np.ndarray]:
 READERS = {"eye": _simulated, "see": _see}
 
 
-def load(config: Config) -> tuple[str, Recordings, np.ndarray]:
+def load_recordings(config: Config) -> tuple[str, Recordings, np.ndarray]:
     """Load the recordings of a run with their intensity frames.
 
     `config` is the run's. Returns a name, the recordings, and uint8 [N, H, W].
@@ -85,7 +93,7 @@ def energy(*, synops: float, multiply_adds: float = 0.0) -> dict[str, float]:
     return asdict(joules)
 
 
-def measure(model: Seen, variables, source: Source, whole: Recordings, clips: Clips) -> dict:
+def measure_seen(model: Seen, variables, source: SeenData, whole: Recordings, clips: Clips) -> dict:
     """Score SEEN on test clips, and count what it costs.
 
     `model` with its trained `variables` sees the `clips` of `source`; `whole` has their labels,
@@ -94,7 +102,7 @@ def measure(model: Seen, variables, source: Source, whole: Recordings, clips: Cl
 
     @jax.jit
     def run(variables, source, rows):
-        logits, activity = model.apply(variables, *make_inputs(source, rows))
+        logits, activity = model.apply(variables, *look_up_clips(source, rows))
         return logits.argmax(-1), activity
 
     chunks = np.array_split(clips.rows, max(len(clips.rows) // 200, 1))
@@ -111,7 +119,7 @@ def measure(model: Seen, variables, source: Source, whole: Recordings, clips: Cl
     size, frames = source.events.shape[1], clips.rows.shape[1]
     labels = whole.labels[clips.sequence]
     return {
-        "protocol": protocol.score(predictions, labels, whole.classes, columns(whole, clips)),
+        "protocol": protocol.score_draws(predictions, labels, whole.classes, columns(whole, clips)),
         "params": sum(leaf.size for leaf in jax.tree.leaves(variables["params"])),
         "multiply_adds_if_dense": sum(multiply_adds(size, frames).values()),
         "multiply_adds": dense,
@@ -120,7 +128,7 @@ def measure(model: Seen, variables, source: Source, whole: Recordings, clips: Cl
     }
 
 
-def compare(arguments: Arguments) -> dict:
+def compare_with_seen(arguments: SeenArguments) -> dict:
     """Train SEEN, measure it, and set the runs beside it, by the `arguments`: JSON values.
 
     Raises: InputError for no runs, or runs on different data.
@@ -137,13 +145,14 @@ def compare(arguments: Arguments) -> dict:
     for run, metrics in zip(arguments.runs, results, strict=True):
         if "best" not in metrics:
             raise InputError(f"{run} is a run of --space xylo: name one of another space")
-    name, whole, light = load(first)
-    eye = first.data_options.eye
+    name, whole, light = load_recordings(first)
+    options: Any = first.data_options
+    eye = options.eye
     parts = draw_parts(whole, eye, seed=first.split_seed)
     source = to_source(whole, light, np.unique(parts["train"].sequence))
-    seen = []
+    rows = []
     for seed in arguments.seeds:
-        model, variables = train(
+        model, variables = train_seen(
             arguments.out / f"seed_{seed}",
             source,
             eye,
@@ -151,30 +160,30 @@ def compare(arguments: Arguments) -> dict:
             epochs=arguments.epochs,
             seed=seed,
         )
-        row = measure(model, variables, source, whole, parts["test"])
-        seen.append({"seed": seed, **row})
+        row = measure_seen(model, variables, source, whole, parts["test"])
+        rows.append({"seed": seed, **row})
     return {
         "benchmark": "seen_baseline",
         "dataset": name,
         "size": eye.size,
         "epochs": arguments.epochs,
-        "seen": seen,
+        "seen": rows,
         "ttfs": [
-            describe(run, metrics) for run, metrics in zip(arguments.runs, results, strict=True)
+            describe_run(run, metrics) for run, metrics in zip(arguments.runs, results, strict=True)
         ],
         "note": DISCLAIMER,
     }
 
 
-def describe(run: Path, metrics: dict) -> dict:
+def describe_run(run: Path, metrics: dict) -> dict:
     """Take what is compared of a run's best network from its `metrics`; `run` is the folder."""
     best = metrics["best"][0]
-    kept = {name: best[name] for name in ("params", "synops", "spikes_per_neuron", "protocol")}
+    figures = {name: best[name] for name in ("params", "synops", "spikes_per_neuron", "protocol")}
     joules = energy(synops=best["synops"])
-    return {"run": str(run), "seed": metrics["seed"], **kept, "joules": joules}
+    return {"run": str(run), "seed": metrics["seed"], **figures, "joules": joules}
 
 
-def show(result: dict) -> Table:
+def seen_table(result: dict) -> Table:
     """Lay out the result."""
     table = Table("network", "WAR", "UAR", "params", "multiply-adds", "SynOps", "µJ (low to high)")
     table.title = f"{result['dataset']}, frames of {result['size']} pixels, test"
@@ -205,7 +214,7 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.seen_baseline", Arguments, compare, show, arguments)
+    run_command("benchmarks.seen_baseline", SeenArguments, compare_with_seen, seen_table, arguments)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.peers.solver_models import MODELS, Recipe, initialise, make_train, run
+from benchmarks.peers.solver_models import MODELS, Recipe, initialise_model, make_epoch, run_model
 from ttfs_jax.datasets import fashion_mnist, yin_yang
 from ttfs_jax.population.program import map_members
 from ttfs_jax.spike_time import NO_SPIKE, is_spike
@@ -25,7 +25,7 @@ from ttfs_jax.support.errors import unknown
 
 
 @dataclass(frozen=True)
-class Arguments:
+class SolverTrainingArguments:
     """Train networks of one hidden layer with each spike-time solver."""
 
     data: str = "yin-yang"
@@ -42,25 +42,25 @@ class Arguments:
     """Print one JSON line."""
 
 
-class Samples(NamedTuple):
+class SpikeSamples(NamedTuple):
     """Input spikes with their classes, on the device."""
 
     times: jax.Array  # [N, I]
     labels: jax.Array  # [N]
 
 
-class Task(NamedTuple):
+class SpikeTask(NamedTuple):
     """A classification task in spike times."""
 
     name: str
-    train: Samples
-    validation: Samples
-    test: Samples
+    train: SpikeSamples
+    validation: SpikeSamples
+    test: SpikeSamples
     sizes: tuple[int, int, int]
     recipe: Recipe
 
 
-def load(name: str, data_dir: Path | None) -> Task:
+def load_task(name: str, data_dir: Path | None) -> SpikeTask:
     """Load a task by `name`; `data_dir` holds the files of Fashion-MNIST.
 
     Raises: InputError for an unknown name, and missing or damaged files.
@@ -70,19 +70,19 @@ def load(name: str, data_dir: Path | None) -> Task:
     return TASKS[name](data_dir)
 
 
-def _yin_yang(_: Path | None) -> Task:
-    points = yin_yang.load()
+def _yin_yang(_: Path | None) -> SpikeTask:
+    points = yin_yang.load_yin_yang()
     parts = [on_device(yin_yang.to_times(part.samples), part.labels) for part in points]
     recipe = Recipe(chunk=len(parts[0].labels))  # tiny networks: all at once
-    return Task("yin-yang", *parts, sizes=(4, 30, 3), recipe=recipe)
+    return SpikeTask("yin-yang", *parts, sizes=(4, 30, 3), recipe=recipe)
 
 
-def _fashion_mnist(data_dir: Path | None) -> Task:
-    data = fashion_mnist.load(fashion_mnist.FashionMnistOptions(data_dir))
+def _fashion_mnist(data_dir: Path | None) -> SpikeTask:
+    data = fashion_mnist.load_fashion_mnist(fashion_mnist.FashionMnistOptions(data_dir))
     splits = (data.train, data.validation, data.test)
     parts = [on_device(image_times(part.images), part.labels) for part in splits]
     recipe = Recipe(rate=0.03, drive=3.0, temperature=0.05)
-    return Task("fashion-mnist", *parts, sizes=(784, 400, 10), recipe=recipe)
+    return SpikeTask("fashion-mnist", *parts, sizes=(784, 400, 10), recipe=recipe)
 
 
 TASKS = {"yin-yang": _yin_yang, "fashion-mnist": _fashion_mnist}
@@ -94,12 +94,12 @@ def image_times(images: np.ndarray) -> np.ndarray:
     return np.where(times < yin_yang.LATE, times, NO_SPIKE)
 
 
-def on_device(times: np.ndarray, labels: np.ndarray) -> Samples:
+def on_device(times: np.ndarray, labels: np.ndarray) -> SpikeSamples:
     """Put samples on the device: times [N, I], labels [N]."""
-    return Samples(jnp.asarray(times, jnp.float32), jnp.asarray(labels, jnp.int32))
+    return SpikeSamples(jnp.asarray(times, jnp.float32), jnp.asarray(labels, jnp.int32))
 
 
-def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
+def train_model(name: str, task: SpikeTask, *, epochs: int, seeds: int) -> dict:
     """Train one model with all seeds and score the last epoch: JSON values.
 
     `name` is one of `MODELS`; it learns the `task` for `epochs`, from `seeds` initial networks.
@@ -107,12 +107,12 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
     started = time.perf_counter()
     model = MODELS[name]
     recipe = replace(task.recipe, epochs=epochs)
-    init, epoch = make_train(model, recipe, samples=len(task.train.labels))
+    init, epoch = make_epoch(model, recipe, samples=len(task.train.labels))
     keys = jax.random.split(jax.random.key(0), seeds)
 
     @jax.jit
     def start(keys):
-        return jax.vmap(lambda key: init(initialise(model, recipe, key, task.sizes)))(keys)
+        return jax.vmap(lambda key: init(initialise_model(model, recipe, key, task.sizes)))(keys)
 
     @jax.jit
     def advance(states, keys):
@@ -127,9 +127,9 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
             rows = {}
             for part in ("validation", "test"):
                 times, labels = getattr(task, part)
-                found = run(model, network, times, recipe)
-                rows[f"{part}_accuracy"] = (found.logits.argmax(-1) == labels).mean()
-            return rows | {"silent_hidden": 1.0 - is_spike(found.hidden).mean()}
+                reading = run_model(model, network, times, recipe)
+                rows[f"{part}_accuracy"] = (reading.logits.argmax(-1) == labels).mean()
+            return rows | {"silent_hidden": 1.0 - is_spike(reading.hidden).mean()}
 
         return map_members(one, networks, lanes=recipe.chunk)
 
@@ -146,7 +146,7 @@ def train(name: str, task: Task, *, epochs: int, seeds: int) -> dict:
     }
 
 
-def compare(arguments: Arguments) -> dict:
+def train_models(arguments: SolverTrainingArguments) -> dict:
     """Train all models that the `arguments` name: JSON values.
 
     Raises: InputError for an unknown name.
@@ -154,9 +154,9 @@ def compare(arguments: Arguments) -> dict:
     for name in arguments.models:
         if name not in MODELS:
             raise unknown("model", name, MODELS)
-    task = load(arguments.data, arguments.data_dir)
+    task = load_task(arguments.data, arguments.data_dir)
     rows = {
-        name: train(name, task, epochs=arguments.epochs, seeds=arguments.seeds)
+        name: train_model(name, task, epochs=arguments.epochs, seeds=arguments.seeds)
         for name in arguments.models
     }
     return {
@@ -168,7 +168,7 @@ def compare(arguments: Arguments) -> dict:
     }
 
 
-def show(result: dict) -> Table:
+def accuracy_table(result: dict) -> Table:
     """Lay out the result."""
     table = Table("model", "test %", "valid. %", "silent", "params", "s")
     table.title = f"{result['dataset']}, {result['epochs']} epochs, mean of {result['seeds']} seeds"
@@ -187,7 +187,13 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.solver_training", Arguments, compare, show, arguments)
+    run_command(
+        "benchmarks.solver_training",
+        SolverTrainingArguments,
+        train_models,
+        accuracy_table,
+        arguments,
+    )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ WINDOWED: dict[str, Callable] = {
 
 
 @dataclass(frozen=True)
-class Arguments:
+class SolversArguments:
     """Time the spike-time solvers against their textbook forms and a ReLU layer."""
 
     seconds: float = 4.0
@@ -108,17 +108,17 @@ def best_times(functions: list[Callable], times, weights, seconds: float) -> lis
 
     `functions` take `times` [B, I] and `weights` [I, O].
     """
-    taken = [[] for _ in functions]
+    durations = [[] for _ in functions]
     for function in functions:
         jax.block_until_ready(function(times, weights))
     end, turns = time.perf_counter() + seconds, 0
     while turns < 2 or time.perf_counter() < end:
-        for function, own in zip(functions, taken, strict=True):
+        for function, own in zip(functions, durations, strict=True):
             started = time.perf_counter()
             jax.block_until_ready(function(times, weights))
             own.append(time.perf_counter() - started)
         turns += 1
-    return [min(own) for own in taken]
+    return [min(own) for own in durations]
 
 
 def _temporary_bytes(program) -> int:
@@ -128,7 +128,7 @@ def _temporary_bytes(program) -> int:
     return analysis.temp_size_in_bytes
 
 
-def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, float]:
+def measure_solver(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, float]:
     """Compare one model at one size: ratios, and what the neurons did.
 
     `name` is its key in `SEARCHED` or `WINDOWED`, `size` is (B, I, O); `seconds` are spent on each
@@ -149,9 +149,9 @@ def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, 
         [p[1] for p in programs], times, weights, seconds
     )
     memory = [_temporary_bytes(p[2]) for p in programs]
-    found, expected = (np.asarray(p[0](times, weights)) for p in programs[:2])
-    same = np.isfinite(found) & np.isfinite(expected)
-    causal = (np.asarray(times)[:, :, None] < found[:, None]).mean()
+    actual, expected = (np.asarray(p[0](times, weights)) for p in programs[:2])
+    same = np.isfinite(actual) & np.isfinite(expected)
+    causal = (np.asarray(times)[:, :, None] < actual[:, None]).mean()
     result = {
         "forward_speedup": book / ours,
         "gradient_speedup": of_book / of_ours,
@@ -163,10 +163,10 @@ def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, 
         "vmap_memory_reduction": memory[1] / max(memory[3], 1),
         "gradient_ms": 1e3 * of_ours,
         "memory_mib": memory[0] / 2**20,
-        "silent": float(np.isinf(found).mean()),
+        "silent": float(np.isinf(actual).mean()),
         "causal_inputs": float(causal),
-        "differs_from_textbook": float((np.isfinite(found) != np.isfinite(expected)).mean()),
-        "largest_difference": float(np.abs(found[same] - expected[same]).max(initial=0.0)),
+        "differs_from_textbook": float((np.isfinite(actual) != np.isfinite(expected)).mean()),
+        "largest_difference": float(np.abs(actual[same] - expected[same]).max(initial=0.0)),
     }
     if searched:
         # No neuron ever fires, so that no input can be left out.
@@ -175,18 +175,18 @@ def measure(name: str, size: tuple[int, int, int], seconds: float) -> dict[str, 
     return result
 
 
-def run(arguments: Arguments) -> dict:
+def measure_solvers(arguments: SolversArguments) -> dict:
     """Measure all models that the `arguments` name, at both sizes: JSON values."""
     console = Console(stderr=True)
     models: dict = {name: {} for name in arguments.models}
     for name in arguments.models:
         for size in SIZES:
             console.log(f"{name} {size}")
-            models[name]["x".join(map(str, size))] = measure(name, size, arguments.seconds)
+            models[name]["x".join(map(str, size))] = measure_solver(name, size, arguments.seconds)
     return {"benchmark": "solvers", "cpus": os.cpu_count(), "models": models}
 
 
-def show(result: dict) -> Table:
+def speedup_table(result: dict) -> Table:
     """Lay out the ratios of the `result`."""
     columns = ("forward_speedup", "gradient_speedup", "memory_reduction", "times_relu")
     table = Table("model", "size", *(c.replace("_", " ") for c in columns))
@@ -198,7 +198,7 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.solvers", Arguments, run, show, arguments)
+    run_command("benchmarks.solvers", SolversArguments, measure_solvers, speedup_table, arguments)
 
 
 if __name__ == "__main__":

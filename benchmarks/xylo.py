@@ -8,7 +8,7 @@ potentials and spikes are compared at every step. Needs the extra `[xylo]`.
 import os
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -45,7 +45,7 @@ CASES: dict[str, dict] = {
 
 
 @dataclass(frozen=True)
-class Arguments:
+class XyloArguments:
     """Compare the integer core with XyloSim."""
 
     networks: int = 210
@@ -131,7 +131,7 @@ def draw_events(rng: np.random.Generator, samples: int, steps: int, channels: in
     return rng.integers(0, 16, shape) * (rng.random(shape) < rates)
 
 
-def compare(networks: int, samples: int, seed: int) -> dict:
+def count_mismatches(networks: int, samples: int, seed: int) -> dict:
     """Count mismatches by quantity over random networks and inputs: JSON values.
 
     `networks` are drawn by `seed`, with `samples` inputs each.
@@ -162,12 +162,14 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     `batch` samples at a time, in `repeats` turns; `seed` draws network and events.
     """
     rng = np.random.default_rng(seed)
-    drawn = draw_network(rng, sizes=(16, 100, 10, 1), weight=40, dash=(3, 5), threshold=(300, 900))
-    weights_in, weights_rec = np.array(drawn.weights_in), np.array(drawn.weights_rec)
-    weights_out = np.array(drawn.weights_out)
+    draft = draw_network(rng, sizes=(16, 100, 10, 1), weight=40, dash=(3, 5), threshold=(300, 900))
+    weights_in, weights_rec = np.array(draft.weights_in), np.array(draft.weights_rec)
+    weights_out = np.array(draft.weights_out)
     weights_in[:, 60:], weights_out[:60] = 0, 0
     weights_rec[60:], weights_rec[:, :60] = 0, 0
-    network = drawn.replace(weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out)
+    network = replace(
+        draft, weights_in=weights_in, weights_rec=weights_rec, weights_out=weights_out
+    )
     shape = (batch, 100, 16)
     events = (rng.random(shape) < 0.1).astype(np.float32)
     # Samples are dealt out to the cores.
@@ -196,7 +198,7 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     }
 
 
-def measure(arguments: Arguments) -> dict:
+def measure_core(arguments: XyloArguments) -> dict:
     """Compare and time as the `arguments` say: JSON values."""
     use_every_core()
     quick = arguments.quick
@@ -204,14 +206,14 @@ def measure(arguments: Arguments) -> dict:
     return {
         "benchmark": "xylo",
         "cpus": os.cpu_count(),
-        **compare(networks, samples, arguments.seed),
+        **count_mismatches(networks, samples, arguments.seed),
         **time_both(arguments.batch, arguments.repeats, arguments.seed),
     }
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.xylo", Arguments, measure, dict, arguments)
+    run_command("benchmarks.xylo", XyloArguments, measure_core, dict, arguments)
 
 
 if __name__ == "__main__":

@@ -16,22 +16,25 @@ import numpy as np
 from rich.table import Table
 
 from hardware.target import DISCLAIMER, Workload
-from hardware.xylo.chips import Mapped, Xylo
+from hardware.xylo.chips import MappedNetwork, Xylo
 from hardware.xylo.core import simulate
-from hardware.xylo.cycles import activity, cycles_per_step
+from hardware.xylo.cycles import cycles_per_step, measure_activity
 from hardware.xylo.decision import classify_stream
 from hardware.xylo.mappings import exact, native
 from hardware.xylo.mappings.native import Dynamics
-from hardware.xylo.mappings.native_training import NativeTrainConfig, choose_threshold, run_batch
-from hardware.xylo.mappings.native_training import make_train as make_native
+from hardware.xylo.mappings.native_training import (
+    NativeTrainConfig,
+    choose_threshold,
+    make_native_train,
+    run_native_batch,
+)
 from hardware.xylo.network import ChipNetwork
 from hardware.xylo.rockpool.referee import Referee
 from search.spaces.features import Features, pool
 from ttfs_jax.datasets import digits
 from ttfs_jax.network import dense
 from ttfs_jax.support.command import run_command
-from ttfs_jax.training.dense import DenseTrainConfig
-from ttfs_jax.training.dense import make_train as make_relu
+from ttfs_jax.training.dense import DenseTrainConfig, make_dense_train
 
 HIDDEN = (60, 40)
 SIZES = (16, *HIDDEN, 10)
@@ -42,7 +45,7 @@ GAPS = (0, 64, 96, 128, 192)
 
 
 @dataclass(frozen=True)
-class Arguments:
+class XyloDigitsArguments:
     """Compare the mappings of a digit recogniser to the chip."""
 
     seeds: int = 3
@@ -57,9 +60,9 @@ class Arguments:
     """Print one JSON line."""
 
 
-def load() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def load_pooled_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Pool the digits: training inputs [1437, 16] in [0, 1] and labels, test inputs and labels."""
-    data = digits.load()
+    data = digits.load_digits()
     parts = [
         (pool(part.images, Features(4, 4), polarities=1), part.labels)
         for part in (data.train, data.validation, data.test)
@@ -80,12 +83,12 @@ def on_chip(
     A chip `network` runs on `events` [B, T, I] with `labels` [B]; `twin` [B] are another's classes.
     """
     decided, trace = Referee(network).decide(events), simulate(network, events)
-    active = activity(events, trace)
-    found = Xylo("xylo-a3").estimate(
-        Workload(16, 10, (), mapped=Mapped(network, events.shape[1], active))
+    active = measure_activity(events, trace)
+    costs = Xylo("xylo-a3").estimate(
+        Workload(16, 10, (), mapped=MappedNetwork(network, events.shape[1], active))
     )
-    energy, spikes = found.energy, np.asarray(trace.spikes)
-    assert energy is not None and found.latency is not None
+    energy, spikes = costs.energy, np.asarray(trace.spikes)
+    assert energy is not None and costs.latency is not None
     return {
         "first_spike": float((decided.classes == labels).mean()),
         **({} if twin is None else {"same_as_float": float((decided.classes == twin).mean())}),
@@ -96,7 +99,7 @@ def on_chip(
         "spikes": float(spikes.sum((1, 2)).mean()),
         "fire_twice": float((spikes.sum(1) > 1).mean()),
         "cycles_per_step": float(cycles_per_step(network, active)),
-        "ms": 1e3 * found.latency,
+        "ms": 1e3 * costs.latency,
         **{f"uj_{name}": 1e6 * getattr(energy, name) for name in ("low", "nominal", "high")},
     }
 
@@ -104,16 +107,16 @@ def on_chip(
 def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[str, dict]:
     """Train a ReLU network and copy it to the chip exactly: rows of the table.
 
-    `seed` draws its weights; it trains for `epochs` on `data`, which is that of `load`.
+    `seed` draws its weights; it trains for `epochs` on `data`, that of `load_pooled_digits`.
     """
     inputs, labels, test, wanted = data
-    train = jax.jit(make_relu(SIZES, DenseTrainConfig(epochs=epochs)))
+    train = jax.jit(make_dense_train(SIZES, DenseTrainConfig(epochs=epochs)))
     layers, _ = train(jax.random.key(seed), jnp.array(HIDDEN), inputs, labels)
     logits = np.asarray(dense.relu(layers, jnp.asarray(inputs))[0])
     lengths = dense.windows(layers, jnp.asarray(inputs))
 
-    def right(found):
-        return {"accuracy": float((np.asarray(found).argmax(1) == wanted).mean())}
+    def right(outputs):
+        return {"accuracy": float((np.asarray(outputs).argmax(1) == wanted).mean())}
 
     float_logits = np.asarray(dense.relu(layers, jnp.asarray(test))[0])
     rows = {
@@ -122,11 +125,11 @@ def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[
     }
     for steps in EXACT_STEPS:
         coarse = dense.ttfs(layers, jnp.asarray(test), lengths, bits=log2(steps))[0]
-        made = exact.convert(
+        converted = exact.convert(
             layers, [float(v) for v in lengths], exact.winning_range(logits), steps=steps
         )
-        events = exact.encode(test, steps=steps, total_steps=made.total_steps)
-        row = on_chip(made.network, events, wanted, twin=float_logits.argmax(1))
+        events = exact.encode_exact(test, steps=steps, total_steps=converted.total_steps)
+        row = on_chip(converted.network, events, wanted, twin=float_logits.argmax(1))
         rows[f"exact B1, {steps} steps"] = row | right(coarse)
     return rows
 
@@ -134,16 +137,19 @@ def measure_exact(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[
 def measure_native(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict[str, dict]:
     """Train through the chip's core: rows of the table.
 
-    `seed` draws the weights; the network trains for `epochs` on `data`, which is that of `load`.
+    `seed` draws the weights; the network trains for `epochs` on `data`, that of
+    `load_pooled_digits`.
     """
     inputs, labels, test, wanted = data
     dynamics = Dynamics(*map(jnp.float32, (WINDOW, DASH_SYN, DASH_MEM)))
-    train = jax.jit(make_native(SIZES, NativeTrainConfig(epochs=epochs), steps=STEPS))
+    train = jax.jit(make_native_train(SIZES, NativeTrainConfig(epochs=epochs), steps=STEPS))
     trained = train(jax.random.key(seed), jnp.array(HIDDEN), dynamics, inputs, jnp.asarray(labels))
-    run = jax.jit(lambda values: run_batch(trained.layers, dynamics, values, steps=STEPS).potential)
+    run = jax.jit(
+        lambda values: run_native_batch(trained.layers, dynamics, values, steps=STEPS).potential
+    )
     threshold = jax.jit(choose_threshold)(run(jnp.asarray(inputs)), jnp.asarray(labels))
     network = native.assemble(trained.layers, dynamics, int(threshold))
-    encode = jax.vmap(lambda values: native.encode(values, dynamics.window, steps=STEPS))
+    encode = jax.vmap(lambda values: native.encode_native(values, dynamics.window, steps=STEPS))
     events = np.asarray(encode(jnp.asarray(test)))
     last = np.asarray(run(jnp.asarray(test)))[:, -1]
     accuracy = {"accuracy": float((last.argmax(1) == wanted).mean())}
@@ -159,7 +165,7 @@ def measure_native(seed: int, epochs: int, data: tuple[np.ndarray, ...]) -> dict
     }
 
 
-def summarise(runs: list[dict[str, dict]]) -> dict[str, dict[str, Any]]:
+def average_seeds(runs: list[dict[str, dict]]) -> dict[str, dict[str, Any]]:
     """Average the rows of several seeds; accuracies with their standard deviation.
 
     `runs` hold the rows of one seed each.
@@ -175,7 +181,7 @@ def summarise(runs: list[dict[str, dict]]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def show(result: dict[str, Any]) -> Table:
+def mappings_table(result: dict[str, Any]) -> Table:
     """Lay out the result."""
     table = Table(title="digits, 4 × 4 inputs, 16-60-40-10, test images; XyloSim")
     names = ("", "potential", "first spike", "neurons", "steps", "cycles/step", "ms", "µJ")
@@ -197,11 +203,11 @@ def show(result: dict[str, Any]) -> Table:
     return table
 
 
-def measure(arguments: Arguments) -> dict[str, Any]:
+def measure_mappings(arguments: XyloDigitsArguments) -> dict[str, Any]:
     """Do what the `arguments` ask for: JSON values."""
-    inputs, labels, test, wanted = load()
+    inputs, labels, test, wanted = load_pooled_digits()
     data = inputs, labels, test[: arguments.samples], wanted[: arguments.samples]
-    rows = summarise(
+    rows = average_seeds(
         [
             measure_exact(seed, arguments.relu_epochs, data)
             | measure_native(seed, arguments.epochs, data)
@@ -219,7 +225,9 @@ def measure(arguments: Arguments) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.xylo_digits", Arguments, measure, show, arguments)
+    run_command(
+        "benchmarks.xylo_digits", XyloDigitsArguments, measure_mappings, mappings_table, arguments
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Hardware targets: what a network would cost on a chip, estimated."""
 
-from ttfs_jax.support.moved import forward
+from ttfs_jax.support.moved import forward_names
 
-forward(
+forward_names(
     {
         "hardware.xylo.exact": "hardware.xylo.mappings.exact",
         "hardware.xylo.exact_neurons": "hardware.xylo.mappings.exact_neurons",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hardware.xylo.network import ChipNetwork, check
+from hardware.xylo.network import ChipNetwork, check_network
 from ttfs_jax.network.dense import Dense
 from ttfs_jax.support.errors import InputError
 
@@ -48,7 +48,7 @@ def to_nir(network: ChipNetwork, *, dt: float = 1e-3) -> Any:
 
     Raises: InputError for a network that no chip could hold, dt ≤ 0, or without the package.
     """
-    nir, net = nir_package(), check(network)
+    nir, net = nir_package(), check_network(network)
     _require_time(dt)
     channels, _, outputs, synapses = net.sizes
     nodes: dict[str, Any] = {"input": nir.Input(np.array([channels]))}
@@ -134,7 +134,7 @@ def from_nir(graph: Any) -> ChipNetwork:
     def weights(name, shift):
         return _node(graph, name, nir.Linear).weight.T / 2.0 ** shifts[shift]
 
-    network = check(
+    network = check_network(
         ChipNetwork(
             weights_in=np.stack([weights(f"weights_in{p}", "shift_in") for p in ports], -1),
             weights_rec=np.stack([weights(f"weights_rec{p}", "shift_rec") for p in ports], -1),
@@ -147,7 +147,7 @@ def from_nir(graph: Any) -> ChipNetwork:
             dash_mem_out=dash_mem_out,
             threshold_out=readout.v_threshold,
             bias_out=readout.v_leak / np.exp2(dash_mem_out),
-            **{name: np.int32(bits) for name, bits in shifts.items()},
+            **{name: np.asarray(bits, np.int32) for name, bits in shifts.items()},
             alias=graph.metadata.get("alias"),
         )
     )

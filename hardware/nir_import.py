@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hardware.nir_export import nir_package, require_same
-from hardware.nir_nodes import KIND, SIZE, centred_kernel, earliest, per_channel
+from hardware.nir_nodes import KIND, SIZE, centred_kernel, earliest_graph, per_channel
 from ttfs_jax.imports import from_arrays
 from ttfs_jax.model import Model
 from ttfs_jax.network.architecture import largest
@@ -105,7 +105,8 @@ class _Reader:
             raise InputError("the graph needs an Input and an Output behind weights")
         last = [name for _, name in sorted(self.readouts)]
         layers = [layer for name, layer in self.layers.items() if name not in last]
-        plan = Plan(tuple(self.image), (*layers, *(self.layers[name] for name in last)))
+        height, width, channels = self.image
+        plan = Plan((height, width, channels), (*layers, *(self.layers[name] for name in last)))
         variables = from_arrays(plan, self.arrays)
         windows = variables["windows"]
         for name, own in self.windows.items():
@@ -268,7 +269,7 @@ class _Reader:
         if node.metadata.get(KIND) != "earliest_pool" or size < 1 or (source.factor <= 0).any():
             raise InputError(f"node {name} is a graph of its own: write its nodes into this one")
         height, width, channels = source.shape
-        expected = earliest(self.nir, (channels, height, width), size)
+        expected = earliest_graph(self.nir, (channels, height, width), size)
         require_same(node, expected, "an earliest-spike pool")
         layer = Layer(name, "earliest_pool", (source.layer,), factor=size)
         return self.put(layer)._replace(factor=source.factor)

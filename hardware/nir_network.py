@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hardware.nir_export import nir_package
-from hardware.nir_nodes import KIND, average, earliest
+from hardware.nir_nodes import KIND, average, earliest_graph
 from ttfs_jax.codes.encoding import INPUT_WINDOW
 from ttfs_jax.model import Model
 from ttfs_jax.network.conversion import fold
@@ -234,7 +234,7 @@ class _Writer:
     def earliest_pool(self, layer: Layer, sources: list[Sent]) -> Sent:
         """Write the largest of each block; of a single position it is that one."""
         alone = sources[0].shape.positions == 1
-        return sources[0] if alone else self._pool(layer, sources, earliest)
+        return sources[0] if alone else self._pool(layer, sources, earliest_graph)
 
     def _pool(self, layer: Layer, sources: list[Sent], make: Any) -> Sent:
         (source,), shape = sources, self.plan.shapes[layer.name]

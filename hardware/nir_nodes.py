@@ -52,7 +52,7 @@ def average(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
     return nir.AvgPool2d(kernel_size=edge, stride=edge, padding=0 * edge, metadata=metadata)
 
 
-def earliest(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
+def earliest_graph(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
     """Make a graph that lets the largest rate of each block of [C, H, W] through.
 
     Of a block x_0 … x_n: r_1 = relu(x_0 − x_1), r_j = relu(r_{j−1} + x_{j−1} − x_j), and x_n + r_n
@@ -112,7 +112,7 @@ def centred_kernel(name: str, node: Any, shape: Shape) -> tuple[np.ndarray, int]
     rows, columns = (slice(reach - b, reach - b + e) for b, e in zip(borders, edges, strict=True))
     own = outputs // groups
     for group in range(groups):
-        heard = slice(group * inputs, (group + 1) * inputs)
-        made = slice(group * own, (group + 1) * own)
-        kernel[rows, columns, heard, made] = weight[made].transpose(2, 3, 1, 0)
+        own_inputs = slice(group * inputs, (group + 1) * inputs)
+        own_outputs = slice(group * own, (group + 1) * own)
+        kernel[rows, columns, own_inputs, own_outputs] = weight[own_outputs].transpose(2, 3, 1, 0)
     return kernel, stride

@@ -7,7 +7,7 @@ from search.config import Config
 from search.pipeline import run
 from search.presets import preset
 from search.result import Result
-from ttfs_jax.support.moved import forward
+from ttfs_jax.support.moved import forward_names
 
 __all__ = ["Config", "Result", "preset", "run"]
 _LOOP = "algorithms genetic nsga2 pareto exploration run_directory progress"
@@ -34,4 +34,4 @@ MOVED = {f"search.{name}": f"search.loop.{name}" for name in _LOOP.split()} | {
     "search.xylo_report": "search.reports.chip",
 }
 
-forward(MOVED)
+forward_names(MOVED)

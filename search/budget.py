@@ -35,7 +35,7 @@ LARGE_IMAGE = 2_000  # values of an image beyond which `conv` takes minutes an e
 FEW_IMAGES = 3_000  # below which a pass has so few steps that the chip's training takes more
 
 
-def size_of(data: Dataset) -> Size:
+def data_size(data: Dataset) -> Size:
     """Tell the size of a data set."""
     return Size(len(data.train.labels), data.image_shape)
 

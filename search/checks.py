@@ -8,7 +8,7 @@ from search.config import Config
 from search.loop import algorithms
 from search.loop.genes import Genes
 from search.retraining import registry as retraining
-from search.spaces.registry import look_up
+from search.spaces.registry import space_entry
 from search.strategies import registry as strategies
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.devices import multiply_in
@@ -53,14 +53,14 @@ def check_options(config: Config, *, new: bool) -> None:
 
     `new` tells a new run from one that is gone on with or shown again.
     """
-    entry = look_up(config.space)
-    algorithms.check(
+    entry = space_entry(config.space)
+    algorithms.check_algorithm(
         config.evolution.algorithm,
         population=config.evolution.population,
         several=len(config.objectives) > 1,
     )
-    strategies.look_up(entry.strategy).check(config)
-    stage = retraining.look_up(entry.retraining)
+    strategies.strategy_entry(entry.strategy).check(config)
+    stage = retraining.retraining_entry(entry.retraining)
     stage.check(config)
     if new:
         stage.check_new(config)
@@ -68,9 +68,9 @@ def check_options(config: Config, *, new: bool) -> None:
 
 def check_recipes(config: Config, data: Dataset, space: Genes) -> None:
     """Check what depends on the data and the space. Raises: InputError naming an option."""
-    entry, samples = look_up(config.space), len(data.train.labels)
-    recipes = strategies.look_up(entry.strategy).recipes(config)
-    recipes |= retraining.look_up(entry.retraining).recipes(config)
+    entry, samples = space_entry(config.space), len(data.train.labels)
+    recipes = strategies.strategy_entry(entry.strategy).recipes(config)
+    recipes |= retraining.retraining_entry(entry.retraining).recipes(config)
     for name, recipe in recipes.items():
         name = option(name)
         if recipe.batch_size > samples:

@@ -2,14 +2,14 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import tyro
 
 from hardware.targets import TARGETS, target
 from hardware.xylo.energy import CLOCKS_MHZ
 from hardware.xylo.mappings.native_training import NativeTrainConfig
-from ttfs_jax.datasets import DATASETS, Options, look_up, make_options
+from ttfs_jax.datasets import DATASETS, Options, dataset_entry, make_options
 from ttfs_jax.datasets.base import NO_OPTIONS
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.command import pairs
@@ -22,14 +22,15 @@ from ttfs_jax.support.ranges import (
     above,
     at_least,
     between,
-    check,
+    check_fields,
     optional,
     whole,
 )
 from ttfs_jax.training.dense import DenseTrainConfig
 from ttfs_jax.training.recipe import TrainConfig
 
-PRESETS = ("smoke", "default", "full")
+Preset = Literal["smoke", "default", "full"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
 MAPPINGS = ("native", "exact")
 
 
@@ -43,7 +44,7 @@ class StageConfig:
     """Peak, after a linear warm-up; falls to zero by a cosine."""
 
     def __post_init__(self):
-        check(self, epochs=whole(0), learning_rate=at_least(0))
+        check_fields(self, epochs=whole(0), learning_rate=at_least(0))
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class SharedConfig:
     """Factors of matrix products in training; bfloat16 is for accelerators, which it speeds up."""
 
     def __post_init__(self):
-        check(self)
+        check_fields(self)
 
     def recipe(
         self, stage: StageConfig, batch_size: int, activity_penalty: float = 0.0
@@ -86,7 +87,7 @@ class SupernetConfig:
     """Architectures sampled uniformly for every step."""
 
     def __post_init__(self):
-        check(self, batch_size=whole(1), paths=whole(1))
+        check_fields(self, batch_size=whole(1), paths=whole(1))
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class EvolutionConfig:
     """The objective `fitness` is this share of WAR plus the rest of UAR."""
 
     def __post_init__(self):
-        check(self, population=whole(4), generations=whole(1), war_weight=between(0, 1))
+        check_fields(self, population=whole(4), generations=whole(1), war_weight=between(0, 1))
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class RetrainConfig:
     """How the members are laid out on the devices, such as `lanes=1 waste=0.05`."""
 
     def __post_init__(self):
-        check(
+        check_fields(
             self,
             top=whole(1),
             batch_size=whole(1),
@@ -155,7 +156,7 @@ class LimitsConfig:
 
     def __post_init__(self):
         names = [field.name for field in dataclasses.fields(self)]
-        check(self, within="", **dict.fromkeys(names, optional(above(0))))
+        check_fields(self, within="", **dict.fromkeys(names, optional(above(0))))
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ class ChipStageConfig:
     weight."""
 
     def __post_init__(self):
-        check(self, epochs=whole(1), learning_rate=at_least(0))
+        check_fields(self, epochs=whole(1), learning_rate=at_least(0))
 
 
 NATIVE_RATE, RELU_RATE = NativeTrainConfig.learning_rate, DenseTrainConfig.learning_rate
@@ -203,7 +204,7 @@ class XyloConfig:
     Xylo-Audio 3 does not offer; counted in the energy. 0 where states are reset."""
 
     def __post_init__(self):
-        check(
+        check_fields(
             self,
             batch_size=whole(1),
             front=whole(1),
@@ -235,7 +236,7 @@ class Config:
 
     data: Annotated[str, tyro.conf.arg(metavar="|".join(DATASETS))] = "eye"
     """Data set, see docs/data.md; it has options of its own, which `--data NAME --help` lists."""
-    preset: Literal["smoke", "default", "full"] = "default"
+    preset: Preset = "default"
     """How long to search and train; every other option can still be set on its own."""
     space: str = "conv"
     """Name of the search space; `xylo` holds networks that fit the chip."""
@@ -262,8 +263,8 @@ class Config:
     xylo: XyloConfig = XyloConfig()
 
     def __post_init__(self):
-        check(self, objectives=Names(), seed=SEED, split_seed=SEED)
-        kind = look_up(self.data).options
+        check_fields(self, objectives=Names(), seed=SEED, split_seed=SEED)
+        kind = dataset_entry(self.data).options
         if self.data_options == NO_OPTIONS:
             object.__setattr__(self, "data_options", make_options(self.data))
         if type(self.data_options) is not kind:

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from search.budget import TYPICAL, Size, size_of
+from search.budget import TYPICAL, Size, data_size
 from search.checks import changed, refuse_changes
 from search.config import PRESETS, Config
 from search.options import hidden_options, options_named, refuse_idle_options
@@ -86,7 +86,7 @@ def execute(arguments: list[str], screen: Console) -> Result:
     command, loaded = parse(arguments), None
     use_every_core()
     if command.distributed:
-        distributed.start(
+        distributed.join_processes(
             coordinator=command.coordinator, processes=command.processes, process=command.process
         )
         screen.quiet = not distributed.is_primary()
@@ -95,7 +95,7 @@ def execute(arguments: list[str], screen: Console) -> Result:
     compilation_cache.enable()
     if command.resume is None and not has_rows(command.config):
         loaded = load_data(command.config, screen)
-        command = parse(arguments, size=size_of(loaded))
+        command = parse(arguments, size=data_size(loaded))
     with options_named():
         return run(
             command.config,

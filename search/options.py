@@ -9,7 +9,7 @@ from typing import Any
 
 from search.config import Config
 from search.retraining import registry as retraining
-from search.spaces.registry import SPACES, look_up
+from search.spaces.registry import SPACES, space_entry
 from search.strategies import registry as strategies
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import PAIRED, inside, option
@@ -29,11 +29,11 @@ def conditions(config: Config) -> dict[str, str]:
 
     Each with what has to be given otherwise so that it is read; that is empty where it is.
     """
-    entry = look_up(config.space)
+    entry = space_entry(config.space)
     return {
         **dict.fromkeys((*COMMON, *entry.reads), ""),
-        **strategies.look_up(entry.strategy).options(config),
-        **retraining.look_up(entry.retraining).options(config),
+        **strategies.strategy_entry(entry.strategy).options(config),
+        **retraining.retraining_entry(entry.retraining).options(config),
     }
 
 

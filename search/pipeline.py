@@ -21,7 +21,7 @@ from search.reports import registry as reports
 from search.result import Result
 from search.retraining import registry as retraining
 from search.saved_config import read_config
-from search.spaces.registry import build_space, look_up
+from search.spaces.registry import build_space, space_entry
 from search.strategies import registry as strategies
 from ttfs_jax import datasets
 from ttfs_jax.datasets import Dataset
@@ -87,7 +87,7 @@ def _start(
     check_options(config, new=not resume)
     _check_folder(path, config, given, resume=resume)
     started = time.perf_counter()
-    data = (loaded or load_data(config, screen)) if data is None else datasets.check(data)
+    data = (loaded or load_data(config, screen)) if data is None else datasets.check_dataset(data)
     loading = time.perf_counter() - started
     space = build_space(config, data) if space is None else space
     check_recipes(config, data, space)
@@ -153,7 +153,7 @@ def load_data(config: Config, screen: Console) -> Dataset:
     Raises: InputError for data that are missing, damaged or unsound.
     """
     with Reporter(screen) as reporter:
-        return datasets.load(
+        return datasets.load_dataset(
             config.data,
             config.data_options,
             split_seed=config.split_seed,
@@ -179,7 +179,7 @@ def _run(
         directory.write_metrics(metrics)
         distributed.barrier("metrics")
     table = Result(directory.path).table()
-    report = reports.look_up(look_up(config.space).report)
+    report = reports.report_entry(space_entry(config.space).report)
     try:
         if directory.writes:
             report.write(directory.path, data)
@@ -191,8 +191,8 @@ def _stages(
     config: Config, data: Dataset, space: Genes, directory: RunDirectory, reporter: Reporter
 ) -> dict[str, Any]:
     """Search by the space's strategy, retrain and measure the best: the content of metrics.json."""
-    entry, evolution = look_up(config.space), config.evolution
-    make_strategy = strategies.look_up(entry.strategy)
+    entry, evolution = space_entry(config.space), config.evolution
+    make_strategy = strategies.strategy_entry(entry.strategy)
     goal = make_goal(config.objectives, vars(config.limits), offered=make_strategy.objectives)
     algorithm = algorithms.make(
         evolution.algorithm,
@@ -225,7 +225,7 @@ def _stages(
         "architectures_evaluated": len(archives["evolution"]),
         "random_architectures_evaluated": len(archives["random"]),
         **(front if goal.several else {}),
-        **retraining.look_up(entry.retraining).retrain(search, strategy, archives),
+        **retraining.retraining_entry(entry.retraining).retrain(search, strategy, archives),
         "seconds": directory.seconds,
         "environment": environment(),
     }

@@ -1,12 +1,14 @@
 """The defaults of a run by data set, preset and space."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
-from search.budget import Budget, Size, budget_of, size_of
+from search.budget import Budget, Size, budget_of, data_size
 from search.config import (
+    PRESETS,
     Config,
     EvolutionConfig,
+    Preset,
     RetrainConfig,
     StageConfig,
     SupernetConfig,
@@ -16,6 +18,7 @@ from search.preset_tables import CHIP_SCHEDULES, SCHEDULES, TRAITS, WASTE_OF_FUL
 from ttfs_jax import datasets
 from ttfs_jax.datasets import EyeConfig, FoldConfig, Options
 from ttfs_jax.population.program import PopulationConfig
+from ttfs_jax.support.errors import unknown
 
 FINE_RATE = 3e-4  # peak of fine-tuning: a tenth of the usual one, for a network that is trained
 # Options of data sets that differ from their own defaults: small frames, and few clips of them.
@@ -60,7 +63,7 @@ def _convolutional(data: str, name: str, options: Options, budget: Budget) -> Co
     schedule, traits = budget.schedule, budget.traits
     return Config(
         data=data,
-        preset=name,
+        preset=cast(Preset, name),
         space=schedule.space,
         data_options=options,
         supernet=SupernetConfig(
@@ -114,13 +117,15 @@ def preset(
     `preset("npz", "smoke", data_dir=Path("mine.npz"))`. The budgets of a data set without a row in
     `search.preset_tables` follow from its `size`; left out, the data are read to find it.
 
-    Raises: InputError for an unknown data set or option, or data that cannot be read.
+    Raises: InputError for an unknown data set, preset or option, or data that cannot be read.
     """
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
     options = data_options(data, name, **values) if options is None else options
     if (data, name) in SCHEDULES:
         budget = _of_table(data, name)
     else:
-        budget = budget_of(size or size_of(datasets.load(data, options)), name)
+        budget = budget_of(size or data_size(datasets.load_dataset(data, options)), name)
     config = _convolutional(data, name, options, budget)
     if space in OF_SPACES:
         config = OF_SPACES[space](config, budget)

@@ -13,9 +13,9 @@ from rich.table import Table
 from search.config import Config
 from search.loop.run_directory import HISTORY, read_metrics
 from search.reports.registry import Report
-from search.reports.registry import look_up as report_of
+from search.reports.registry import report_entry as report_of
 from search.saved_config import read_config
-from search.spaces.registry import look_up as space_of
+from search.spaces.registry import space_entry as space_of
 from ttfs_jax.support.errors import InputError
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from search.config import Config, LimitsConfig
 from search.loop.run_directory import RunDirectory
-from ttfs_jax.datasets import look_up
+from ttfs_jax.datasets import dataset_entry
 
 STAGES = ("supernet.train", "retrain.train", "retrain.fine_tune")
 CHIP_STAGES = ("xylo.train", "xylo.retrain", "xylo.relu", "xylo.relu_retrain")
@@ -59,7 +59,7 @@ def from_dict(values: dict) -> Config:
     values = values if "limits" in values else _with_limits(values)
     values = values if "data_options" in values else _with_data_options(values)
     values = values if "train" in values else _with_shared_training(values)
-    options = _build(look_up(values["data"]).options, values["data_options"])
+    options = _build(dataset_entry(values["data"]).options, values["data_options"])
     return _build(Config, values | {"data_options": options})
 
 
@@ -95,7 +95,7 @@ def _with_data_options(values: dict) -> dict:
     """Turn values saved when every data set had the options of all into today's."""
     rest = {name: values[name] for name in values.keys() - {"eye", "data_dir"}}
     options = {}
-    for name, hint in get_type_hints(look_up(values["data"]).options).items():
+    for name, hint in get_type_hints(dataset_entry(values["data"]).options).items():
         value = values[name]
         if dataclasses.is_dataclass(hint):
             value = {field.name: value[field.name] for field in dataclasses.fields(hint)}

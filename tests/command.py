@@ -7,14 +7,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+from places import ROOT
 from small_spaces import tiny_space
 
 from search import evolve
 from search.spaces.registry import SPACES, SpaceEntry
 
-ROOT = Path(__file__).parents[1]
 SPACES["tiny"] = SpaceEntry(tiny_space)
 TINY = (
     "--data=digits --space=tiny --preset=smoke --supernet.train.epochs=2 --evolution.population=4"

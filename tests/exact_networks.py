@@ -5,7 +5,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from hardware.xylo.mappings.exact import convert, encode
+from hardware.xylo.mappings.exact import convert, encode_exact
 from ttfs_jax.network.dense import Dense, relu, windows
 
 UNIT = Dense(np.ones((1, 1)), np.zeros(1))
@@ -17,7 +17,7 @@ def tiny(first=UNIT, second=UNIT, steps=4, **options):
 
 
 def encode_for(exact, inputs):
-    return encode(inputs, steps=exact.steps, total_steps=exact.total_steps)
+    return encode_exact(inputs, steps=exact.steps, total_steps=exact.total_steps)
 
 
 @functools.cache

@@ -36,11 +36,11 @@ def outputs(name: str, folder: Path) -> list:
     """Compute what the best network says of the first test samples: potentials, or decisions."""
     if name == "xylo":
         network, meta = load_network(folder / "front/0")
-        events = network.events(channels(digits.load().test.images[:32], network, meta))
+        events = network.events(channels(digits.load_digits().test.images[:32], network, meta))
         decided = classify(network.chip, events).decision
         return [np.asarray(decided.classes).tolist(), np.asarray(decided.steps).tolist()]
     config = read_config(folder)
-    test = datasets.load(config.data, config.data_options).test
+    test = datasets.load_dataset(config.data, config.data_options).test
     return np.asarray(ttfs_jax.load(folder / "best/0")(test.images[:8])).tolist()
 
 

@@ -3,14 +3,14 @@
 import copy
 import dataclasses
 import sys
-from pathlib import Path
+
+from places import SOURCE
 
 from ttfs_jax.support.ranges import PAIRED, inside
 
-ROOT = Path(__file__).parents[1]
 # Who reads a field to check, compare, copy, save or list it does not use it.
-NO_USE = {str(ROOT / name) for name in ("search/checks.py", "search/options.py")} | {
-    str(ROOT / "ttfs_jax/support/ranges.py"),
+NO_USE = {str(SOURCE / name) for name in ("search/checks.py", "search/options.py")} | {
+    str(SOURCE / "ttfs_jax/support/ranges.py"),
     dataclasses.__file__,
     copy.__file__,
     "<string>",  # __eq__ and __hash__ of dataclasses

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks import ablation
-from benchmarks.ablation import VARIANTS, Arguments
+from benchmarks.ablation import VARIANTS, AblationArguments
 from ttfs_jax.datasets import digits
 
-BASE = ablation.base(Arguments())
+BASE = ablation.base(AblationArguments())
 
 
 def changes(stage, variant):
@@ -66,7 +66,7 @@ def test_both_stages_are_trained_by_the_changed_recipe(monkeypatch, capsys):
             accuracy = np.linspace(0.5, 0.6, self.members) + 0.1 * (len(seen) > 2)
             return SimpleNamespace(war=accuracy, spikes_per_neuron=accuracy)
 
-    monkeypatch.setattr(ablation.datasets, "load", lambda _: digits.load())
+    monkeypatch.setattr(ablation.datasets, "load_dataset", lambda _: digits.load_digits())
     monkeypatch.setattr(ablation, "Retraining", Stub)
     ablation.main(["--images=128", "--seeds=2", "--only", "no-penalty", "--json"])
     rows = json.loads(capsys.readouterr().out)["variants"]

@@ -14,7 +14,14 @@ from ttfs_jax.network.architecture import CONV5, SKIP, Architecture, NetworkSpec
 from ttfs_jax.network.counts import multiply_adds
 from ttfs_jax.network.masked import Network
 from ttfs_jax.population.program import pick
-from ttfs_jax.training.shapes import cut, draw, embed, group, make_grid, masked_waste
+from ttfs_jax.training.shapes import (
+    cut_members,
+    draw_variables,
+    embed,
+    group,
+    make_grid,
+    masked_waste,
+)
 
 ONLY = np.eye(4)  # one operator of a block
 SPEC = NetworkSpec((4, 4, 1), 2, stage_widths=(2,), stage_blocks=(1,), head_width=3)
@@ -76,9 +83,9 @@ def test_cut_and_embedded_variables_compute_the_same():
     spec = NetworkSpec((6, 6, 2), 3, stage_widths=(4, 6), stage_blocks=(1, 1), head_width=6)
     shape = dataclasses.replace(spec, stage_widths=(2, 3), head_width=4)
     architecture = Architecture(jnp.array([2, 3]), jnp.array([2, 3]), jnp.array(4), jnp.array(4))
-    variables = draw(spec, architecture, jax.random.key(0))
+    variables = draw_variables(spec, architecture, jax.random.key(0))
     stack = jax.tree.map(lambda leaf: np.asarray(leaf)[None], variables)
-    small = cut(stack, spec, shape)
+    small = cut_members(stack, spec, shape)
     images = jax.random.uniform(jax.random.key(1), (5, 6, 6, 2))
 
     @partial(jax.jit, static_argnums=(0, 2))
@@ -92,7 +99,7 @@ def test_cut_and_embedded_variables_compute_the_same():
     back = embed(small, shape, spec)
     again = logits(spec, pick(back, 0), "relu")
     np.testing.assert_allclose(again, whole, rtol=1e-4, atol=2e-1)
-    jax.tree.map(np.testing.assert_array_equal, cut(back, spec, shape), small)
+    jax.tree.map(np.testing.assert_array_equal, cut_members(back, spec, shape), small)
     assert (back["params"]["stem"]["scale"] == 1).all()
     assert (back["params"]["stem"]["kernel"][0, ..., 2:] == 0).all()
     assert (back["params"]["entry_0"]["kernel"][0, :, :, 2:] == 0).all()
@@ -101,8 +108,8 @@ def test_cut_and_embedded_variables_compute_the_same():
 def test_fresh_kernels_have_the_spread_of_their_own_fan_in():
     spec = NetworkSpec((8, 8, 1), 3, stage_widths=(64,), stage_blocks=(1,), head_width=8)
     architecture = Architecture(jnp.array([2]), jnp.array([16]), jnp.array(8), jnp.array(0))
-    variables = draw(spec, architecture, jax.random.key(0))
-    own = cut(
+    variables = draw_variables(spec, architecture, jax.random.key(0))
+    own = cut_members(
         jax.tree.map(lambda leaf: np.asarray(leaf)[None], variables),
         spec,
         dataclasses.replace(spec, stage_widths=(16,)),

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ttfs_jax.codes.encoding import encode
-from ttfs_jax.datasets.eye.clips import draw_clip, draw_clips, show, split_by_person
+from ttfs_jax.datasets.eye.clips import clip_image, draw_clip, draw_clips, split_by_person
 from ttfs_jax.spike_time import NO_SPIKE
 from ttfs_jax.support.errors import InputError
 
@@ -53,36 +53,36 @@ CLIP[1, 0, 0], CLIP[3, 0, 0], CLIP[2, 0, 1], CLIP[0, 3, 3] = 1, 1, 1, -1
 
 
 def test_count_code_by_hand():
-    plain = show(CLIP)
+    plain = clip_image(CLIP)
     assert plain.shape == (4, 4, 8)
     np.testing.assert_array_equal(plain[0, 0], [0, 0, 1, 0, 0, 0, 1, 0])
-    pooled = show(CLIP, pool=2)
+    pooled = clip_image(CLIP, pool=2)
     np.testing.assert_array_equal(pooled[0, 0], [0, 0, 0.25, 0, 0.25, 0, 0.25, 0])
     assert pooled.sum() * 4 == plain.sum() == 4
 
 
 def test_first_event_code_by_hand():
-    image = show(CLIP, code="first-event")
+    image = clip_image(CLIP, code="first-event")
     assert image.shape == (4, 4, 2)
     np.testing.assert_array_equal(image[0, 0], [0.75, 0])
     np.testing.assert_array_equal(image[3, 3], [0, 1])
-    np.testing.assert_array_equal(show(CLIP, code="first-event", pool=2)[0, 0], [0.75, 0])
+    np.testing.assert_array_equal(clip_image(CLIP, code="first-event", pool=2)[0, 0], [0.75, 0])
     times = encode(jnp.asarray(image))
     np.testing.assert_array_equal(times[0, 0], [0.25, NO_SPIKE])
 
 
 def test_bad_options_are_named():
     with pytest.raises(InputError, match="--pool 3"):
-        show(CLIP, pool=3)
+        clip_image(CLIP, pool=3)
     with pytest.raises(InputError, match="--pool 0"):
-        show(CLIP, pool=0)
+        clip_image(CLIP, pool=0)
     for name in ("draws", "frames", "stride"):
         with pytest.raises(InputError, match=f"{name} must be a whole number from 1"):
             draw_clips(np.array([3]), **{"draws": 1, "frames": 1, "stride": 1, "seed": 0, name: 0})
     with pytest.raises(InputError, match="no frames"):
         draw_clips(np.array([3, 0]), draws=1, frames=1, stride=1, seed=0)
     with pytest.raises(InputError, match="unknown --code"):
-        show(CLIP, code="rate")
+        clip_image(CLIP, code="rate")
     with pytest.raises(InputError, match="2 people"):
         split_by_person(np.array([1, 2]), parts=3, seed=0)
 

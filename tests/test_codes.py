@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ttfs_jax.codes import CODES, Signal
-from ttfs_jax.codes.pooling import average_pool
+from ttfs_jax.codes.pooling import block_means
 from ttfs_jax.codes.ttfs import delay
 from ttfs_jax.spike_time import NO_SPIKE, fire
 
@@ -44,7 +44,7 @@ def test_pools_by_hand():
     signal = Signal(fire(x, 1.0), jnp.array(1.0))
     first = TTFS.pool(signal, size=2).values[0, :, :, 0]
     np.testing.assert_array_equal(first, [[0.25, 0.75], [NO_SPIKE, NO_SPIKE]])
-    mean = average_pool(TTFS.deliver(signal))[0, :, :, 0]
+    mean = block_means(TTFS.deliver(signal))[0, :, :, 0]
     np.testing.assert_allclose(mean, [[0.3125, 0.0625], [0.0, 0.0]])
 
 

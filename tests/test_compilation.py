@@ -19,7 +19,7 @@ SPACE = conv_space((8, 8, 1), 10)
 
 def search(folder, evaluate, name, generations):
     with Reporter(Console(quiet=True)) as reporter, reporter.bar("x", 1, unit="x") as bar:
-        return evolution.run(
+        return evolution.run_generations(
             name,
             algorithms.make(name, SPACE, population=8),
             SPACE,

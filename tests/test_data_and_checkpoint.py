@@ -15,22 +15,22 @@ from ttfs_jax.support.errors import InputError
 
 
 def test_digits_are_split_without_overlap():
-    data = datasets.load("digits")
+    data = datasets.load_dataset("digits")
     assert [len(s.labels) for s in (data.train, data.validation, data.test)] == [1077, 360, 360]
-    again = datasets.load("digits")
+    again = datasets.load_dataset("digits")
     np.testing.assert_array_equal(data.test.images, again.test.images)
 
 
 def test_a_loader_takes_its_own_options_and_its_data_are_checked(monkeypatch):
     def load(options, *, split_seed):
         assert (split_seed, options.data_dir) == (3, "here")
-        digits = datasets.load("digits", split_seed=split_seed)
+        digits = datasets.load_dataset("digits", split_seed=split_seed)
         return dataclasses.replace(digits, name="mine", classes=digits.classes[:9])
 
     entry = datasets.DatasetEntry(load, datasets.DATASETS["fashion-mnist"].options)
     monkeypatch.setitem(datasets.DATASETS, "mine", entry)
     with pytest.raises(InputError, match="mine train labels must be within 0 and 8"):
-        datasets.load("mine", split_seed=3, data_dir="here")
+        datasets.load_dataset("mine", split_seed=3, data_dir="here")
 
 
 def test_bad_files_are_named(tmp_path):
@@ -40,12 +40,12 @@ def test_bad_files_are_named(tmp_path):
     (tmp_path / "c.gz").write_bytes(gzip.compress(header + b"abcd"))
     for name, words in (("a", "truncated"), ("b", "truncated"), ("d", "missing")):
         with pytest.raises(InputError, match=words):
-            idx.read(tmp_path / name)
-    assert idx.read(tmp_path / "c").tolist() == list(b"abcd")
+            idx.read_idx(tmp_path / name)
+    assert idx.read_idx(tmp_path / "c").tolist() == list(b"abcd")
     with pytest.raises(InputError, match="--data-dir"):
-        datasets.load("fashion-mnist", data_dir=tmp_path / "nowhere")
+        datasets.load_dataset("fashion-mnist", data_dir=tmp_path / "nowhere")
     with pytest.raises(InputError, match="did you mean digits"):
-        datasets.load("digit")
+        datasets.load_dataset("digit")
 
 
 def test_bad_pixels_and_lengths_are_named():

@@ -35,7 +35,7 @@ def test_an_option_of_another_data_set_says_where_it_belongs():
     with pytest.raises(InputError, match="--eye.test-draws has no effect with --data digits"):
         evolve.parse(["--data=digits", "--eye.test_draws", "9"])
     with pytest.raises(InputError, match="size is no option of the data set digits"):
-        datasets.load("digits", size=3)
+        datasets.load_dataset("digits", size=3)
     with pytest.raises(InputError, match=r"from search.preset\('digits'"):
         dataclasses.replace(Config(), data="digits")
     assert Config(data="see").data_options == datasets.make_options("see")

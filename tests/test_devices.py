@@ -6,7 +6,7 @@ import sys
 
 import jax
 import pytest
-from command import ROOT
+from places import ROOT
 
 from ttfs_jax.support import memory
 from ttfs_jax.support.devices import available_cores, single_precision

@@ -1,11 +1,10 @@
 """Links of the documentation lead somewhere, the tests it names exist, and its programs run."""
 
 import re
-from pathlib import Path
 
 import pytest
+from places import PACKAGES, ROOT, SOURCE
 
-ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = ("plans.md",)  # pages whose Python blocks are one program
 # [text](target), [label]: target "title", <img src="target">
@@ -17,6 +16,12 @@ def links(text):
     """Return the target of every link within the project, and the test that it names if any."""
     found = [(a or b or d, name) for a, b, name, d in LINK.findall(text)]
     return [link for link in found if not link[0].startswith(("http", "#"))]
+
+
+def linked(page, target):
+    """Return the file that a page links to; a module is looked for where the packages are."""
+    path = (page.parent / target.split("#")[0]).resolve().relative_to(ROOT)
+    return (SOURCE if path.parts and path.parts[0] in PACKAGES else ROOT) / path
 
 
 def program(text):
@@ -32,7 +37,7 @@ def program(text):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_to_a_file_and_its_test(page):
     for target, name in links(page.read_text(encoding="utf-8")):
-        path = page.parent / target.split("#")[0]
+        path = linked(page, target)
         assert path.exists(), f"{page.name} links to {target}, which is not there"
         if name:
             assert f"def {name}(" in path.read_text(encoding="utf-8"), f"{target} has no {name}"

@@ -2,16 +2,15 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from places import SOURCE
 
-ROOT = Path(__file__).parents[1]
 # Still open, and only to get shorter: rooms and modules that were not gone through.
 OPEN = {"codes", "datasets", "evaluation", "model", "network", "predict", "spike_time"}
-SEARCH = [ROOT / "search" / room for room in ("strategies", "retraining", "reports")]
+SEARCH = [SOURCE / "search" / room for room in ("strategies", "retraining", "reports")]
 PLACES = sorted(
-    path for path in (ROOT / "ttfs_jax").iterdir() if path.is_dir() or path.suffix == ".py"
+    path for path in (SOURCE / "ttfs_jax").iterdir() if path.is_dir() or path.suffix == ".py"
 )
 
 
@@ -42,7 +41,7 @@ def unnamed(code):
 def test_every_argument_is_named(place):
     modules = sorted(place.rglob("*.py")) if place.is_dir() else [place]
     missing = {
-        str(path.relative_to(ROOT)): names
+        str(path.relative_to(SOURCE)): names
         for path in modules
         if (names := unnamed(path.read_text(encoding="utf-8")))
     }

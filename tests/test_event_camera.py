@@ -33,7 +33,7 @@ def watch(levels, duration, config, sensor, key=0):
     """Run the sensor over log intensities [n, H, W] and list all events."""
     images = jnp.exp(jnp.asarray(levels, jnp.float32))
     step = jax.jit(lambda state, image: camera.step(state, image, duration, sensor, config))
-    state, listed = camera.start(jax.random.key(key), images[0], config), []
+    state, listed = camera.start_sensor(jax.random.key(key), images[0], config), []
     for number, image in enumerate(images[1:]):
         state, events = step(state, image)
         counts = camera.polarity_counts(events)

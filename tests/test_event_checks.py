@@ -99,7 +99,7 @@ def test_sensor_of_the_file_holds():
     ],
 )
 def test_sizes_in_attributes(attributes, size):
-    assert sensor.size_of(attributes) == size
+    assert sensor.width_and_height(attributes) == size
 
 
 def test_unit_of_time_given_known_and_guessed():

@@ -144,7 +144,7 @@ def test_frames_are_those_of_the_simulator():
     pixels = event_camera.make_pixels(keys[0], (size, size), camera)
     images = jax.random.uniform(keys[1], (count * substeps + 1, size, size), minval=0.2)
     step = jax.jit(event_camera.step, static_argnames=("duration", "config"))
-    state, listed, balances = event_camera.start(keys[2], images[0], camera), [], []
+    state, listed, balances = event_camera.start_sensor(keys[2], images[0], camera), [], []
     for n in range(count * substeps):
         state, events = step(state, images[n + 1], duration=duration, pixels=pixels, config=camera)
         balances.append(event_camera.balance(events))

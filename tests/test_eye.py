@@ -8,7 +8,7 @@ from eye_recordings import CONFIG, recordings
 
 from ttfs_jax import datasets
 from ttfs_jax.datasets.eye.clips import every_clip
-from ttfs_jax.datasets.eye.dataset import check_config, split_sequences, to_dataset
+from ttfs_jax.datasets.eye.dataset import check_config, dataset_of_recordings, split_sequences
 from ttfs_jax.support.errors import InputError
 
 
@@ -37,7 +37,7 @@ def test_every_person_is_tested_in_one_fold():
 
 def test_images_belong_to_their_labels_and_columns():
     whole = recordings()
-    data = to_dataset("x", whole, CONFIG, seed=3)
+    data = dataset_of_recordings("x", whole, CONFIG, seed=3)
     assert data.image_shape == (4, 4, 8)
     assert data.problems == ("one line",)
     for name, draws in (("train", 3), ("validation", 3), ("test", 5)):
@@ -55,7 +55,7 @@ def test_images_belong_to_their_labels_and_columns():
             np.testing.assert_array_equal(image, expected)
     # No part is in order of people, so that its first images are a fair sample.
     assert (np.diff(data.train.columns["subject"][:36]) < 0).any()
-    again = to_dataset("x", whole, CONFIG, seed=3)
+    again = dataset_of_recordings("x", whole, CONFIG, seed=3)
     np.testing.assert_array_equal(again.train.images, data.train.images)
 
 
@@ -91,9 +91,9 @@ def test_bad_options_are_named(change, words):
 
 def test_real_data_needs_a_folder(tmp_path):
     with pytest.raises(InputError, match="needs --data-dir"):
-        datasets.load("see")
+        datasets.load_dataset("see")
     with pytest.raises(InputError, match="is not a folder"):
-        datasets.load("see", data_dir=tmp_path / "nowhere")
+        datasets.load_dataset("see", data_dir=tmp_path / "nowhere")
 
 
 def test_every_clip_by_hand():

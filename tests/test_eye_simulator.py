@@ -17,7 +17,7 @@ from ttfs_jax.datasets.eye.motion import (
     move,
     prototype_table,
 )
-from ttfs_jax.datasets.eye.simulator import simulate
+from ttfs_jax.datasets.eye.simulator import simulate_take
 
 REST = {name: 0.0 for name in Pose.__dataclass_fields__} | {"lid": 1.0, "pupil": 0.4}
 MOTION = MotionConfig()
@@ -163,7 +163,7 @@ def test_emotions_move_what_they_should_and_neutral_blinks_too():
 @pytest.mark.slow
 def test_a_take_is_fixed_by_its_seeds():
     def take(person, number):
-        recording = simulate(person, number, jnp.array(6), jnp.array(0), 4, longest=6, size=24)
+        recording = simulate_take(person, number, jnp.array(6), jnp.array(0), 4, longest=6, size=24)
         assert not np.asarray(recording.light)[4:].any()  # not filmed
         return np.asarray(recording.events)[:4], np.asarray(recording.light)[:4]
 

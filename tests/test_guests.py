@@ -167,8 +167,8 @@ def test_a_limit_that_nothing_keeps_is_named(tmp_path, capsys):
         evolve.main(given("war", "--limits", "energy-uj=1e5", f"--run-dir={tmp_path / 'run'}"))
     assert "no candidate is within the limits" in capsys.readouterr().err
     for options_, words in (
-        (given("war", "--limits", "synops=3"), "unknown score of --limits 'synops'"),
-        (given("war uar"), "unknown --objectives 'uar'"),
+        (given("war", "--limits", "synops=3"), "unknown score of limits 'synops'"),
+        (given("war uar"), "unknown objectives 'uar'"),
     ):
         config = evolve.parse(options_).config
         with pytest.raises(InputError, match=words):

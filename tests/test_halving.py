@@ -25,7 +25,7 @@ QUALITY = np.array([0.8, 0.2, 0.1, 0.9, 0.0, 0.05])
 
 @pytest.fixture(scope="module")
 def members():
-    data = shortened(digits.load(split_seed=0), 32)
+    data = shortened(digits.load_digits(split_seed=0), 32)
     space = tiny_space(data.image_shape, len(data.classes))
     genotypes = np.tile([1, 3, 0, 0, 0, 0], (MEMBERS, 1)).astype(np.int32)
     layout = PopulationConfig(lanes=1)

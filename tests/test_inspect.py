@@ -38,8 +38,8 @@ def test_counts_ranges_and_a_sheet_of_own_arrays(tmp_path, capsys):
 
 
 def test_event_rates_of_recordings(tmp_path):
-    data = datasets.load("events", data_dir=write_folders(tmp_path / "a"), clips=CLIPS)
-    rates = inspect.describe(data)["parts"]["train"]["events_per_second"]
+    data = datasets.load_dataset("events", data_dir=write_folders(tmp_path / "a"), clips=CLIPS)
+    rates = inspect.describe_dataset(data)["parts"]["train"]["events_per_second"]
     # 300 events a second; those of a pixel that cancel out or meet in a frame count once at most.
     assert set(rates) == set(CLASSES) and all(100 < rate <= 300 for rate in rates.values())
     assert np.asarray(inspect.contact_sheet(data))[..., 1].min() == 0

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from search import MOVED as SEARCH
-from ttfs_jax.support.moved import MOVED, forward
+from ttfs_jax.support.moved import MOVED, forward_names
 
 OLD = MOVED | SEARCH
 
@@ -28,7 +28,7 @@ def test_a_command_runs_by_its_old_name(monkeypatch, capsys):
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.delitem(sys.modules, "benchmarks.reports.summary", raising=False)
     monkeypatch.setattr(sys, "argv", ["benchmarks.old", "nowhere"])
-    forward({"benchmarks.old": "benchmarks.reports.summary"})
+    forward_names({"benchmarks.old": "benchmarks.reports.summary"})
     with (
         pytest.warns(DeprecationWarning, match=r"benchmarks.old is now benchmarks.reports.summary"),
         pytest.raises(SystemExit),
@@ -42,7 +42,7 @@ def test_chips_and_unknown_names(monkeypatch):
     with pytest.warns(DeprecationWarning, match=r"hardware.xylo.mappings.exact"):
         assert importlib.import_module("hardware.xylo.exact").convert
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    forward({"ttfs_jax.nowhere": "ttfs_jax.support.nowhere"})
+    forward_names({"ttfs_jax.nowhere": "ttfs_jax.support.nowhere"})
     with (
         pytest.warns(DeprecationWarning),
         pytest.raises(ImportError, match=r"ttfs_jax.support.nowhere"),

@@ -12,7 +12,7 @@ from chips import dense
 from hardware.nir_export import dense_to_nir, from_nir, load_nir, save_nir, to_nir
 from hardware.xylo.core import simulate
 from hardware.xylo.network import ChipNetwork
-from ttfs_jax.network.dense import Dense, init, relu
+from ttfs_jax.network.dense import Dense, init_dense, relu
 from ttfs_jax.support.errors import InputError
 
 
@@ -193,7 +193,7 @@ def rates(graph, inputs):
 
 
 def test_dense_stack_is_the_relu_twin_in_rate_code(tmp_path):
-    layers = init(jax.random.key(1), (6, 8, 5, 3))
+    layers = init_dense(jax.random.key(1), (6, 8, 5, 3))
     layers = [Dense(layer.kernel, layer.bias + 0.5) for layer in layers]
     graph = dense_to_nir(layers, [jnp.asarray(3.0), 2.5])
     kinds = [type(node).__name__ for node in graph.nodes.values()]
@@ -210,7 +210,7 @@ def test_dense_stack_is_the_relu_twin_in_rate_code(tmp_path):
 
 
 def test_dense_stack_with_bad_values_is_refused():
-    layers = init(jax.random.key(0), (6, 8, 3))
+    layers = init_dense(jax.random.key(0), (6, 8, 3))
     with pytest.raises(InputError, match="2 layers need 1 positive windows"):
         dense_to_nir(layers, [1.0, 2.0])
     with pytest.raises(InputError, match="positive windows"):

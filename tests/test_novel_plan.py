@@ -48,7 +48,7 @@ NEURONS = {"wide": 384, "small": 384, "again": 384, "sum": 384, "head": 16}
 
 @pytest.fixture(scope="module")
 def data():
-    return datasets.load("digits")
+    return datasets.load_dataset("digits")
 
 
 @pytest.fixture(scope="module")

@@ -149,7 +149,7 @@ def run(folder, generations):
 
     folder.mkdir(exist_ok=True)
     bar = Notes()
-    archive = evolution.run(
+    archive = evolution.run_generations(
         "toy",
         make("nsga2"),
         TOY,

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from command import ROOT
+from places import ROOT
 from rich.console import Console
 
 import search
@@ -81,7 +81,7 @@ def test_every_field_of_a_config_is_an_option_of_some_run():
 
 def test_options_of_several_processes_are_read(monkeypatch):
     started = {}
-    monkeypatch.setattr(evolve.distributed, "start", lambda **given: started.update(given))
+    monkeypatch.setattr(evolve.distributed, "join_processes", lambda **given: started.update(given))
     monkeypatch.setattr(evolve, "run", lambda config, **given: started.update(given))
     options = "--data=digits --distributed --coordinator=a:1 --processes=2 --process=1 --run-dir=x"
     evolve.execute(options.split(), SILENT)

@@ -39,7 +39,9 @@ def write_table(path, rows, header="file,label,subject,start,end"):
 
 
 def loaded(path, **options):
-    return datasets.load("events", data_dir=path, **({"clips": CLIPS, "time_unit": "us"} | options))
+    return datasets.load_dataset(
+        "events", data_dir=path, **({"clips": CLIPS, "time_unit": "us"} | options)
+    )
 
 
 def parts(data):

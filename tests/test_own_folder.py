@@ -23,11 +23,11 @@ def write_folder(root, *, parts=None):
 
 def test_grey_and_colour_are_resized(tmp_path):
     folder = write_folder(tmp_path / "mine")
-    data = datasets.load("folder", data_dir=folder)
+    data = datasets.load_dataset("folder", data_dir=folder)
     assert (data.name, data.classes, data.image_shape) == ("mine", CLASSES, (32, 32, 1))
     assert [len(p.labels) for p in (data.train, data.validation, data.test)] == [36, 12, 12]
     assert not data.problems
-    data = datasets.load("folder", data_dir=folder, size=16, colour="colour")
+    data = datasets.load_dataset("folder", data_dir=folder, size=16, colour="colour")
     pixels = {image.tobytes() for image in (IMAGES / 255.0).astype(np.float32)}
     assert pixels == {
         image.tobytes() for p in (data.train, data.validation, data.test) for image in p.images
@@ -41,7 +41,7 @@ def test_folders_of_parts_are_kept(tmp_path):
 
     folder = write_folder(tmp_path / "mine", parts=part)
     (folder / "notes" / "x").mkdir(parents=True)
-    data = datasets.load("folder", data_dir=folder, size=8)
+    data = datasets.load_dataset("folder", data_dir=folder, size=8)
     assert [len(p.labels) for p in (data.train, data.validation, data.test)] == [30, 15, 15]
     assert "notes: no part" in data.problems[0]
 
@@ -52,7 +52,7 @@ def test_files_that_cannot_be_read_are_told_and_the_rest_is_read(tmp_path):
     (folder / "dots" / "notes.txt").write_text("no image")
     (folder / "dots" / ".hidden").write_text("no image")
     (folder / "rings" / "copy.png").write_bytes((folder / "dots" / "01.png").read_bytes())
-    data = datasets.load("folder", data_dir=folder, size=8)
+    data = datasets.load_dataset("folder", data_dir=folder, size=8)
     assert len(data.problems) == 3
     for words in ("broken.png cannot be read", "notes.txt cannot be read", "copy.png is the same"):
         assert any(words in problem for problem in data.problems)
@@ -76,12 +76,12 @@ def test_deep_turned_and_oblong_images(tmp_path):
 def test_folders_that_hold_nothing_are_named(tmp_path):
     for path, words in ((tmp_path / "x", "is not there"), (tmp_path, "holds no files in folders")):
         with pytest.raises(InputError, match=words):
-            datasets.load("folder", data_dir=path)
+            datasets.load_dataset("folder", data_dir=path)
     folder = write_folder(tmp_path / "mine")
     (folder / "empty").mkdir()
     with pytest.raises(InputError, match="no samples of class empty"):
-        datasets.load("folder", data_dir=folder)
+        datasets.load_dataset("folder", data_dir=folder)
     (tmp_path / "text" / "a").mkdir(parents=True)
     (tmp_path / "text" / "a" / "b.txt").write_text("x")
     with pytest.raises(InputError, match="none of 1 files can be read: left out: .*b.txt"):
-        datasets.load("folder", data_dir=tmp_path / "text")
+        datasets.load_dataset("folder", data_dir=tmp_path / "text")

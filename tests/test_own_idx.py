@@ -38,7 +38,7 @@ def write_idx(folder, *, classes=3, zipped=False, train="train-{}-idx{}-ubyte", 
     ],
 )
 def test_four_files_under_their_usual_names(names, tmp_path):
-    data = datasets.load("idx", data_dir=write_idx(tmp_path / "mine", **names))
+    data = datasets.load_dataset("idx", data_dir=write_idx(tmp_path / "mine", **names))
     assert (data.name, data.classes) == ("mine", ("0", "1", "2"))
     assert [len(p.labels) for p in (data.train, data.validation, data.test)] == [34, 6, 20]
     np.testing.assert_array_equal(np.sort(data.test.labels), np.sort(np.arange(40, 60) % 3))
@@ -47,18 +47,18 @@ def test_four_files_under_their_usual_names(names, tmp_path):
 def test_classes_have_their_own_names(tmp_path):
     folder = write_idx(tmp_path / "mine")
     (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n")
-    assert datasets.load("idx", data_dir=folder).classes == CLASSES
+    assert datasets.load_dataset("idx", data_dir=folder).classes == CLASSES
     options = ["--data=idx", f"--data-dir={folder}", "--preset=smoke", "--classes", "a", "b", "c"]
     assert evolve.parse(options).config.data_options.classes == ("a", "b", "c")
     with pytest.raises(InputError, match="must be from 0 to 1"):
-        datasets.load("idx", data_dir=folder, classes=("a", "b"))
+        datasets.load_dataset("idx", data_dir=folder, classes=("a", "b"))
 
 
 def test_mnist_is_reported_as_mnist(tmp_path):
-    data = datasets.load("mnist", data_dir=write_idx(tmp_path / "x", classes=10))
+    data = datasets.load_dataset("mnist", data_dir=write_idx(tmp_path / "x", classes=10))
     assert (data.name, data.classes) == ("mnist", tuple("0123456789"))
     with pytest.raises(InputError, match="no samples of class 3, 4"):
-        datasets.load("mnist", data_dir=write_idx(tmp_path / "x"))
+        datasets.load_dataset("mnist", data_dir=write_idx(tmp_path / "x"))
 
 
 def test_missing_and_foreign_files_are_named(tmp_path):
@@ -67,14 +67,14 @@ def test_missing_and_foreign_files_are_named(tmp_path):
     content = labels.read_bytes()
     labels.write_bytes(idx_bytes(np.zeros(19)))
     with pytest.raises(InputError, match=r"20 test images but labels \[19\]: get matching files"):
-        datasets.load("idx", data_dir=folder)
+        datasets.load_dataset("idx", data_dir=folder)
     labels.write_bytes(content[:-1])
     with pytest.raises(InputError, match="truncated"):
-        datasets.load("idx", data_dir=folder)
+        datasets.load_dataset("idx", data_dir=folder)
     (folder / "test-labels-idx1-ubyte").write_bytes(content)
     with pytest.raises(InputError, match="several files of test labels, t10k-.*leave one"):
-        datasets.load("idx", data_dir=folder)
+        datasets.load_dataset("idx", data_dir=folder)
     for path in folder.glob("t*-labels*"):
         path.unlink()
     with pytest.raises(InputError, match="holds no .*train-labels-idx"):
-        datasets.load("idx", data_dir=folder)
+        datasets.load_dataset("idx", data_dir=folder)

@@ -15,7 +15,7 @@ FLOATS = (IMAGES / 255.0).astype(np.float64)
 
 
 def loaded(path, **options):
-    return datasets.load("npz", data_dir=path, **options)
+    return datasets.load_dataset("npz", data_dir=path, **options)
 
 
 def parts(data):
@@ -112,7 +112,7 @@ def test_files_that_are_none_are_named(tmp_path):
         with pytest.raises(InputError, match=words):
             loaded(tmp_path / name)
     with pytest.raises(InputError, match="--data npz needs --data-dir: the .npz file"):
-        datasets.load("npz")
+        datasets.load_dataset("npz")
     with pytest.raises(InputError, match="shift must be between 0 and 64"):
         loaded(tmp_path / "a.npz", shift=-1)
 

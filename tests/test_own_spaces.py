@@ -28,7 +28,7 @@ def test_own_data_fit_the_spaces(name, tmp_path):
     given = {"data_dir": WRITERS[name](tmp_path)}
     if name == "events":
         given |= {"clips": ClipConfig(size=16, pool=1), "time_unit": "us"}
-    data = datasets.load(name, **given)
+    data = datasets.load_dataset(name, **given)
     for space in LARGE:
         for length in ("smoke", "default", "full"):
             config = preset(name, length, space=space, **given)

@@ -100,7 +100,7 @@ def write_gestures(root):
 def test_nmnist_in_its_own_layout_and_split(tonic, tmp_path):
     root = write_nmnist(tmp_path)
     (root / "NMNIST" / "Train" / "3" / "99999.bin").write_bytes(b"")
-    data = datasets.load("tonic", set_name="NMNIST", data_dir=root, clips=CLIPS)
+    data = datasets.load_dataset("tonic", set_name="NMNIST", data_dir=root, clips=CLIPS)
     assert (data.name, len(data.classes), data.image_shape) == ("NMNIST", 10, (8, 8, 8))
     parts = (data.train, data.validation, data.test)
     assert [len(part.labels) for part in parts] == [30, 10, 40]
@@ -109,7 +109,9 @@ def test_nmnist_in_its_own_layout_and_split(tonic, tmp_path):
 
 def test_gestures_of_a_person_are_in_one_part(tonic, tmp_path):
     root = write_gestures(tmp_path)
-    data = datasets.load("tonic", set_name="DVSGesture", data_dir=root, clips=CLIPS, rate=20.0)
+    data = datasets.load_dataset(
+        "tonic", set_name="DVSGesture", data_dir=root, clips=CLIPS, rate=20.0
+    )
     people = [set(part.columns["subject"]) for part in (data.train, data.validation, data.test)]
     assert [len(some) for some in people] == [2, 1, 1] and people[2] == {24}
     assert len(data.classes) == 11 and data.source["rate"] == 20.0
@@ -117,13 +119,13 @@ def test_gestures_of_a_person_are_in_one_part(tonic, tmp_path):
 
 def test_what_is_missing_is_named(tonic, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="needs --set-name: one of .*NMNIST"):
-        datasets.load("tonic", data_dir=tmp_path)
+        datasets.load_dataset("tonic", data_dir=tmp_path)
     with pytest.raises(InputError, match="did you mean NMNIST"):
-        datasets.load("tonic", data_dir=tmp_path, set_name="NMNSIT")
+        datasets.load_dataset("tonic", data_dir=tmp_path, set_name="NMNSIT")
     with pytest.raises(InputError, match="needs --data-dir"):
-        datasets.load("tonic", set_name="NMNIST")
+        datasets.load_dataset("tonic", set_name="NMNIST")
     with pytest.raises(InputError, match="none of 0 samples of NMNIST"):
-        datasets.load("tonic", set_name="NMNIST", data_dir=tmp_path)
+        datasets.load_dataset("tonic", set_name="NMNIST", data_dir=tmp_path)
     monkeypatch.setitem(sys.modules, "tonic", None)
     with pytest.raises(InputError, match=r"pip install 'ttfs-jax\[tonic\]'"):
-        datasets.load("tonic", set_name="NMNIST", data_dir=tmp_path)
+        datasets.load_dataset("tonic", set_name="NMNIST", data_dir=tmp_path)

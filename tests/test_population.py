@@ -10,12 +10,12 @@ import pytest
 from ttfs_jax.network.architecture import Architecture, NetworkSpec
 from ttfs_jax.network.masked import Network
 from ttfs_jax.population.lanes import fastest_lanes
-from ttfs_jax.population.program import PopulationConfig, Program, pick, run
+from ttfs_jax.population.program import PopulationConfig, Program, pick, run_members
 from ttfs_jax.support.devices import use_every_core
 from ttfs_jax.tasks.losses import cross_entropy
 from ttfs_jax.training.buckets import BucketTraining
 from ttfs_jax.training.recipe import TrainConfig, make_train
-from ttfs_jax.training.shapes import draw, make_grid
+from ttfs_jax.training.shapes import draw_variables, make_grid
 
 pytestmark = pytest.mark.xdist_group("population")
 SPEC = NetworkSpec((6, 6, 1), 3, stage_widths=(4, 6), stage_blocks=(1, 0), head_width=6)
@@ -68,7 +68,7 @@ def train_function():
     def train(member, shared):
         architecture, seed = member
         recipe = make_train(Network(SPEC), RECIPE, samples=32, shift=1)
-        state = recipe.init(draw(SPEC, architecture, jax.random.key(seed)))
+        state = recipe.init(draw_variables(SPEC, architecture, jax.random.key(seed)))
         return recipe.epoch(state, architecture, *shared, seed)[0].variables["params"]
 
     return train
@@ -78,7 +78,7 @@ def trained(rows=None, **options):
     chosen = np.arange(MEMBERS) if rows is None else np.asarray(rows)
     members = (pick(ARCHITECTURES, chosen), SEEDS[chosen])
     config = PopulationConfig(**{"lanes": 1} | options.pop("config", {}))
-    return run(train_function(), members, (IMAGES, LABELS), config=config, **options)
+    return run_members(train_function(), members, (IMAGES, LABELS), config=config, **options)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_neither_neighbours_nor_chunk_change_a_bit(everyone):
 
 def gradient(member, shared):
     architecture, seed = member
-    network, variables = Network(SPEC), draw(SPEC, architecture, jax.random.key(seed))
+    network, variables = Network(SPEC), draw_variables(SPEC, architecture, jax.random.key(seed))
     images, labels = shared
 
     def loss(params):
@@ -119,7 +119,7 @@ def gradient(member, shared):
 @pytest.fixture(scope="module")
 def gradients():
     """Of members one by one."""
-    return run(gradient, *ARGUMENTS, config=PopulationConfig(lanes=1))
+    return run_members(gradient, *ARGUMENTS, config=PopulationConfig(lanes=1))
 
 
 def equal_but_for_rounding(one, other):
@@ -131,7 +131,7 @@ def equal_but_for_rounding(one, other):
 @pytest.mark.parametrize("lanes", [3, 4])
 def test_lanes_change_nothing_but_rounding(lanes, gradients):
     """Gradients are compared, as Adam turns the rounding of one near 0 into a whole step."""
-    side_by_side = run(gradient, *ARGUMENTS, config=PopulationConfig(lanes=lanes))
+    side_by_side = run_members(gradient, *ARGUMENTS, config=PopulationConfig(lanes=lanes))
     equal_but_for_rounding(side_by_side, gradients)
 
 
@@ -228,8 +228,8 @@ def bucket_training(waste, architectures=ARCHITECTURES):
 
 def all_epochs(training, rows=None, alive=None):
     rows = np.arange(MEMBERS) if rows is None else rows
-    fresh = run(
-        lambda m, _: draw(SPEC, m[0], jax.random.key(m[1])),
+    fresh = run_members(
+        lambda m, _: draw_variables(SPEC, m[0], jax.random.key(m[1])),
         (pick(ARCHITECTURES, rows), SEEDS[rows]),
         (),
     )

@@ -99,7 +99,7 @@ def cut(params, genotype):
 def test_torch_twin_is_the_network(drawn, genotype):
     torch = pytest.importorskip("torch")
     images, params, logits = drawn
-    twin = population_torch.build(SPACE.spec, described(genotype))
+    twin = population_torch.build_torch(SPACE.spec, described(genotype))
     own = iter(twin.parameters())
     with torch.no_grad():
         for leaf in (leaf for layer in cut(params, genotype) for leaf in layer):
@@ -121,7 +121,7 @@ def test_torch_twin_has_the_parameters_counted(genotype):
         passed=dict.fromkeys(("input", "pool1", "body"), silent),
     )
     counted = count(SPACE.spec, SPACE.decode(jnp.asarray(genotype)), measured).params
-    twin = population_torch.build(SPACE.spec, described(genotype))
+    twin = population_torch.build_torch(SPACE.spec, described(genotype))
     norms = torch.nn.BatchNorm2d, torch.nn.BatchNorm1d
     # The scale of a norm folds into the weights, its bias into the threshold.
     folded = sum(len(m.weight) for m in twin.modules() if isinstance(m, norms))
@@ -136,7 +136,9 @@ def test_torch_twins_are_timed_and_learn(channels_last):
     seconds = population_torch.seconds_per_step(architectures, SPACE.spec, timing)
     assert len(seconds) == 2 and min(seconds) > 0.0
     images, labels = next(population_torch.batches(SPACE.spec, timing))
-    step = population_torch.make_step(population_torch.build(SPACE.spec, architectures[0]), timing)
+    step = population_torch.make_step(
+        population_torch.build_torch(SPACE.spec, architectures[0]), timing
+    )
     losses = [float(step(images, labels)) for _ in range(10)]
     assert losses[-1] < 0.5 * losses[0]
 
@@ -158,7 +160,9 @@ def test_torch_batches_are_shifted_and_mirrored():
 def test_time_stepped_twin_spikes_and_learns():
     pytest.importorskip("torch")
     snntorch = pytest.importorskip("snntorch")
-    network = population_time_stepped.build(SPACE.spec, described(GENOTYPES[1]), time_steps=4)
+    network = population_time_stepped.build_time_stepped(
+        SPACE.spec, described(GENOTYPES[1]), time_steps=4
+    )
     spikes = []
     for module in network.modules():
         if isinstance(module, snntorch.Leaky):
@@ -184,4 +188,4 @@ def test_architectures_are_described():
 def test_a_missing_package_names_the_extra(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=r"pip install 'ttfs-jax\[bench\]'"):
-        population_time_stepped.build(SPACE.spec, described(GENOTYPES[0]))
+        population_time_stepped.build_time_stepped(SPACE.spec, described(GENOTYPES[0]))

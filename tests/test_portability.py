@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-from command import ROOT, TINY
+from command import TINY
+from places import ROOT
 
 # As elsewhere: no affinity, free pages, reserved space, /proc or control groups.
 ELSEWHERE = """
@@ -29,12 +30,13 @@ import command  # registers the space
 import jax, numpy
 import hardware, search, ttfs_jax
 from search import evolve, pipeline
-from ttfs_jax.population.program import run
+from ttfs_jax.population.program import run_members
 from ttfs_jax.support.errors import InputError
 
 def begin(config, data, space, directory, reporter):
     directory.save(directory.checkpoint("first"), {"weights": numpy.ones(3)}, meta={})
-    print(jax.device_count(), run(lambda a, b: a + b, numpy.ones(2), numpy.float32(1)).sum())
+    total = run_members(lambda a, b: a + b, numpy.ones(2), numpy.float32(1)).sum()
+    print(jax.device_count(), total)
     for package in (ttfs_jax, hardware, search):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)

@@ -15,7 +15,7 @@ from search.spaces.registry import make_space
 from ttfs_jax import predict
 from ttfs_jax.datasets.events.files import EVENT, EventFile, frame_pieces, make_recording, to_frames
 from ttfs_jax.datasets.events.source import Source
-from ttfs_jax.datasets.eye.clips import every_clip, show
+from ttfs_jax.datasets.eye.clips import clip_image, every_clip
 from ttfs_jax.datasets.eye.dataset import EyeConfig
 from ttfs_jax.model import Model, save_model
 from ttfs_jax.network.architecture import largest
@@ -66,20 +66,20 @@ def long_recording(frames):
 def test_clips_are_those_of_the_whole_recording_and_compiled_once(count):
     frames = some_frames(count)
     rows = every_clip(count, frames=CONFIG.frames, stride=CONFIG.stride)
-    images = np.stack([show(frames[row]) for row in rows])
+    images = np.stack([clip_image(frames[row]) for row in rows])
     expected = jax.nn.softmax(Sums.logits(jnp.asarray(images)))
     for length in (1, 7, 256):
         pieces = (frames[begin : begin + length] for begin in range(0, count, length))
-        shares = np.concatenate(list(predict.classify(Sums(), pieces)))
+        shares = np.concatenate(list(predict.classify_clips(Sums(), pieces)))
         np.testing.assert_allclose(shares, expected, rtol=1e-5)
 
 
 def test_clips_without_events_are_left_out():
     frames = np.zeros((100, 12, 12), np.int8)
     frames[50, 3, 3] = 1
-    (shares,) = predict.classify(Sums(), [frames])
+    (shares,) = predict.classify_clips(Sums(), [frames])
     assert len(shares) == CONFIG.frames  # the clips that show frame 50
-    assert not list(predict.classify(Sums(), [frames[:50]]))
+    assert not list(predict.classify_clips(Sums(), [frames[:50]]))
 
 
 def peak(work):
@@ -95,7 +95,7 @@ def test_memory_does_not_grow_with_the_recording():
         recording = long_recording(frames)
         model = Sums()
         pieces = frame_pieces(recording, size=12, rate=predict.RATE)
-        return peak(lambda: sum(len(shares) for shares in predict.classify(model, pieces)))
+        return peak(lambda: sum(len(shares) for shares in predict.classify_clips(model, pieces)))
 
     classified(300)  # compilation
     short, long = classified(1200), classified(6000)
@@ -175,7 +175,7 @@ def test_units_and_bad_events_in_the_result(network, tmp_path):
     path = write(tmp_path / "a.txt", factor=1000)
     with path.open("a") as file:
         file.write("1000000000 -1 3 1\n")
-    result = predict.run(predict.Arguments(network, path, time_unit="ns"))
+    result = predict.predict_recording(predict.PredictArguments(network, path, time_unit="ns"))
     assert result["frames"] == 60
     assert result["dropped"] == {"negative coordinates": 1}
     assert "dropped 1 of 3001 events: 1 negative coordinates" in result["notes"]
@@ -204,12 +204,12 @@ def test_events_that_cancel_out_are_an_error(network, tmp_path):
     lines = [f"{n / 100} {n % 48} {n % 40} {p}" for n in range(300) for p in (0, 1)]
     (tmp_path / "a.txt").write_text("\n".join(lines))
     with pytest.raises(predict.InputError, match="cancel out"):
-        predict.run(predict.Arguments(network, tmp_path / "a.txt"))
+        predict.predict_recording(predict.PredictArguments(network, tmp_path / "a.txt"))
 
 
 def test_a_short_recording_says_that_its_frames_are_repeated(network, tmp_path):
     lines = [f"{n / 1000:.3f} {n % 48} {n % 40} 1" for n in range(100)]
     (tmp_path / "a.txt").write_text("\n".join(lines))
-    result = predict.run(predict.Arguments(network, tmp_path / "a.txt"))
+    result = predict.predict_recording(predict.PredictArguments(network, tmp_path / "a.txt"))
     assert (result["frames"], result["clips"]) == (3, 1)
     assert any("shorter than one clip" in note for note in result["notes"])

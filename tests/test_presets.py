@@ -6,6 +6,8 @@ import pytest
 
 from search.config import PRESETS, StageConfig
 from search.preset_tables import SCHEDULES, TABLES, TRAITS, markdown
+from search.presets import preset
+from ttfs_jax.support.errors import InputError
 
 DOCS = Path(__file__).parents[1] / "docs" / "search.md"
 
@@ -27,6 +29,11 @@ def test_every_data_set_with_rows_has_all_presets():
 def test_the_usual_learning_rate_is_that_of_a_stage():
     rates = {row.learning_rate for row in SCHEDULES.values()}
     assert StageConfig.learning_rate in rates and len(rates) == 2
+
+
+def test_an_unknown_preset_is_named():
+    with pytest.raises(InputError, match="unknown preset 'smok': did you mean smoke"):
+        preset("digits", "smok")
 
 
 def test_a_table_by_hand():

@@ -98,7 +98,7 @@ def test_an_archive_holds_every_network_once(name, tmp_path):
         Reporter(Console(quiet=True)) as reporter,
         reporter.bar("x", 1, unit="x") as bar,
     ):
-        archive = evolution.run(
+        archive = evolution.run_generations(
             name,
             make(name),
             SMALL,

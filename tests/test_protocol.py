@@ -16,7 +16,7 @@ def test_scores_by_hand():
         "sequence": np.array([7, 3, 5, 9] * 2),
         "light": np.array(["Low", "HDR", "Low", "HDR"] * 2),
     }
-    found = protocol.score(predictions, labels, CLASSES, columns)
+    found = protocol.score_draws(predictions, labels, CLASSES, columns)
     assert (found["sequences"], found["draws"]) == (4, 2)
     assert found["war"] == pytest.approx(5 / 8)
     assert found["uar"] == pytest.approx((3 / 4 + 1 + 0) / 3)
@@ -34,13 +34,13 @@ def test_interval_is_over_sequences_not_draws():
     labels = generator.integers(0, 3, 200)
     one = np.where(right, labels, (labels + 1) % 3)
     draws = 20
-    many = protocol.score(
+    many = protocol.score_draws(
         np.tile(one, draws),
         np.tile(labels, draws),
         CLASSES,
         {"sequence": np.tile(np.arange(200), draws)},
     )
-    single = protocol.score(one, labels, CLASSES, {})
+    single = protocol.score_draws(one, labels, CLASSES, {})
     assert many["interval"]["war"] == pytest.approx(single["interval"]["war"])
     low, high = single["interval"]["war"]
     error = np.sqrt(0.7 * 0.3 / 200)
@@ -55,7 +55,7 @@ def test_interval_covers_the_truth_as_often_as_it_says(monkeypatch):
     for seed in range(100):
         labels = generator.integers(0, 3, 120)
         right = generator.random(120) < 0.6
-        found = protocol.score(
+        found = protocol.score_draws(
             np.where(right, labels, (labels + 1) % 3), labels, CLASSES, {}, seed=seed
         )
         low, high = found["interval"]["war"]
@@ -64,6 +64,8 @@ def test_interval_covers_the_truth_as_often_as_it_says(monkeypatch):
 
 
 def test_one_sequence_has_a_degenerate_interval():
-    found = protocol.score(np.array([1, 0]), np.array([1, 1]), CLASSES, {"sequence": np.zeros(2)})
+    found = protocol.score_draws(
+        np.array([1, 0]), np.array([1, 1]), CLASSES, {"sequence": np.zeros(2)}
+    )
     assert found["war"] == found["uar"] == 0.5
     assert found["interval"]["war"] == [0.5, 0.5]

@@ -15,7 +15,16 @@ from search.checks import check_options
 from search.config import Config, EvolutionConfig, RetrainConfig, XyloConfig
 from search.presets import preset
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import OneOf, above, at_least, below, between, check, optional, whole
+from ttfs_jax.support.ranges import (
+    OneOf,
+    above,
+    at_least,
+    below,
+    between,
+    check_fields,
+    optional,
+    whole,
+)
 from ttfs_jax.training.recipe import TrainConfig
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-5, 5)
@@ -40,7 +49,7 @@ def test_none_text_and_truth_values_are_no_numbers():
 
 def test_a_field_in_a_config_inside_is_named():
     with pytest.raises(ValueError, match=r"^inside\.epochs must be at least 5 .*, not 3$"):
-        check(TrainConfig(epochs=3), within="inside.", epochs=whole(5))
+        check_fields(TrainConfig(epochs=3), within="inside.", epochs=whole(5))
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Typed:
     path: Path | None = None
 
     def __post_init__(self):
-        check(self, count=optional(whole(1)))
+        check_fields(self, count=optional(whole(1)))
 
 
 @pytest.mark.parametrize(

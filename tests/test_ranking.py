@@ -67,7 +67,7 @@ def test_a_table_on_shared_images_says_so(tmp_path, capsys):
         old.pop(name)
     for name, table, shared in (("new", new, False), ("old", old, True)):
         path = tmp_path / f"{name}.parquet"
-        ranking.write(path, {"digits": table})
+        ranking.write_tables(path, {"digits": table})
         ranking.main(["--table", str(path), "--json"])
         result = json.loads(capsys.readouterr().out)["digits"]
         assert result["shared_images"] is shared
@@ -76,8 +76,10 @@ def test_a_table_on_shared_images_says_so(tmp_path, capsys):
         assert ("Made on shared images" in text) is shared
         assert ("Truth on validation, first half" in text) is not shared
     # A part made anew stands beside an old one.
-    ranking.write(path, {**ranking.read(path), "eye": new})
-    shared = [ranking.analyse(table)["shared_images"] for table in ranking.read(path).values()]
+    ranking.write_tables(path, {**ranking.read_tables(path), "eye": new})
+    shared = [
+        ranking.analyse(table)["shared_images"] for table in ranking.read_tables(path).values()
+    ]
     assert shared == [True, False]
 
 
@@ -115,7 +117,7 @@ def test_halves_share_no_image_and_no_person(seed):
 def test_the_study_scores_truth_and_predictors_on_different_halves(tmp_path, monkeypatch):
     """Networks are stood in for by ones whose accuracy tells the images they were scored on."""
     seen = {"inherited": [], "short": [], "full": []}
-    data = digits.load(split_seed=0)
+    data = digits.load_digits(split_seed=0)
     options = StudyConfig(architectures=4, repeated=2)
     study = Study(run_config("eye", options), options, data, tmp_path / "run")
 
@@ -162,8 +164,8 @@ def test_the_study_scores_truth_and_predictors_on_different_halves(tmp_path, mon
 
 def test_table_comes_back_and_bad_ones_are_named(tmp_path, capsys):
     path = tmp_path / "ranking.parquet"
-    ranking.write(path, {"one": columns(), "two": columns()})
-    back = ranking.read(path)
+    ranking.write_tables(path, {"one": columns(), "two": columns()})
+    back = ranking.read_tables(path)
     assert list(back) == ["one", "two"]
     np.testing.assert_array_equal(back["two"]["full_1"], columns()["full_1"])
     ranking.main(["--table", str(path), "--json"])
@@ -171,7 +173,7 @@ def test_table_comes_back_and_bad_ones_are_named(tmp_path, capsys):
     assert printed["one"]["predictors"]["params"]["tau"] == -1
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match="damaged"):
-        ranking.read(path)
+        ranking.read_tables(path)
     for options, words in (
         (["--table", str(tmp_path / "none"), "--json"], "make it by --train"),
         (["--train", "eye", "--table", str(path)], "--train needs --out"),
@@ -182,7 +184,7 @@ def test_table_comes_back_and_bad_ones_are_named(tmp_path, capsys):
 
 
 def test_the_table_kept_in_the_repository_is_whole():
-    for table in ranking.read(ranking.TABLE).values():
+    for table in ranking.read_tables(ranking.TABLE).values():
         assert len(table["full_0"]) >= 200
         assert (~np.isnan(table["full_2"])).sum() >= 40
         genes = ["block_0", "block_1", "block_2", "block_3", "width_0", "width_1", "head"]
@@ -202,7 +204,7 @@ def test_sampled_genotypes_are_distinct_and_uniform():
 
 @pytest.mark.slow
 def test_a_generation_of_256_is_scored_as_each_one_alone_by_the_same_program(compiled):
-    data = shortened(digits.load(split_seed=0), 64)
+    data = shortened(digits.load_digits(split_seed=0), 64)
     space = make_space("conv-wide", data.image_shape, len(data.classes))
     score = make_evaluator(
         Network(space.spec),

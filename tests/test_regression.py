@@ -73,7 +73,7 @@ def test_options_about_classes_are_refused():
     ("plan", "noise", "better"), [(AUTOENCODER, 0.0, 6.0), (DENOISER, 0.2, 2.0)]
 )
 def test_digits_are_rebuilt_exactly_in_spike_times(plan, noise, better):
-    data = digits.load()
+    data = digits.load_digits()
     clean = jnp.asarray(data.train.images)
     spread = noise * jax.random.normal(jax.random.key(5), clean.shape)
     noisy = jnp.clip(clean + spread, 0.0, 1.0)

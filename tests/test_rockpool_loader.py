@@ -10,7 +10,7 @@ import pytest
 
 from hardware.xylo.families import family
 from hardware.xylo.rockpool import loader
-from hardware.xylo.rockpool.loader import load
+from hardware.xylo.rockpool.loader import load_tools
 from ttfs_jax.support.errors import InputError
 
 # Not importorskip: importing Rockpool itself looks for `samna`.
@@ -34,7 +34,7 @@ def test_missing_extra_is_named(monkeypatch, forgotten, missing):
     for name in missing:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(InputError, match=r"pip install 'ttfs-jax\[xylo\]'"):
-        load(A3)
+        load_tools(A3)
     for name in missing:
         assert sys.modules[name] is None
 
@@ -44,7 +44,7 @@ def test_other_version_is_refused(monkeypatch, forgotten, tmp_path):
     (tmp_path / "rockpool" / "__init__.py").write_text('__version__ = "9.9"\n')
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match=r"Rockpool is 9.9, the bridge knows 3.1.0: pip install"):
-        load(A3)
+        load_tools(A3)
 
 
 ISOLATED = """
@@ -57,7 +57,7 @@ assert not names & {"rockpool", "xylosim", "samna"}, names
 
 from hardware.xylo.rockpool import loader
 from hardware.xylo.families import FAMILIES
-first, *_ = (loader.load(chip) for chip in FAMILIES.values())
+first, *_ = (loader.load_tools(chip) for chip in FAMILIES.values())
 assert "SAMNA" not in os.environ
 names = {name.partition(".")[0] for name in sys.modules}
 assert not names & {"rockpool", "samna", "torch"}, names
@@ -67,7 +67,7 @@ assert os.environ["SAMNA"] == "imported"
 assert rockpool.graph.LinearWeights is not first.graph.LinearWeights
 before = dict(sys.modules)
 loader._load_all.cache_clear()
-loader.load(FAMILIES["xylo-a3"])
+loader.load_tools(FAMILIES["xylo-a3"])
 assert dict(sys.modules) == before
 """
 

@@ -2,9 +2,9 @@
 
 import ast
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
+from places import PACKAGES, SOURCE
 
 from hardware.targets import TARGETS
 from search.spaces.registry import SPACES
@@ -13,8 +13,6 @@ from ttfs_jax.codes import CODES
 from ttfs_jax.datasets import DATASETS
 from ttfs_jax.tasks import TASKS
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("ttfs_jax", "hardware", "search", "benchmarks")  # each imports those before it
 LARGEST = 12  # modules of a room
 LONGEST = 60  # lines of a function, from def to its last one
 # Modules that may compare something with a registered name; a dict of names needs no comparison.
@@ -23,7 +21,7 @@ REGISTRIES = {"ttfs_jax/datasets/events/aedat4_decoder.py"}  # `events` is a wor
 
 def sources():
     """List the modules of all packages."""
-    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return [path for package in PACKAGES for path in sorted((SOURCE / package).rglob("*.py"))]
 
 
 def imported(path):
@@ -41,13 +39,13 @@ def imported(path):
 def room_of(name):
     """Return the folder of a package, or the module beside the folders, of a dotted name."""
     package, inner = [*name.split("."), "__init__"][:2]
-    folder = ROOT / package
+    folder = SOURCE / package
     return inner if (folder / inner).is_dir() or (folder / f"{inner}.py").exists() else "__init__"
 
 
 def rooms_imported(package):
     """Return the rooms of a package that each of its rooms imports."""
-    folder = ROOT / package
+    folder = SOURCE / package
     graph = {}
     for path in folder.rglob("*.py"):
         room = path.relative_to(folder).parts[0].removesuffix(".py")
@@ -59,7 +57,7 @@ def rooms_imported(package):
 @pytest.mark.parametrize("package", PACKAGES)
 def test_packages_import_one_way(package):
     allowed = PACKAGES[: PACKAGES.index(package) + 1]
-    for path in (ROOT / package).rglob("*.py"):
+    for path in (SOURCE / package).rglob("*.py"):
         wrong = [name for name in imported(path) if name.partition(".")[0] not in allowed]
         assert not wrong, f"{path} imports {wrong}"
 
@@ -83,7 +81,7 @@ def test_a_room_has_few_modules():
     for folder in {path.parent for path in sources()}:
         modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         if len(modules) > LARGEST:
-            crowded.add(str(folder.relative_to(ROOT)))
+            crowded.add(str(folder.relative_to(SOURCE)))
     assert not crowded
 
 
@@ -94,7 +92,7 @@ def test_functions_are_short():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno is not None
                 if node.end_lineno - node.lineno + 1 > LONGEST:
-                    long.add(f"{path.relative_to(ROOT)}: {node.name}")
+                    long.add(f"{path.relative_to(SOURCE)}: {node.name}")
     assert not long
 
 
@@ -145,7 +143,7 @@ def test_only_registries_ask_for_names():
     names = registered()
     stand_ins = constants(names)
     asked = {
-        str(path.relative_to(ROOT))
+        str(path.relative_to(SOURCE))
         for path in sources()
         if compared(ast.parse(path.read_text()), names, stand_ins)
     }

@@ -54,7 +54,7 @@ def test_history_has_every_candidate_once_in_each_stage(finished):
 
 def test_saved_network_gives_the_accuracy_of_the_metrics(finished):
     net = ttfs_jax.load(finished / "best/0")
-    test = datasets.load("digits").test
+    test = datasets.load_dataset("digits").test
     row = json.loads((finished / "metrics.json").read_text())["best"][0]
     assert (net.predict(test.images) == test.labels).mean() == pytest.approx(row["ttfs"]["war"])
     assert net.meta["metrics"]["genotype"] == row["genotype"]
@@ -86,7 +86,7 @@ def test_signals_come_in_the_order_of_time(finished):
     net = ttfs_jax.load(finished / "best/0")
     operators = jax.numpy.array([1, 3])
     net = dataclasses.replace(net, architecture=net.architecture.replace(operators=operators))
-    signals = net.signals(datasets.load("digits").test.images[:2])
+    signals = net.signals(datasets.load_dataset("digits").test.images[:2])
     names = "input stem block_0/first pool1 entry_0 block_1/first block_1/second head"
     assert list(signals) == names.split() == list(net.timeline.slots)
     for name, slot in net.timeline.slots.items():
@@ -163,7 +163,7 @@ def snapshot(folder):
 
 def test_a_run_is_neither_overwritten_nor_changed(finished, capsys, monkeypatch):
     before = snapshot(finished)
-    monkeypatch.setattr(datasets, "load", None)  # refused before data are loaded
+    monkeypatch.setattr(datasets, "load_dataset", None)  # refused before data are loaded
     for options, words in (
         (("--run-dir", finished), "already holds a run"),
         (("--resume", finished, "--seed", 5), "--seed 5 differs from the 0"),
@@ -237,7 +237,7 @@ def test_bad_data_files_end_in_one_line(damage, tmp_path, capsys):
 
 def test_nan_pixels_end_in_one_line(monkeypatch, tmp_path, capsys):
     def spoilt(options, *, split_seed):
-        data = digits.load(options, split_seed=split_seed)
+        data = digits.load_digits(options, split_seed=split_seed)
         data.validation.images[3, 2, 1] = np.nan
         return data
 

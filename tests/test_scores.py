@@ -69,8 +69,8 @@ def test_losses_by_hand():
 
 
 def test_windows_by_hand():
-    assert windows.calibrate(jnp.array(2.0), margin=1.5) == 3.0
-    assert windows.calibrate(jnp.array(0.0), margin=1.5) == 1.0
+    assert windows.window_length(jnp.array(2.0), margin=1.5) == 3.0
+    assert windows.window_length(jnp.array(0.0), margin=1.5) == 1.0
     assert windows.grow(jnp.array(3.0), jnp.array(4.0), margin=1.25) == 5.0
     assert windows.grow(jnp.array(3.0), jnp.array(1.0), margin=1.25) == 3.0
 

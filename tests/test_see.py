@@ -11,14 +11,14 @@ from see_tree import database_of, make_tree, name_of, sequences, write_json
 
 from ttfs_jax.datasets import make_eye
 from ttfs_jax.datasets.eye.frames import from_levels, load_frames, read_frame, to_levels
-from ttfs_jax.datasets.eye.plan import LIGHT_SUBJECTS, make_plan
+from ttfs_jax.datasets.eye.plan import LIGHT_SUBJECTS, plan_takes
 from ttfs_jax.datasets.eye.recordings import read_see_light
 from ttfs_jax.datasets.eye.see import parse_name, read_index
 from ttfs_jax.support.errors import InputError
 
 
 def test_plan_has_the_proportions_of_the_published_set():
-    plan = make_plan(seed=3)
+    plan = plan_takes(seed=3)
     assert len(plan) == len({take.name for take in plan}) == 2405
     assert sum(take.training for take in plan) == 1638
     assert len({take.subject for take in plan}) == 111
@@ -33,13 +33,13 @@ def test_plan_has_the_proportions_of_the_published_set():
     assert lengths.std() == pytest.approx(15.2, rel=0.1)
     both = {t.subject for t in plan if t.training} & {t.subject for t in plan if not t.training}
     assert len(both) > 80
-    assert make_plan(seed=3) == plan != make_plan(seed=4)
+    assert plan_takes(seed=3) == plan != plan_takes(seed=4)
     with pytest.raises(InputError, match="subjects must be a whole number from 8"):
-        make_plan(seed=0, subjects=3)
+        plan_takes(seed=0, subjects=3)
 
 
 def test_names_have_nine_fields():
-    take = make_plan(seed=0)[5]
+    take = plan_takes(seed=0)[5]
     fields = parse_name(take.name)
     assert int(fields["subject"]) == take.subject
     assert (fields["light"], fields["emotion"]) == (take.light, take.emotion)
@@ -58,11 +58,11 @@ def test_levels_survive_jpeg(tmp_path):
 @pytest.mark.slow
 def test_simulated_set_comes_back_the_same(tmp_path, capsys):
     out = tmp_path / "eye"
-    count = make_eye.write(out, seed=1, subjects=8, size=24, limit=3)
+    count = make_eye.write_eye(out, seed=1, subjects=8, size=24, limit=3)
     index = read_index(out)
     assert (count, len(index.sequences), index.problems) == (3, 3, ())
     frames = load_frames(index, cache=tmp_path / "cache")
-    plan = make_plan(seed=1, subjects=8)
+    plan = plan_takes(seed=1, subjects=8)
     for n, (take, sequence) in enumerate(zip(plan[:3], index.sequences, strict=True)):
         ours = frames.values[frames.starts[n] : frames.starts[n + 1]]
         theirs = make_eye.record(take, n, seed=1, size=24).events

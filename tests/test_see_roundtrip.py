@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.see_roundtrip import proportions
 from ttfs_jax.datasets.eye.motion import EMOTIONS
-from ttfs_jax.datasets.eye.plan import make_plan
+from ttfs_jax.datasets.eye.plan import plan_takes
 from ttfs_jax.datasets.eye.see import Index, Sequence
 
 
@@ -19,7 +19,7 @@ def index_of(takes):
 
 
 def test_the_whole_plan_has_the_proportions_of_see():
-    found = proportions(index_of(make_plan(seed=3)))
+    found = proportions(index_of(plan_takes(seed=3)))
     # 107 people of known light have become 111: no count can be nearer than that.
     assert found["emotion_deviation"] < 0.01
     assert found["light_deviation"] < 0.05
@@ -27,7 +27,7 @@ def test_the_whole_plan_has_the_proportions_of_see():
 
 
 def test_missing_takes_show():
-    plan = make_plan(seed=3)
+    plan = plan_takes(seed=3)
     without = [t for t in plan if t.emotion != "fear"]
     assert proportions(index_of(without))["emotion_deviation"] == pytest.approx(1.0)
     trained = [t for t in plan if t.training]

@@ -45,7 +45,9 @@ def printed(seen, ttfs):
     }
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(seen_baseline.show({"dataset": "eyes", "size": 48, "epochs": 180, **rows}))
+        console.print(
+            seen_baseline.seen_table({"dataset": "eyes", "size": 48, "epochs": 180, **rows})
+        )
     return " ".join(capture.get().split())
 
 
@@ -60,11 +62,11 @@ def test_the_number_of_seeds_is_said():
 
 def test_figures_of_a_run_are_those_of_its_best():
     best = {"params": 3, "synops": 2e6, "spikes_per_neuron": 0.2, "protocol": {}}
-    row = seen_baseline.describe(Path("runs/x"), {"seed": 4, "best": [best, {}]})
+    row = seen_baseline.describe_run(Path("runs/x"), {"seed": 4, "best": [best, {}]})
     assert row["seed"] == 4
     assert row["joules"]["nominal"] == pytest.approx(1.8e-6)
 
 
 def test_no_run_is_named():
     with pytest.raises(InputError, match="at least one finished run"):
-        seen_baseline.compare(seen_baseline.Arguments(runs=(), out=Path("x")))
+        seen_baseline.compare_with_seen(seen_baseline.SeenArguments(runs=(), out=Path("x")))

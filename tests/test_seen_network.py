@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.peers.seen_network import Leaky, Seen, multiply_adds, plane_sizes, spike
-from benchmarks.peers.seen_recipe import Source, make_inputs, make_recipe, train
+from benchmarks.peers.seen_network import Seen, SeenLayer, multiply_adds, plane_sizes, spike
+from benchmarks.peers.seen_recipe import SeenData, look_up_clips, make_recipe, train_seen
 from ttfs_jax.datasets.eye.dataset import EyeConfig
 from ttfs_jax.support.errors import InputError
 
@@ -26,7 +26,7 @@ def test_published_size():
 
 
 def test_neuron_by_hand():
-    state = Leaky(jnp.zeros(2), jnp.zeros(2)).step(jnp.array([0.25, 0.5]))
+    state = SeenLayer(jnp.zeros(2), jnp.zeros(2)).step(jnp.array([0.25, 0.5]))
     np.testing.assert_allclose(state.spikes, [0, 1])
     state = state.step(jnp.array([0.26, 0.26]))
     np.testing.assert_allclose(state.potential, [0.31, 0.26], rtol=1e-6)
@@ -76,7 +76,7 @@ def some_source(sequences=64, length=20):
     light = np.repeat(30 * labels, length)[:, None, None] + generator.integers(
         0, 20, (count, SIZE, SIZE)
     )
-    return Source(
+    return SeenData(
         events=jnp.asarray(events),
         light=jnp.asarray(light.astype(np.uint8)),
         starts=jnp.arange(sequences) * length,
@@ -88,7 +88,7 @@ def some_source(sequences=64, length=20):
 
 def test_inputs_are_the_clip_and_its_outer_intensity_frames():
     source = some_source()
-    pair, events = make_inputs(source, jnp.array([[3, 7, 11, 15]]))
+    pair, events = look_up_clips(source, jnp.array([[3, 7, 11, 15]]))
     assert pair.shape == (1, SIZE, SIZE, 6)
     assert events.shape == (4, 1, SIZE, SIZE, 3)
     expected = (np.asarray(source.light[15], float) / 255 - 0.4) / 0.25
@@ -102,15 +102,15 @@ def test_inputs_are_the_clip_and_its_outer_intensity_frames():
 def test_recipe_learns_and_goes_on_where_it_stopped(tmp_path):
     source, config = some_source(), EyeConfig(size=SIZE, pool=2, stride=1)
     options = {"classes": 7, "seed": 1}
-    _, whole = train(tmp_path / "a", source, config, epochs=3, **options)
-    train(tmp_path / "b", source, config, epochs=1, **options)
-    _, resumed = train(tmp_path / "b", source, config, epochs=3, **options)
+    _, whole = train_seen(tmp_path / "a", source, config, epochs=3, **options)
+    train_seen(tmp_path / "b", source, config, epochs=1, **options)
+    _, resumed = train_seen(tmp_path / "b", source, config, epochs=3, **options)
     jax.tree.map(np.testing.assert_array_equal, whole, resumed)
     with pytest.raises(InputError, match="other data"):
-        train(tmp_path / "b", source, config, epochs=3, classes=7, seed=2)
+        train_seen(tmp_path / "b", source, config, epochs=3, classes=7, seed=2)
     few = source._replace(labels=source.labels[:8])
     with pytest.raises(InputError, match="do not fill a batch"):
-        train(tmp_path / "c", few, config, epochs=1, **options)
+        train_seen(tmp_path / "c", few, config, epochs=1, **options)
     init, epoch = make_recipe(MODEL, sequences=64, config=config)
     state = init(jax.random.key(0), source)
     losses = []

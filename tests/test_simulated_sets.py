@@ -15,9 +15,9 @@ from ttfs_jax.datasets import digits, fashion_mnist, make_eye
 from ttfs_jax.datasets.events.camera import CameraConfig
 from ttfs_jax.datasets.eye import simulated
 from ttfs_jax.datasets.eye.clips import draw_clips
-from ttfs_jax.datasets.eye.dataset import draw_parts, split_sequences, to_dataset
+from ttfs_jax.datasets.eye.dataset import dataset_of_recordings, draw_parts, split_sequences
 from ttfs_jax.datasets.eye.motion import MotionConfig
-from ttfs_jax.datasets.eye.plan import MOST_SUBJECTS, make_plan
+from ttfs_jax.datasets.eye.plan import MOST_SUBJECTS, plan_takes
 from ttfs_jax.datasets.eye.simulator import Recording
 from ttfs_jax.support.errors import InputError
 
@@ -26,7 +26,7 @@ from ttfs_jax.support.errors import InputError
 def test_simulated_set_is_made_once(tmp_path, monkeypatch):
     calls = []
     options = {"seed": 5, "subjects": 8, "size": 8, "cache": tmp_path}
-    monkeypatch.setattr(simulated, "make_plan", lambda **o: make_plan(**o)[:6])
+    monkeypatch.setattr(simulated, "plan_takes", lambda **o: plan_takes(**o)[:6])
     made, light = simulated.generate(
         **options, on_progress=lambda done, total: calls.append((done, total))
     )
@@ -36,7 +36,7 @@ def test_simulated_set_is_made_once(tmp_path, monkeypatch):
     again, _ = simulated.generate(**options, on_progress=lambda *_: pytest.fail("made again"))
     np.testing.assert_array_equal(made.events, again.events)
     folder = next(tmp_path.iterdir())
-    take = make_plan(seed=5, subjects=8)[2]
+    take = plan_takes(seed=5, subjects=8)[2]
     alone = simulated.record(take, 2, seed=5, size=8)
     np.testing.assert_array_equal(made.events[made.starts[2] : made.starts[3]], alone.events)
     assert not list(tmp_path.glob(".*"))
@@ -55,17 +55,17 @@ OUTSIDE = (-1, 2**32, 1.5, None)
 @pytest.mark.parametrize(
     "start",
     [
-        lambda seed, path: datasets.load("digits", split_seed=seed),
-        lambda seed, path: datasets.load("see", split_seed=seed, data_dir=path),
-        lambda seed, path: datasets.load("eye", eye=replace(CONFIG, simulator_seed=seed)),
-        lambda seed, path: digits.load(split_seed=seed),
-        lambda seed, path: fashion_mnist.load(split_seed=seed),
+        lambda seed, path: datasets.load_dataset("digits", split_seed=seed),
+        lambda seed, path: datasets.load_dataset("see", split_seed=seed, data_dir=path),
+        lambda seed, path: datasets.load_dataset("eye", eye=replace(CONFIG, simulator_seed=seed)),
+        lambda seed, path: digits.load_digits(split_seed=seed),
+        lambda seed, path: fashion_mnist.load_fashion_mnist(split_seed=seed),
         lambda seed, path: split_sequences(recordings(), CONFIG, seed=seed),
-        lambda seed, path: to_dataset("x", recordings(), CONFIG, seed=seed),
+        lambda seed, path: dataset_of_recordings("x", recordings(), CONFIG, seed=seed),
         lambda seed, path: simulated.generate(seed=seed, cache=path),
         lambda seed, path: simulated.record(TAKE, 0, seed=seed, size=8),
-        lambda seed, path: make_eye.write(path, seed=seed),
-        lambda seed, path: make_plan(seed=seed),
+        lambda seed, path: make_eye.write_eye(path, seed=seed),
+        lambda seed, path: plan_takes(seed=seed),
     ],
 )
 def test_a_seed_outside_the_range_is_refused_at_once(start, seed, tmp_path):
@@ -74,16 +74,16 @@ def test_a_seed_outside_the_range_is_refused_at_once(start, seed, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-TAKE = make_plan(seed=0, subjects=8)[0]
+TAKE = plan_takes(seed=0, subjects=8)[0]
 
 
 @pytest.mark.slow
 def test_every_seed_in_the_range_works_and_has_its_own_people_and_takes():
-    plans = [[t.name for t in make_plan(seed=seed, subjects=8)] for seed in SEEDS]
+    plans = [[t.name for t in plan_takes(seed=seed, subjects=8)] for seed in SEEDS]
     events = [simulated.record(TAKE, 0, seed=seed, size=8).events for seed in SEEDS]
     clips, tests = [], []
     for seed in SEEDS:
-        assert len(digits.load(split_seed=seed).test.labels) == 360
+        assert len(digits.load_digits(split_seed=seed).test.labels) == 360
         parts = draw_parts(recordings(), CONFIG, seed=seed)
         clips.append(parts["train"].rows)
         tests.append(parts["test"].sequence)
@@ -131,7 +131,7 @@ def test_a_damaged_simulated_set_is_made_anew(tmp_path, few, damage):
 @pytest.fixture
 def few(monkeypatch):
     """Simulate two takes of 8 × 8 pixels."""
-    monkeypatch.setattr(simulated, "make_plan", lambda **o: make_plan(**o)[:2])
+    monkeypatch.setattr(simulated, "plan_takes", lambda **o: plan_takes(**o)[:2])
     return lambda cache, **o: simulated.generate(
         **{"seed": 5, "subjects": 8, "size": 8, "cache": cache} | o
     )
@@ -145,7 +145,7 @@ def test_whatever_changes_the_simulation_is_kept_apart(tmp_path, few, monkeypatc
         return len(list(tmp_path.iterdir()))
 
     assert entries() == entries() == 1
-    monkeypatch.setattr(simulated, "make_plan", lambda **o: make_plan(**o)[:3])
+    monkeypatch.setattr(simulated, "plan_takes", lambda **o: plan_takes(**o)[:3])
     assert entries() == 2
     monkeypatch.setattr(simulated, "MOTION", MotionConfig(blink_rate=2.0))
     assert entries() == 3
@@ -193,7 +193,7 @@ def test_a_set_that_cannot_be_finished_is_removed(tmp_path, monkeypatch, error, 
         out.mkdir(parents=True)
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else InputError
     with pytest.raises(expected, match="cannot write .* has space|^$"):
-        make_eye.write(out, subjects=8, size=8, limit=3)
+        make_eye.write_eye(out, subjects=8, size=8, limit=3)
     assert out.exists() == empty
     assert not empty or not list(out.iterdir())
 
@@ -220,7 +220,7 @@ def test_what_is_in_a_folder_already_stays(tmp_path):
     (tmp_path / "event").mkdir()
     (tmp_path / "event" / "mine").write_text("")
     with pytest.raises(InputError, match="not an empty folder"):
-        make_eye.write(tmp_path, subjects=8, size=8, limit=1)
+        make_eye.write_eye(tmp_path, subjects=8, size=8, limit=1)
     assert (tmp_path / "event" / "mine").exists()
     with pytest.raises(InputError, match="cannot write"):
-        make_eye.write(tmp_path / "event" / "mine" / "eye", subjects=8, size=8, limit=1)
+        make_eye.write_eye(tmp_path / "event" / "mine" / "eye", subjects=8, size=8, limit=1)

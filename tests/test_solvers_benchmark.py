@@ -23,7 +23,7 @@ def test_textbook_and_solver_agree(name):
 
 
 def test_a_row_has_the_ratios():
-    row = solvers.measure("linear_psp", (4, 16, 8), 0.01)
+    row = solvers.measure_solver("linear_psp", (4, 16, 8), 0.01)
     for key in ("forward_speedup", "gradient_speedup", "memory_reduction", "times_relu"):
         assert row[key] > 0.0
     assert row["differs_from_textbook"] == 0.0

@@ -11,7 +11,7 @@ from chips import dense
 from hardware.accelerator import Accelerator
 from hardware.target import DISCLAIMER, Estimate, Range, Target, Workload
 from hardware.targets import TARGETS, target, workload
-from hardware.xylo.chips import Mapped, Xylo
+from hardware.xylo.chips import MappedNetwork, Xylo
 from hardware.xylo.chips import workload as chip_workload
 from hardware.xylo.core import simulate
 from hardware.xylo.cycles import cycles_per_step
@@ -20,10 +20,10 @@ from ttfs_jax.network.architecture import CONV3, CONV5, RESIDUAL, SKIP, Architec
 from ttfs_jax.network.counts import (
     LayerCounts,
     count,
+    count_rows,
     layer_counts,
     multiply_adds,
     sum_layers,
-    table,
 )
 from ttfs_jax.network.masked import Network, initialise
 from ttfs_jax.support.errors import InputError
@@ -90,7 +90,7 @@ def test_layers_add_up_to_the_count(measure):
     measured = measure(chosen)
     layers, counts = layer_counts(SPEC, chosen, measured), count(SPEC, chosen, measured)
     assert [layer.name for layer in layers] == [*ROWS, "head", "output"]
-    rows = table(layers)
+    rows = count_rows(layers)
     assert sum(row["neurons"] for row in rows) == counts.neurons
     assert sum(row["params"] for row in rows) == counts.params
     # Added in the order of the rows, in float32 as there.
@@ -114,13 +114,13 @@ def test_multiply_adds_are_those_of_the_search(operators):
 @pytest.mark.parametrize("operators", [(CONV3, SKIP), (CONV5, RESIDUAL), (RESIDUAL, CONV5)])
 def test_synapses_are_the_synops_of_a_network_in_which_everything_spikes(operators):
     chosen = architecture(*operators)
-    for row in table(layer_counts(SPEC, chosen, everything_spikes(chosen))):
+    for row in count_rows(layer_counts(SPEC, chosen, everything_spikes(chosen))):
         assert row["synops"] == row["synapses"], row
 
 
 def test_a_row_by_hand(measure):
     chosen = architecture(CONV5, RESIDUAL)
-    rows = {r["layer"]: r for r in table(layer_counts(SPEC, chosen, measure(chosen)))}
+    rows = {r["layer"]: r for r in count_rows(layer_counts(SPEC, chosen, measure(chosen)))}
     second = rows["block_1/second"]
     # 3 × 3 positions, 3 × 3 kernel, 3 channels to 3; at 8-bit weights and 16-bit states.
     assert second["multiply_adds"] == 9 * 9 * 9 and second["params"] == 9 * 9 + 3
@@ -142,7 +142,7 @@ def test_counts_map_over_a_population(measure):
     layers = jax.jit(jax.vmap(lambda a, m: layer_counts(SPEC, a, m)))(chosen, measured)
     for number, one in enumerate(members):
         alone = layer_counts(SPEC, one, measure(one))
-        assert table(jax.tree.map(lambda leaf, n=number: leaf[n], layers)) == table(alone)
+        assert count_rows(jax.tree.map(lambda leaf, n=number: leaf[n], layers)) == count_rows(alone)
 
 
 def some(**values):
@@ -258,12 +258,12 @@ def test_chips_of_the_family_differ_in_cycles_and_certainty():
 
 def test_mapped_network_beyond_a_limit_is_told_so_with_its_cost():
     network = dense(17, 6, 5, 3)
-    load = Workload(17, 3, (), mapped=Mapped(network, 10))
+    load = Workload(17, 3, (), mapped=MappedNetwork(network, 10))
     found = target("xylo-a3").estimate(load)
     assert found.reasons == ("17 input channels, Xylo-Audio 3 has 16: pool the input",)
     assert min(microjoules(found)) > 0 and "energy as if a larger chip held it" in str(found)
     with pytest.raises(InputError, match="needs at least 1 step, not 0"):
-        Mapped(network, 0)
+        MappedNetwork(network, 0)
     foreign = dataclasses.replace(load, mapped="a network mapped to another chip")
     assert "no mapping to the chip" in str(target("xylo-a3").estimate(foreign))
 

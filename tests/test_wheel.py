@@ -6,11 +6,10 @@ import sys
 import zipfile
 
 import pytest
-from command import ROOT
+from places import PACKAGES, ROOT, SOURCE
 
 import ttfs_jax
 
-PACKAGES = ("ttfs_jax", "hardware", "search", "benchmarks")
 # Imports every module that the installed extras allow, and prints what it could not.
 IMPORT = """
 import importlib, pathlib, pkgutil, sys
@@ -43,7 +42,7 @@ def wheel(tmp_path_factory):
     """Build from a copy: setuptools would take in what an earlier build left in the checkout."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in PACKAGES:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(SOURCE / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     built = pip("wheel", "--no-deps", "-w", out, source)
@@ -59,9 +58,9 @@ def test_a_wheel_has_every_file_and_the_version(wheel):
     assert wheel.name.startswith(f"ttfs_jax-{ttfs_jax.__version__}-")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     wanted = {
-        path.relative_to(ROOT).as_posix()
+        path.relative_to(SOURCE).as_posix()
         for package in PACKAGES
-        for path in (ROOT / package).rglob("*")
+        for path in (SOURCE / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == wanted

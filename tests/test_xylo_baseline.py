@@ -7,7 +7,7 @@ import pytest
 
 from search.loop.goal import Goal
 from search.loop.pareto import hypervolume
-from search.retraining.baseline import candidate, compare, compare_all, in_words
+from search.retraining.baseline import candidate, compare_front, compare_searches, in_words
 from search.spaces.xylo import xylo_space
 
 GOAL = Goal(("war", "energy"))
@@ -34,7 +34,7 @@ FRONT = scored((0.4, 0.45, 1.0, 0), (0.7, 0.65, 5.0, 0), (0.6, 0.9, 6.0, 0), (0.
 
 
 def test_a_baseline_between_two_networks():
-    found = compare(FRONT, one(0.5, 0.5, 3.0), GOAL)
+    found = compare_front(FRONT, one(0.5, 0.5, 3.0), GOAL)
     assert found == {
         "dominates": False,
         "at_energy": {"war": 0.4, "uar": 0.45},
@@ -43,17 +43,17 @@ def test_a_baseline_between_two_networks():
 
 
 def test_a_baseline_that_is_dominated():
-    found = compare(FRONT, one(0.5, 0.5, 8.0), GOAL)
+    found = compare_front(FRONT, one(0.5, 0.5, 8.0), GOAL)
     assert found is not None and found["dominates"]
     assert found["at_energy"] == {"war": 0.7, "uar": 0.65}
     # Equal in one objective is enough, equal in all of them is not.
     for war, dominated in ((0.3, True), (0.4, False)):
-        found = compare(FRONT, one(war, 0.5, 1.0), GOAL)
+        found = compare_front(FRONT, one(war, 0.5, 1.0), GOAL)
         assert found is not None and found["dominates"] == dominated
 
 
 def test_a_baseline_better_than_every_network():
-    found = compare(FRONT, one(0.8, 0.8, 0.5), GOAL)
+    found = compare_front(FRONT, one(0.8, 0.8, 0.5), GOAL)
     assert found == {
         "dominates": False,
         "at_energy": {"war": None, "uar": None},
@@ -69,7 +69,7 @@ def test_a_baseline_in_the_reference_corner_is_not_beaten_by_construction():
     box = {"ideal": np.array([0.0, -6.0]), "reference": np.array([1.0, np.log10(9e-6)])}
     assert hypervolume(corner, **box) == 0.0
     assert hypervolume(np.array([[0.6, -6.0]]), **box) > 0
-    found = compare(FRONT, baseline, GOAL)
+    found = compare_front(FRONT, baseline, GOAL)
     assert found == {
         "dominates": False,
         "at_energy": {"war": 0.7, "uar": 0.65},
@@ -90,14 +90,14 @@ def test_hypervolumes_of_two_fronts_by_hand():
 
 def test_a_baseline_that_does_not_fit_is_not_compared():
     unknown = one(np.nan, np.nan, np.nan, 1)
-    found = compare_all({"evolution": FRONT, "random": FRONT}, unknown, GOAL)
+    found = compare_searches({"evolution": FRONT, "random": FRONT}, unknown, GOAL)
     assert found["evolution"] is None and found["random"] is None
     assert "does not fit" in in_words(found)
 
 
 def test_a_search_that_found_nothing_is_compared():
     empty = {name: value[:0] for name, value in FRONT.items()}
-    found = compare_all({"evolution": FRONT, "random": empty}, one(0.5, 0.5, 3.0), GOAL)
+    found = compare_searches({"evolution": FRONT, "random": empty}, one(0.5, 0.5, 3.0), GOAL)
     assert found["random"]["at_energy"] == {"war": None, "uar": None}
     assert json.loads(json.dumps(found)) == found
     assert in_words(found) == (

@@ -107,10 +107,10 @@ def test_a_run_whose_baseline_does_not_fit_is_summarised(tmp_path, capsys):
 
 def test_a_folder_without_results_is_named(tmp_path):
     with pytest.raises(InputError, match="holds no finished run"):
-        xylo_summary.read(tmp_path)
+        xylo_summary.read_run(tmp_path)
 
 
 def test_a_run_of_an_earlier_version_is_named(tmp_path):
     (tmp_path / "metrics.json").write_text('{"front": [], "hand_made": null}')
     with pytest.raises(InputError, match=r"has format 1, whose figures mean something else"):
-        xylo_summary.read(tmp_path)
+        xylo_summary.read_run(tmp_path)

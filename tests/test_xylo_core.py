@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from benchmarks import xylo
 from hardware.xylo.arithmetic import count_spikes, integrate, leak, saturate
-from hardware.xylo.core import run, simulate
-from hardware.xylo.network import ChipNetwork, check
+from hardware.xylo.core import run_core, simulate
+from hardware.xylo.network import ChipNetwork, check_network
 from hardware.xylo.rockpool.referee import Referee, mismatches
 from ttfs_jax.support.errors import InputError
 
@@ -107,7 +107,7 @@ def test_order_of_events_matters_where_a_sum_saturates():
     trace = simulate(network, events)
     # 32767 at most after the first channel, −32768 at least after the second, one unit lost.
     assert trace.suspect.all() and trace.current[0, 0, 0, 0] == -32767
-    together = run(network, jnp.asarray(events[0]))
+    together = run_core(network, jnp.asarray(events[0]))
     assert together.current[0, 0, 0] == 3 * 256 * (127 - 128) + 1
 
 
@@ -127,7 +127,7 @@ def test_silence_before_the_input_only_shifts_time(seed, silence):
     network = xylo.draw_network(rng, sizes=(16, 12, 4, 1), **xylo.CASES["plain"])
     events = xylo.draw_events(rng, 1, 10, 16)
     later = np.concatenate([np.zeros((1, silence, 16)), events, np.zeros((1, 9 - silence, 16))], 1)
-    early, late = (jax.jit(run)(network, jnp.asarray(e[0])) for e in (events, later))
+    early, late = (jax.jit(run_core)(network, jnp.asarray(e[0])) for e in (events, later))
     np.testing.assert_array_equal(early.spikes, late.spikes[silence : silence + 10])
     np.testing.assert_array_equal(early.potential_out, late.potential_out[silence : silence + 10])
 
@@ -150,7 +150,7 @@ def test_permuting_hidden_neurons_permutes_the_trace():
 
 
 def objective(weights, network, events):
-    return run(network.replace(weights_in=weights), events).potential_out[-1, 0]
+    return run_core(network.replace(weights_in=weights), events).potential_out[-1, 0]
 
 
 def test_gradient_of_the_current_by_hand():
@@ -158,7 +158,9 @@ def test_gradient_of_the_current_by_hand():
 
     def current(weight):
         weights = jnp.zeros((1, 2, 1)).at[0, 0, 0].set(weight)
-        return run(network.replace(weights_in=weights), jnp.asarray(impulse(3)[0])).current[2, 0, 0]
+        return run_core(network.replace(weights_in=weights), jnp.asarray(impulse(3)[0])).current[
+            2, 0, 0
+        ]
 
     # Three decays by a quarter; rounding passes the gradient straight through.
     assert jax.grad(current)(100.0) == (3 / 4) ** 3
@@ -189,7 +191,7 @@ def test_gradients_of_samples_as_the_last_axis():
     events = jnp.asarray(xylo.draw_events(rng, 3, 20, 16), jnp.float32)
 
     def total(network, events):
-        return run(network, events).potential_out[-1].sum()
+        return run_core(network, events).potential_out[-1].sum()
 
     def scaled(leaf):
         return leaf / jnp.abs(leaf).max()
@@ -219,7 +221,7 @@ def test_gradients_under_transformations():
 
 def test_one_program_for_all_networks_of_a_size():
     rng = np.random.default_rng(0)
-    once = jax.jit(chex.assert_max_traces(run, 1))
+    once = jax.jit(chex.assert_max_traces(run_core, 1))
     for case in ("plain", "weak", "many spikes"):
         network = xylo.draw_network(rng, sizes=(16, 12, 4, 1), **xylo.CASES[case])
         once(network, jnp.zeros((5, 16)))
@@ -246,7 +248,7 @@ def test_one_program_for_all_networks_of_a_size():
 )
 def test_networks_that_no_chip_can_hold_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        check(chain(**changes))
+        check_network(chain(**changes))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from chips import dense
 
 from hardware.target import DISCLAIMER, Estimate, Range
 from hardware.xylo.core import simulate
-from hardware.xylo.cycles import Activity, activity, cycles_per_step
+from hardware.xylo.cycles import ChipActivity, cycles_per_step, measure_activity
 from hardware.xylo.energy import CONSTANTS, estimate, idle_power, running_power
 from ttfs_jax.support.errors import InputError
 
@@ -21,14 +21,14 @@ def test_worst_case_cycles_by_hand():
 
 
 def test_silent_network_costs_22_cycles_a_neuron():
-    silent = Activity(jnp.zeros(()), jnp.zeros(()))
+    silent = ChipActivity(jnp.zeros(()), jnp.zeros(()))
     assert cycles_per_step(dense(16, 60, 40, 7), silent) == 16 + 100 * 22 + 84
 
 
 def test_aliases_cost_cycles():
     alias = np.full(100, -1)
     alias[:50] = np.arange(50, 100)
-    silent = Activity(jnp.zeros(()), jnp.zeros(()))
+    silent = ChipActivity(jnp.zeros(()), jnp.zeros(()))
     # s = t = 1/2: 2 · 1/4 + 3 · 1/4 + 1/2 · 1/2 more per neuron.
     more = cycles_per_step(dense(16, 60, 40, 7, alias=alias), silent) - (16 + 2200 + 84)
     assert more == 100 * 1.5
@@ -38,7 +38,7 @@ def test_activity_is_measured():
     events = np.zeros((1, 4, 16))
     events[0, 0, :4] = 15
     trace = simulate(dense(16, 60, 40, 7), events)
-    shares = activity(events, trace)
+    shares = measure_activity(events, trace)
     assert shares.inputs == 1 / 16
     assert shares.hidden == (trace.spikes > 0).mean() > 0
 

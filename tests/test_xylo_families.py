@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from chips import dense
 
-from hardware.xylo.families import FAMILIES, family, require, violations
+from hardware.xylo.families import FAMILIES, family, require_fit, violations
 from ttfs_jax.support.errors import InputError
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_small_network_fits_everywhere(name):
-    require(dense(16, 60, 40, 7), family(name))
+    require_fit(dense(16, 60, 40, 7), family(name))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_every_limit(name, sizes, messages):
     for message in messages:
         assert message in found
     with pytest.raises(InputError, match="does not fit Xylo"):
-        require(dense(*sizes), family(name))
+        require_fit(dense(*sizes), family(name))
 
 
 def test_largest_layers_fit():

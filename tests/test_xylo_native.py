@@ -8,12 +8,12 @@ import pytest
 from hardware.xylo.core import simulate
 from hardware.xylo.decision import classify, classify_stream, first_output_spike
 from hardware.xylo.mappings import native
-from hardware.xylo.mappings.native import Dynamics, Layer
+from hardware.xylo.mappings.native import Dynamics, NativeLayer
 from hardware.xylo.mappings.native_training import (
     NativeTrainConfig,
     choose_threshold,
-    make_train,
-    run_batch,
+    make_native_train,
+    run_native_batch,
 )
 from hardware.xylo.network import STATE_MAX
 from hardware.xylo.rockpool.referee import Referee
@@ -25,7 +25,7 @@ STEPS = 16
 
 
 def stack(seed, sizes):
-    return native.init(jax.random.key(seed), sizes, PACE)
+    return native.init_native(jax.random.key(seed), sizes, PACE)
 
 
 def some_inputs(seed, count, channels=5):
@@ -33,24 +33,24 @@ def some_inputs(seed, count, channels=5):
 
 
 def events_of(values, steps=STEPS):
-    encode = jax.vmap(lambda one: native.encode(one, PACE.window, steps=steps))
+    encode = jax.vmap(lambda one: native.encode_native(one, PACE.window, steps=steps))
     return np.asarray(encode(jnp.asarray(values)))
 
 
 def test_encoding_by_hand():
-    events = native.encode(jnp.array([1.0, 0.5, 0.0, 0.05]), jnp.float32(8), steps=10)
+    events = native.encode_native(jnp.array([1.0, 0.5, 0.0, 0.05]), jnp.float32(8), steps=10)
     # 8 (1 − 0.05) = 7.6 rounds to 8, the end of the window: silent.
     assert np.argwhere(np.asarray(events)).tolist() == [[0, 0], [4, 1]]
 
 
 def test_one_neuron_by_hand():
     layers = (
-        Layer(jnp.array([[100.0]]), jnp.array([150.0])),
-        Layer(jnp.array([[64.0]]), jnp.array([1.0])),
+        NativeLayer(jnp.array([[100.0]]), jnp.array([150.0])),
+        NativeLayer(jnp.array([[64.0]]), jnp.array([1.0])),
     )
     dynamics = Dynamics(jnp.float32(8), jnp.float32(2), jnp.float32(15))
     events = jnp.zeros((5, 1)).at[0, 0].set(1.0)
-    found = native.run(layers, dynamics, events)
+    found = native.run_layers(layers, dynamics, events)
     # Currents 75, 57, 43, 33: potentials 75, 131, 173 ≥ 150, with a leak of 1 per step.
     assert found.spikes[0][:, 0].tolist() == [0, 0, 1, 0, 0]
     # The spike arrives one step later: 64 − 16 = 48, then 48 − 12 = 36.
@@ -61,7 +61,7 @@ def test_one_neuron_by_hand():
 def test_layers_equal_the_general_core_bit_for_bit(hidden):
     layers = stack(len(hidden), (5, *hidden, 4))
     values = some_inputs(0, 12)
-    found = run_batch(layers, PACE, jnp.asarray(values), steps=STEPS)
+    found = run_native_batch(layers, PACE, jnp.asarray(values), steps=STEPS)
     trace = simulate(native.assemble(layers, PACE, STATE_MAX), events_of(values))
     assert not trace.suspect.any()
     assert trace.spikes.sum() > 0
@@ -74,7 +74,7 @@ def test_samples_as_the_last_axis_give_what_one_by_one_does():
     events = jnp.asarray(events_of(some_inputs(3, 6)))
 
     def total(layers, events):
-        outcome = native.run(layers, PACE, events)
+        outcome = native.run_layers(layers, PACE, events)
         return outcome.potential.sum() + outcome.spikes[1].sum(), outcome
 
     def each(sample):
@@ -94,7 +94,7 @@ def test_decisions_of_potentials_core_and_xylosim_agree():
     layers = stack(3, (5, 9, 4))
     values = some_inputs(1, 20)
     threshold = 400
-    potential = run_batch(layers, PACE, jnp.asarray(values), steps=STEPS).potential
+    potential = run_native_batch(layers, PACE, jnp.asarray(values), steps=STEPS).potential
     classes, steps = jax.vmap(lambda one: native.decide(one, jnp.float32(threshold)))(potential)
     network = native.assemble(layers, PACE, threshold)
     ours = classify(network, events_of(values)).decision
@@ -107,7 +107,7 @@ def test_decisions_of_potentials_core_and_xylosim_agree():
 
 def test_classify_is_exact_where_sums_saturate():
     """Near 16 bits samples are computed again event by event; the decisions are XyloSim's."""
-    layers = tuple(Layer(kernel * 4, threshold) for kernel, threshold in stack(4, (5, 9, 4)))
+    layers = tuple(NativeLayer(kernel * 4, threshold) for kernel, threshold in stack(4, (5, 9, 4)))
     network = native.assemble(layers, PACE, 3000).replace(shift_in=np.int32(7))
     events = 15.0 * events_of(some_inputs(2, 12))
     trace = simulate(network, events)
@@ -170,13 +170,13 @@ def two_classes(count=256):
 @pytest.fixture(scope="module")
 def trained():
     inputs, labels = two_classes()
-    train = jax.jit(make_train((5, 12, 2), CONFIG, steps=STEPS))
+    train = jax.jit(make_native_train((5, 12, 2), CONFIG, steps=STEPS))
     return train(jax.random.key(0), jnp.array([8]), PACE, inputs, labels)
 
 
 def test_training_through_the_core_learns(trained):
     inputs, labels = two_classes()
-    potential = run_batch(trained.layers, PACE, inputs, steps=STEPS).potential
+    potential = run_native_batch(trained.layers, PACE, inputs, steps=STEPS).potential
     right = (potential[:, -1].argmax(1) == labels).mean()
     assert trained.loss[-1] < 0.7 * trained.loss[0]
     assert right > 0.9
@@ -184,14 +184,14 @@ def test_training_through_the_core_learns(trained):
 
 def test_neurons_out_of_use_stay_silent(trained):
     inputs, _ = two_classes()
-    (spikes,) = run_batch(trained.layers, PACE, inputs, steps=STEPS).spikes
+    (spikes,) = run_native_batch(trained.layers, PACE, inputs, steps=STEPS).spikes
     assert spikes[:, :, 8:].sum() == 0
     assert spikes[:, :, :8].sum() > 0
 
 
 def test_members_of_a_population_train_as_they_would_alone(trained):
     inputs, labels = two_classes()
-    train = make_train((5, 12, 2), CONFIG, steps=STEPS)
+    train = make_native_train((5, 12, 2), CONFIG, steps=STEPS)
     together = jax.jit(jax.vmap(train, (0, 0, None, None, None)))(
         jax.random.split(jax.random.key(7), 2).at[0].set(jax.random.key(0)),
         jnp.array([[8], [4]]),
@@ -204,7 +204,7 @@ def test_members_of_a_population_train_as_they_would_alone(trained):
 
 
 def test_too_few_samples_are_refused():
-    train = make_train((5, 4, 2), CONFIG, steps=STEPS)
+    train = make_native_train((5, 4, 2), CONFIG, steps=STEPS)
     with pytest.raises(ValueError, match="do not fill one batch"):
         train(jax.random.key(0), [4], PACE, jnp.zeros((8, 5)), jnp.zeros(8, int))
 

@@ -13,13 +13,13 @@ from hardware.xylo.core import simulate
 from hardware.xylo.families import FAMILIES, family
 from hardware.xylo.rockpool import bridge
 from hardware.xylo.rockpool.bridge import (
-    compare,
+    compare_with_rockpool,
     from_specification,
     map_by_rockpool,
     renumber,
     to_graph,
 )
-from hardware.xylo.rockpool.loader import load
+from hardware.xylo.rockpool.loader import load_tools
 from hardware.xylo.specification import specify
 from ttfs_jax.support.errors import InputError
 
@@ -83,7 +83,7 @@ def test_chain_by_hand(chip):
         np.testing.assert_array_equal(mapped.network.weights_rec[..., 0], [[0, 80], [0, 0]])
         np.testing.assert_array_equal(mapped.network.weights_out[:, 0], [0, 60])
     assert mapped.specification["weight_shift_in"] == mapped.network.shift_in == 2
-    simulator = load(chip).simulator.from_specification(**mapped.specification)
+    simulator = load_tools(chip).simulator.from_specification(**mapped.specification)
     fired, _, _ = simulator.evolve(np.array([[1], [0], [0], [0], [0]]))
     # Neuron 1 reaches 50 at step 0, neuron 0 40 at step 1, the output 30 at step 2.
     np.testing.assert_array_equal(fired[:, 0], [0, 0, 1, 0, 0])
@@ -105,7 +105,7 @@ def test_layers_are_equal_bit_for_bit(chip, synapses, options, own):
     network = layers(1, synapses=synapses, own=own, **options)
     events = draw_events(np.random.default_rng(2), 6, 40, 16)
     assert simulate(network, events).spikes_out.sum() > 10
-    found = compare(network, chip, events)
+    found = compare_with_rockpool(network, chip, events)
     assert len(found) == 7 and not any(found.values())
 
 
@@ -115,7 +115,7 @@ def test_recurrent_population_is_equal_and_keeps_its_ids(case, chip, synapses):
     rng = np.random.default_rng(3)
     network = draw_network(rng, sizes=(16, 24, 6, synapses), **CASES[case])
     np.testing.assert_array_equal(map_by_rockpool(network, chip).order, np.arange(24))
-    assert not any(compare(network, chip, draw_events(rng, 6, 30, 16)).values())
+    assert not any(compare_with_rockpool(network, chip, draw_events(rng, 6, 30, 16)).values())
 
 
 @pytest.mark.parametrize("chip", FAMILIES.values(), ids=FAMILIES)
@@ -131,14 +131,14 @@ def test_scattered_ids_and_connections_back_are_equal(chip):
     if chip is not A2:
         assert not np.asarray(mapped.network.weights_in)[:, 15:].any()
         assert not np.asarray(mapped.network.weights_out)[:30].any()
-    assert not any(compare(scattered, chip, draw_events(rng, 6, 30, 16)).values())
+    assert not any(compare_with_rockpool(scattered, chip, draw_events(rng, 6, 30, 16)).values())
 
 
 def test_potentials_that_decay_at_once_on_audio_3():
     network = layers(5, own=-128).replace(dash_mem=np.zeros(100, int))
     events = draw_events(np.random.default_rng(5), 6, 30, 16)
     assert simulate(network, events).spikes.sum() > 10
-    assert not any(compare(network, A3, events).values())
+    assert not any(compare_with_rockpool(network, A3, events).values())
 
 
 def test_renumbering_carries_aliases_along():
@@ -153,13 +153,13 @@ def test_differences_are_found(monkeypatch):
     events = draw_events(np.random.default_rng(2), 4, 40, 16)
 
     def careless(graph):
-        specification = load(A3).mapper(graph)
+        specification = load_tools(A3).mapper(graph)
         specification["threshold"] = specification["threshold"] + 200
         return specification
 
-    tools = load(A3)._replace(mapper=careless)
-    monkeypatch.setattr(bridge, "load", lambda chip: tools)
-    found = compare(network, A3, events)
+    tools = load_tools(A3)._replace(mapper=careless)
+    monkeypatch.setattr(bridge, "load_tools", lambda chip: tools)
+    found = compare_with_rockpool(network, A3, events)
     assert found["specification"] == 100 and found["spikes"] > 0 and found["spikes_out"] > 0
 
 
@@ -187,7 +187,7 @@ def test_what_rockpool_cannot_map_is_refused(network, chip, message):
 
 def mapped_as_it_is(network, chip):
     """Let the chip's mapper alone at a graph that Audio 3's takes."""
-    return load(chip).mapper(to_graph(network, A3))
+    return load_tools(chip).mapper(to_graph(network, A3))
 
 
 def test_fault_imu_single_hidden_layer():
@@ -238,7 +238,7 @@ def test_fault_biases_are_called_otherwise_where_the_board_is_configured(chip):
 
 
 def test_fault_a_short_time_constant_becomes_a_dead_synapse():
-    tools = load(A3)
+    tools = load_tools(A3)
     graph = to_graph(layers(1), A3, dt=0.05)
     for module in tools.graph.find_modules_of_subclass(graph, tools.graph.GenericNeurons):
         module.tau_syn = np.full((len(module.tau_mem), 1), 0.065)
@@ -252,7 +252,7 @@ def test_fault_a_short_time_constant_becomes_a_dead_synapse():
 
 
 def test_quantiser_keeps_integers_only_where_the_largest_is_127():
-    tools = load(A3)
+    tools = load_tools(A3)
     network = layers(1)
     weights_in, weights_rec = np.array(network.weights_in), np.array(network.weights_rec)
     weights_out = np.array(network.weights_out)

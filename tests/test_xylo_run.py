@@ -42,7 +42,7 @@ def test_a_run_leaves_networks_for_the_chip(finished_xylo):
         assert row["test"]["hardware"]["fits"]
         network, meta = load_network(finished_xylo / "front" / str(number))
         assert isinstance(network.chip, ChipNetwork)
-        test = digits.load().test
+        test = digits.load_digits().test
         decided = classify(network.chip, network.events(channels(test.images, network, meta)))
         right = (decided.decision.classes == test.labels).mean()
         assert right == pytest.approx(row["test"]["war"])

@@ -24,15 +24,15 @@ from search.strategies.xylo import measure as xylo_measure
 from search.strategies.xylo.evaluation import Evaluator
 from search.strategies.xylo.exact import ExactPopulation
 from search.strategies.xylo.population import (
+    ChipScores,
     Inputs,
-    Measured,
     NativePopulation,
-    Network,
-    score,
+    XyloNetwork,
     single,
+    war_and_uar,
 )
 from search.strategies.xylo.scores import FIELDS, OBJECTIVES, counts, price, silent_gap, skeleton
-from search.strategies.xylo.scores import score as xylo_score
+from search.strategies.xylo.scores import score_network as xylo_score
 from ttfs_jax.datasets import digits
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.dense import DenseTrainConfig
@@ -97,12 +97,12 @@ def measured(**change):
         "active_inputs": 0.05,
         "active_hidden": 0.02,
     }
-    return Measured(**{name: jnp.asarray(value) for name, value in (values | change).items()})
+    return ChipScores(**{name: jnp.asarray(value) for name, value in (values | change).items()})
 
 
 def test_price_by_hand():
     """Cycles of sample and gap by the vendor's formula, energy from the sum."""
-    network = Network(NATIVE, skeleton(NATIVE, 7), NATIVE.steps, ())
+    network = XyloNetwork(NATIVE, skeleton(NATIVE, 7), NATIVE.steps, ())
     found, seconds = price(network, measured(), XyloConfig(), target="xylo-a3")
     hidden, fan_out = 14, (8 * 6 + 14) / 14  # every neuron inhibits itself
     busy = 16 * (3.5 * 0.05 * 8 + 1) + hidden * (7 * 0.02 * fan_out + 3)
@@ -119,7 +119,7 @@ def test_price_by_hand():
 
 
 def test_limits_of_the_run_count_as_those_of_the_chip():
-    network = Network(NATIVE, skeleton(NATIVE, 7), 16, ())
+    network = XyloNetwork(NATIVE, skeleton(NATIVE, 7), 16, ())
     limits = {"energy_uj": 0.1, "latency_ms": 0.001, "memory_kib": None}
     for bounds, number in ((limits, 2), ({}, 0)):
         goal = make_goal(("war", "energy"), bounds, offered=OBJECTIVES)
@@ -129,7 +129,7 @@ def test_limits_of_the_run_count_as_those_of_the_chip():
 
 def test_counts_by_hand():
     """8 and 6 neurons behind 16 channels; the first layer is full, every neuron inhibits itself."""
-    network = Network(NATIVE, skeleton(NATIVE, 7), 16, ())
+    network = XyloNetwork(NATIVE, skeleton(NATIVE, 7), 16, ())
     taken = counts(network, measured(spikes=28.0))
     inwards, onwards = 16 * 8, 8 * 6 + 14 + 6 * 7
     assert (taken["neurons"], taken["synapses"]) == (14, inwards + onwards)
@@ -141,14 +141,14 @@ def test_counts_by_hand():
 
 
 def test_an_undecided_sample_counts_as_wrong():
-    war, uar = score(jnp.array([0, -1, 1, 1]), jnp.array([0, 0, 1, 1]), classes=2)
+    war, uar = war_and_uar(jnp.array([0, -1, 1, 1]), jnp.array([0, 0, 1, 1]), classes=2)
     assert float(war) == 0.75
     assert float(uar) == 0.75
 
 
 @pytest.fixture(scope="module")
 def inputs():
-    data = digits.load()
+    data = digits.load_digits()
     return {
         part: Inputs(
             pool(getattr(data, part).images, Features(4, 4), polarities=1)[None],
@@ -194,7 +194,7 @@ def test_exact_population_is_measured_on_the_chip(inputs):
     )
     (network,) = population.train([candidate], np.array([0]))
     assert network is not None
-    found = xylo_measure.measure(network, inputs["validation"], classes=10).measured
+    found = xylo_measure.measure_on_chip(network, inputs["validation"], classes=10).measured
     assert found.war > 0.7
     assert network.steps == 3 * 16 + 2
     grown = xylo_measure.filled(network.chip)

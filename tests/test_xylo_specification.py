@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from chips import dense
 
-from hardware.xylo.network import check
-from hardware.xylo.specification import load, save, specify
+from hardware.xylo.network import check_network
+from hardware.xylo.specification import load_specification, save_specification, specify
 from ttfs_jax.support.errors import InputError
 
 
@@ -24,10 +24,10 @@ def two_synapses():
 
 @pytest.mark.parametrize("network", [dense(16, 20, 10, 7), two_synapses()])
 def test_there_and_back(tmp_path, network):
-    save(tmp_path / "net.npz", network, chip="xylo-a3")
-    found, chip = load(tmp_path / "net.npz")
+    save_specification(tmp_path / "net.npz", network, chip="xylo-a3")
+    found, chip = load_specification(tmp_path / "net.npz")
     assert chip == "xylo-a3"
-    for name, expected in vars(check(network)).items():
+    for name, expected in vars(check_network(network)).items():
         np.testing.assert_array_equal(getattr(found, name), expected, err_msg=name)
     assert list(tmp_path.iterdir()) == [tmp_path / "net.npz"]
 
@@ -43,27 +43,27 @@ def test_names_are_those_of_the_board_not_of_the_simulator():
 def test_damaged_files_are_named(tmp_path):
     path = tmp_path / "net.npz"
     with pytest.raises(InputError, match="is not there"):
-        load(path)
-    save(path, two_synapses(), chip="xylo-a3")
+        load_specification(path)
+    save_specification(path, two_synapses(), chip="xylo-a3")
     with pytest.raises(InputError, match="exists"):
-        save(path, two_synapses(), chip="xylo-a3")
+        save_specification(path, two_synapses(), chip="xylo-a3")
     whole = path.read_bytes()
     for kept in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:kept])
         with pytest.raises(InputError, match="cut short"):
-            load(path)
+            load_specification(path)
     wrong = bytearray(whole)
     wrong[len(whole) // 3] ^= 0xFF
     path.write_bytes(bytes(wrong))
     with pytest.raises(InputError):
-        load(path)
+        load_specification(path)
     with path.open("wb") as file:
         np.savez(file, format=1, chip="xylo-a3")
     with pytest.raises(InputError, match="is missing"):
-        load(path)
+        load_specification(path)
 
 
 def test_what_does_not_fit_is_not_written(tmp_path):
     with pytest.raises(InputError, match="2 synapses a hidden neuron, Xylo-IMU has 1"):
-        save(tmp_path / "net.npz", two_synapses(), chip="xylo-imu")
+        save_specification(tmp_path / "net.npz", two_synapses(), chip="xylo-imu")
     assert not list(tmp_path.iterdir())

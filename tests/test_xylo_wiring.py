@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import xylo
-from hardware.xylo.core import run, run_batch, simulate
+from hardware.xylo.core import run_batch, run_core, simulate
 from hardware.xylo.wiring import MOST_GROUPS, Wiring, full, products, wiring
 
 
@@ -58,7 +58,7 @@ def test_runs_are_equal_with_and_without_groups(seed, synapses, skip):
     network = stack((4, 6, 5, 3), synapses=synapses, skips=[(0, 2)] * skip, seed=seed)
     events = jnp.asarray(xylo.draw_events(np.random.default_rng(seed), 1, 20, 4)[0])
     assert len(wiring(network).sizes) == 3
-    plain, grouped = run(network, events), run(network, events, plan=wiring(network))
+    plain, grouped = run_core(network, events), run_core(network, events, plan=wiring(network))
     jax.tree.map(np.testing.assert_array_equal, plain, grouped)
 
 
@@ -68,8 +68,10 @@ def test_samples_as_the_last_axis_give_what_one_by_one_does(case, ordered):
     rng = np.random.default_rng(2)
     network = xylo.draw_network(rng, sizes=(16, 12, 4, 2), **xylo.CASES[case])
     events = jnp.asarray(xylo.draw_events(rng, 3, 10, 16))
-    one_by_one = jax.vmap(lambda sample: run(network, sample, ordered=ordered), out_axes=-1)(events)
-    together = run(network, jnp.moveaxis(events, 0, 2), ordered=ordered)
+    one_by_one = jax.vmap(lambda sample: run_core(network, sample, ordered=ordered), out_axes=-1)(
+        events
+    )
+    together = run_core(network, jnp.moveaxis(events, 0, 2), ordered=ordered)
     assert one_by_one.spikes.max() > 1
     jax.tree.map(np.testing.assert_array_equal, one_by_one, together)
 

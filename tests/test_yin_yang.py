@@ -15,7 +15,7 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def data():
-    return yin_yang.load()
+    return yin_yang.load_yin_yang()
 
 
 @pytest.mark.parametrize("part", PUBLISHED)
@@ -46,7 +46,7 @@ def test_samples_are_mirrored_balanced_and_in_the_disc(data):
     ],
 )
 def test_classes(point, expected):
-    assert yin_yang.classify(*point) == expected
+    assert yin_yang.yin_yang_class(*point) == expected
 
 
 def test_times_are_linear_in_the_coordinates():

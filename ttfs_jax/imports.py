@@ -114,7 +114,8 @@ def from_flax(
 
 def _modules(tree: Arrays, path: str = "") -> dict[str, Arrays]:
     """List the modules of a tree that hold arrays, by path."""
-    modules, own = {}, {}
+    modules: dict[str, Arrays] = {}
+    own: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
             modules |= _modules(value, f"{path}/{name}" if path else name)

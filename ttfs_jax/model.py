@@ -9,6 +9,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from ttfs_jax.codes import Code, Signal
@@ -134,7 +135,9 @@ class Model:
             each, windows = run(images.astype(jnp.float32))
             return *each, windows
         starts = range(0, count, size)
-        parts, windows = zip(*(run(_checked(images[n : n + size])) for n in starts), strict=True)
+        parts, windows = zip(
+            *(run(_checked(np.asarray(images[n : n + size]))) for n in starts), strict=True
+        )
         each = parts[0] if len(parts) == 1 else jax.tree.map(_joined, *parts)
         return *each, windows[0]
 
@@ -180,7 +183,7 @@ class _Meta:
 
 
 def _is_traced(tree: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _samples(leaf: jax.Array, count: int) -> jax.Array:
@@ -242,7 +245,7 @@ def load(path: str | Path) -> Model:
 
 def _plan_of_spec(values: dict[str, Any]) -> Plan:
     """Read the shape that the first format of checkpoints has instead of a plan."""
-    lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return make_plan(NetworkSpec(**lists))
 
 

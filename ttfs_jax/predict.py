@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ttfs_jax.datasets import EyeConfig
 from ttfs_jax.datasets.events.files import OPENERS, frame_pieces, read_events
-from ttfs_jax.datasets.eye.clips import every_clip, show
+from ttfs_jax.datasets.eye.clips import clip_image, every_clip
 from ttfs_jax.datasets.eye.dataset import config_of
 from ttfs_jax.datasets.own.event_recordings import on_sensor
 from ttfs_jax.datasets.own.image_folder import Colour, read_image
@@ -37,7 +37,7 @@ COLUMNS = ("file", "item", "class", "share", "clips", "problem")  # of CSV
 
 
 @dataclass(frozen=True)
-class Arguments:
+class PredictArguments:
     """Classify files by a network found by `python -m search.evolve`."""
 
     checkpoint: Path
@@ -59,7 +59,7 @@ class Arguments:
     which have a line for each of their images."""
 
 
-def classify(model: Model, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def classify_clips(model: Model, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Return the share of each class for every clip of a recording, some clips at a time.
 
     Softmax of the output potentials of clips that begin at every frame in turn. Clips without a
@@ -73,7 +73,9 @@ def classify(model: Model, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]
 
     def shares() -> Iterator[np.ndarray]:
         clips = _every_clip(pieces, frames=config.frames, stride=config.stride)
-        images = (show(clip, code=config.code, pool=config.pool) for clip in clips if clip.any())
+        images = (
+            clip_image(clip, code=config.code, pool=config.pool) for clip in clips if clip.any()
+        )
         while batch := list(islice(images, CLIPS_AT_A_TIME)):
             padding = [np.zeros_like(batch[0])] * (CLIPS_AT_A_TIME - len(batch))
             yield np.asarray(jax.nn.softmax(model(np.stack(batch + padding))))[: len(batch)]
@@ -81,14 +83,14 @@ def classify(model: Model, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]
     return shares()
 
 
-def run(arguments: Arguments) -> dict:
+def predict_recording(arguments: PredictArguments) -> dict:
     """Read one recording, classify it and sum up: JSON values."""
     if arguments.events is None:
         raise InputError("name a recording by --events, or files by --inputs")
     return _recording(load(arguments.checkpoint), arguments.events, arguments)
 
 
-def rows(arguments: Arguments) -> Iterator[dict]:
+def predict_files(arguments: PredictArguments) -> Iterator[dict]:
     """Classify files and yield a row of JSON values for each, for arrays one for each image.
 
     A row has the `file`, the `item` of an array, the `class`, its `share` and the `shares` of all.
@@ -118,7 +120,7 @@ def _files(inputs: Sequence[Path]) -> Iterator[Path]:
         yield from inner
 
 
-def _image_rows(model: Model, path: Path, arguments: Arguments) -> Iterator[dict]:
+def _image_rows(model: Model, path: Path, arguments: PredictArguments) -> Iterator[dict]:
     height, width, channels = model.plan.image_shape
     if channels not in COLOURS:
         raise InputError(
@@ -129,7 +131,7 @@ def _image_rows(model: Model, path: Path, arguments: Arguments) -> Iterator[dict
     return _decisions(model, image[None], [None])
 
 
-def _array_rows(model: Model, path: Path, arguments: Arguments) -> Iterator[dict]:
+def _array_rows(model: Model, path: Path, arguments: PredictArguments) -> Iterator[dict]:
     arrays = read_arrays(path)
     name = "images" if "images" in arrays else next(iter(arrays), "")
     if not arrays or (len(arrays) > 1 and name != "images"):
@@ -150,7 +152,7 @@ def _decisions(model: Model, images: np.ndarray, items: Sequence[int | None]) ->
         yield _row(model, shares, {} if item is None else {"item": item})
 
 
-def _recording_rows(model: Model, path: Path, arguments: Arguments) -> Iterator[dict]:
+def _recording_rows(model: Model, path: Path, arguments: PredictArguments) -> Iterator[dict]:
     summary = _recording(model, path, arguments)
     names = ("clips", "notes", "dropped")
     shares = np.array([*summary["shares"].values()])
@@ -164,7 +166,7 @@ def _row(model: Model, shares: np.ndarray, item: dict) -> dict:
     return {**item, "class": classes[best], "share": float(shares[best]), "shares": named}
 
 
-Rows = Callable[[Model, Path, Arguments], Iterator[dict]]
+Rows = Callable[[Model, Path, PredictArguments], Iterator[dict]]
 # How a file is read, by its ending; all others are image files.
 READERS: Mapping[str, Rows] = {
     ".npy": _array_rows,
@@ -180,7 +182,7 @@ def print_csv(results: Iterable[dict]) -> None:
     writer.writerows(results)
 
 
-def _recording(model: Model, path: Path, arguments: Arguments) -> dict:
+def _recording(model: Model, path: Path, arguments: PredictArguments) -> dict:
     """Classify every clip of a recording, and sum up: JSON values."""
     config = _eye_config(model)
     source = model.meta["source"]
@@ -198,7 +200,7 @@ def _recording(model: Model, path: Path, arguments: Arguments) -> dict:
             yield piece
 
     total, decisions = np.zeros(len(classes)), []
-    for shares in classify(model, counted()):
+    for shares in classify_clips(model, counted()):
         total += shares.sum(0, dtype=float)
         decisions.extend(shares.argmax(1).tolist())
     if not decisions:
@@ -220,13 +222,16 @@ def _recording(model: Model, path: Path, arguments: Arguments) -> dict:
     }
 
 
-def table(found: dict) -> Group:
+def shares_table(summary: dict) -> Group:
     """Lay out the shares of all classes, between the recording's name and the notes."""
     result = Table("class", "share", "clips")
-    for name, share in sorted(found["shares"].items(), key=lambda item: -item[1]):
-        result.add_row(escape(name), f"{share:.3f}", str(found["classes_of_clips"].count(name)))
-    lines = [f"{found['clips']} clips; network trained on {found['trained_on']}", *found["notes"]]
-    return Group(Text(f"{found['recording']}: {found['class']}"), result, *map(Text, lines))
+    for name, share in sorted(summary["shares"].items(), key=lambda item: -item[1]):
+        result.add_row(escape(name), f"{share:.3f}", str(summary["classes_of_clips"].count(name)))
+    lines = [
+        f"{summary['clips']} clips; network trained on {summary['trained_on']}",
+        *summary["notes"],
+    ]
+    return Group(Text(f"{summary['recording']}: {summary['class']}"), result, *map(Text, lines))
 
 
 def _eye_config(model: Model) -> EyeConfig:
@@ -242,15 +247,15 @@ def _eye_config(model: Model) -> EyeConfig:
 def _every_clip(pieces: Iterable[np.ndarray], *, frames: int, stride: int) -> Iterator[np.ndarray]:
     """Yield the clips of `every_clip`, [F, H, W] each, holding no more frames than one needs."""
     reach = stride * (frames - 1) + 1
-    held, whole = None, False
+    window, whole = None, False
     for piece in pieces:
-        held = piece if held is None else np.concatenate([held, piece])
-        whole |= len(held) >= reach
-        for begin in range(len(held) - reach + 1):
-            yield held[begin : begin + reach : stride]
-        held = held[max(len(held) - reach + 1, 0) :] if len(held) >= reach else held
-    if held is not None and not whole:
-        yield held[every_clip(len(held), frames=frames, stride=stride)[0]]
+        window = piece if window is None else np.concatenate([window, piece])
+        whole |= len(window) >= reach
+        for begin in range(len(window) - reach + 1):
+            yield window[begin : begin + reach : stride]
+        window = window[max(len(window) - reach + 1, 0) :] if len(window) >= reach else window
+    if window is not None and not whole:
+        yield window[every_clip(len(window), frames=frames, stride=stride)[0]]
 
 
 def _notes(frames: int, clips: int, config: EyeConfig, rate: float) -> list[str]:
@@ -271,21 +276,23 @@ def _notes(frames: int, clips: int, config: EyeConfig, rate: float) -> list[str]
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line for one recording, CSV or JSON lines for files."""
     with one_line_errors(), single_precision():
-        chosen = parse_options(Arguments, arguments, name="ttfs_jax.predict", script="ttfs-predict")
+        options = parse_options(
+            PredictArguments, arguments, name="ttfs_jax.predict", script="ttfs-predict"
+        )
         compilation_cache.enable()
-        if bool(chosen.inputs) == (chosen.events is not None):
+        if bool(options.inputs) == (options.events is not None):
             raise InputError("name either one recording by --events, or files by --inputs")
-        if chosen.events is not None:
-            result = run(chosen)
-            if chosen.json:
+        if options.events is not None:
+            result = predict_recording(options)
+            if options.json:
                 print(dumps(result))
             else:
-                console().print(table(result))
-        elif chosen.json:
-            for row in rows(chosen):
+                console().print(shares_table(result))
+        elif options.json:
+            for row in predict_files(options):
                 print(dumps(row))
         else:
-            print_csv(rows(chosen))
+            print_csv(predict_files(options))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from benchmarks.peers import population_torch
-from benchmarks.peers.population_torch import TIMING, Module, NativeArchitecture, Timing, required
+from benchmarks.peers.population_torch import (
+    TIMING,
+    Module,
+    NativeArchitecture,
+    Timing,
+    import_peer,
+)
 from ttfs_jax.network.architecture import NetworkSpec
 
 TIME_STEPS = 8
@@ -15,7 +21,7 @@ DECAY = 0.9
 SLOPE = 25.0
 
 
-def build(
+def build_time_stepped(
     spec: NetworkSpec, architecture: NativeArchitecture, *, time_steps: int = TIME_STEPS
 ) -> Module:
     """Build the spiking network: images [B, C, H, W] -> output currents [B, K] summed over time.
@@ -28,8 +34,8 @@ def build(
     Source: Eshraghian et al. 2023, doi:10.1109/JPROC.2023.3308088; fast sigmoid of Zenke &
     Ganguli 2018, doi:10.1162/neco_a_01086.
     """
-    torch, snntorch = required("torch"), required("snntorch")
-    surrogate = required("snntorch.surrogate").fast_sigmoid(slope=SLOPE)
+    torch, snntorch = import_peer("torch"), import_peer("snntorch")
+    surrogate = import_peer("snntorch.surrogate").fast_sigmoid(slope=SLOPE)
 
     class TimeStepped(torch.nn.Module):
         """Rest all neurons, then step them."""
@@ -37,7 +43,7 @@ def build(
         def __init__(self):
             super().__init__()
             leaky = partial(snntorch.Leaky, DECAY, spike_grad=surrogate, init_hidden=True)
-            layers = population_torch.build(spec, architecture, neurons=leaky)
+            layers = population_torch.build_torch(spec, architecture, neurons=leaky)
             self.stem, self.rest = layers[:2], layers[2:]
 
         def forward(self, images):
@@ -64,5 +70,5 @@ def seconds_per_step(
 
     Raises: InputError without PyTorch or snnTorch, and for fewer images than a batch.
     """
-    make = partial(build, time_steps=time_steps)
+    make = partial(build_time_stepped, time_steps=time_steps)
     return population_torch.seconds_per_step(architectures, spec, timing, build=make)

@@ -69,7 +69,7 @@ class Timing:
 TIMING = Timing()
 
 
-def required(package: str) -> ModuleType:
+def import_peer(package: str) -> ModuleType:
     """Import a package of the extra `[bench]`. Raises: InputError if it is missing."""
     try:
         return importlib.import_module(package)
@@ -100,7 +100,7 @@ def random_images(spec: NetworkSpec, samples: int) -> tuple[np.ndarray, np.ndarr
     return images, draw.integers(0, spec.classes, samples)
 
 
-def build(
+def build_torch(
     spec: NetworkSpec,
     architecture: NativeArchitecture,
     *,
@@ -114,7 +114,7 @@ def build(
 
     Raises: InputError without PyTorch.
     """
-    torch = required("torch")
+    torch = import_peer("torch")
     nn = torch.nn
     neurons = partial(nn.ReLU, inplace=True) if neurons is None else neurons
 
@@ -168,7 +168,7 @@ def batches(spec: NetworkSpec, timing: Timing) -> Iterator[tuple[Tensor, Tensor]
 
     Raises: InputError without PyTorch.
     """
-    torch = required("torch")
+    torch = import_peer("torch")
     images, targets = map(torch.from_numpy, random_images(spec, timing.samples))
     edge = (0, 0, timing.shift, timing.shift, timing.shift, timing.shift)
     padded = torch.nn.functional.pad(images, edge)
@@ -199,7 +199,7 @@ def make_step(network: Module, timing: Timing) -> Callable[[Tensor, Tensor], Ten
 
     Raises: InputError without PyTorch.
     """
-    torch = required("torch")
+    torch = import_peer("torch")
     network.train()
     if timing.channels_last:
         network.to(memory_format=torch.channels_last)
@@ -225,13 +225,13 @@ def _seconds(network: Module, spec: NetworkSpec, timing: Timing) -> float:
     step, source = make_step(network, timing), batches(spec, timing)
     for _ in range(timing.warm_up):
         step(*next(source))
-    taken = []
+    durations = []
     for _ in range(timing.repeats):
         started = time.perf_counter()
         for _ in range(timing.steps):
             step(*next(source))
-        taken.append((time.perf_counter() - started) / timing.steps)
-    return median(taken)
+        durations.append((time.perf_counter() - started) / timing.steps)
+    return median(durations)
 
 
 def seconds_per_step(
@@ -239,16 +239,16 @@ def seconds_per_step(
     spec: NetworkSpec,
     timing: Timing = TIMING,
     *,
-    build: Callable[[NetworkSpec, NativeArchitecture], Module] = build,
+    build: Callable[[NetworkSpec, NativeArchitecture], Module] = build_torch,
 ) -> list[float]:
     """Train the architectures one after another: the seconds that a step of each takes.
 
     A step includes its batch. `architectures` are of `spec`, `timing` says how they are trained,
-    `build` makes the networks.
+    `build_torch` makes the networks.
 
     Raises: InputError without PyTorch, and for fewer images than a batch.
     """
-    torch = required("torch")
+    torch = import_peer("torch")
     if timing.samples < timing.batch:
         raise InputError(f"{timing.samples} images do not fill one batch of {timing.batch}")
     torch.manual_seed(0)

@@ -45,22 +45,22 @@ def spike(potential: jax.Array) -> jax.Array:
     return _spike(potential)
 
 
-class Leaky(NamedTuple):
+class SeenLayer(NamedTuple):
     """A layer of leaky integrate-and-fire neurons."""
 
     potential: jax.Array
     spikes: jax.Array
 
-    def step(self, current: jax.Array) -> "Leaky":
+    def step(self, current: jax.Array) -> "SeenLayer":
         """Integrate a current x, and spike: v ← 0.2 v (1 − s) + x.
 
         Shapes: `current` as the potential.
         """
         potential = DECAY * self.potential * (1.0 - self.spikes) + current
-        return Leaky(potential, spike(potential))
+        return SeenLayer(potential, spike(potential))
 
 
-class Activity(NamedTuple):
+class SeenCosts(NamedTuple):
     """What an eye clip costs, in numbers of operations; every field []."""
 
     dense: jax.Array  # multiply-adds on analogue values
@@ -207,11 +207,13 @@ class Seen(nn.Module):
         every, alone = multiply_adds(size, frames), multiply_adds(size, 0)
         analogue = every["pair"] + every["first"] + every["joined"]
         analogue += alone["second"] + alone["third"]
-        return logits / frames, Activity(jnp.asarray(analogue, jnp.float32), synops / count)
+        return logits / frames, SeenCosts(
+            jnp.asarray(analogue, jnp.float32), jnp.asarray(synops / count)
+        )
 
 
-def _rest(shape: tuple[int, ...]) -> Leaky:
-    return Leaky(jnp.zeros(shape), jnp.zeros(shape))
+def _rest(shape: tuple[int, ...]) -> SeenLayer:
+    return SeenLayer(jnp.zeros(shape), jnp.zeros(shape))
 
 
 def _reached(spikes: jax.Array, *, stride: int) -> jax.Array:

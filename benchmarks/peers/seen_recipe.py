@@ -25,7 +25,7 @@ EPOCHS, SEED = 180, 2022  # as published
 BATCH_SIZE, LEARNING_RATE, FACTOR, MOMENTUM, DECAY = 32, 0.015, 0.94, 0.9, 1e-3
 
 
-class Source(NamedTuple):
+class SeenData(NamedTuple):
     """What SEEN is shown, on the device: N frames in all, S training sequences."""
 
     events: jax.Array  # uint8 [N, H, W], painted as in SEE: 0, 128 and 255
@@ -45,7 +45,7 @@ class SeenState:
     epoch: jax.Array  # []
 
 
-def make_inputs(source: Source, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+def look_up_clips(source: SeenData, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Look up clips: rows [B, F] -> pair [B, H, W, 6], events [F, B, H, W, 3], normalised.
 
     `rows` number the frames of `source`.
@@ -75,7 +75,7 @@ def make_recipe(model: Seen, *, sequences: int, config: EyeConfig):
     )
 
     def init(key, source):
-        inputs = make_inputs(source, jnp.zeros((1, config.frames), jnp.int32))
+        inputs = look_up_clips(source, jnp.zeros((1, config.frames), jnp.int32))
         variables = model.init(key, *inputs)
         return SeenState(variables, optimiser.init(variables["params"]), jnp.zeros((), jnp.int32))
 
@@ -103,7 +103,7 @@ def make_recipe(model: Seen, *, sequences: int, config: EyeConfig):
     def step(carry, source, rows, labels):
         variables, moments = carry
         (value, statistics), gradient = jax.value_and_grad(loss, has_aux=True)(
-            variables["params"], variables["batch_stats"], make_inputs(source, rows), labels
+            variables["params"], variables["batch_stats"], look_up_clips(source, rows), labels
         )
         updates, moments = optimiser.update(gradient, moments, variables["params"])
         params = optax.apply_updates(variables["params"], updates)
@@ -121,7 +121,7 @@ def make_recipe(model: Seen, *, sequences: int, config: EyeConfig):
     return init, epoch
 
 
-def to_source(whole: Recordings, light: np.ndarray, training: np.ndarray) -> Source:
+def to_source(whole: Recordings, light: np.ndarray, training: np.ndarray) -> SeenData:
     """Put everything on the device; scales are measured on the `training` sequences [S].
 
     `whole` holds the events, `light` [N, H, W] the intensity of the same frames.
@@ -129,7 +129,7 @@ def to_source(whole: Recordings, light: np.ndarray, training: np.ndarray) -> Sou
     events = np.where(whole.events == 0, GREY, 255 * (whole.events > 0)).astype(np.uint8)
     own = np.repeat(np.isin(np.arange(len(whole.labels)), training), whole.lengths)
     scale = [(x[own].mean() / 255, x[own].std() / 255) for x in (events, light)]
-    return Source(
+    return SeenData(
         events=jnp.asarray(events),
         light=jnp.asarray(light),
         starts=jnp.asarray(whole.starts[training]),
@@ -139,8 +139,8 @@ def to_source(whole: Recordings, light: np.ndarray, training: np.ndarray) -> Sou
     )
 
 
-def train(
-    out: Path, source: Source, config: EyeConfig, *, classes: int, epochs: int, seed: int
+def train_seen(
+    out: Path, source: SeenData, config: EyeConfig, *, classes: int, epochs: int, seed: int
 ) -> tuple[Seen, Any]:
     """Train to the end, going on from a checkpoint if there is one: model and variables.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,31 +32,31 @@ DECAY_WINDOW = 5.0  # of exponential thresholds, in units of τ
 MIN_SLOPE = 0.3  # thresholds per τ_syn; a spike that only just happens would rule the gradient
 
 
-class Layer(NamedTuple):
+class SolverLayer(NamedTuple):
     """Parameters of a layer."""
 
     weights: jax.Array  # [I, O]
     bias: jax.Array | None  # [O] None if the neuron has none
 
 
-class Network(NamedTuple):
+class SolverNetwork(NamedTuple):
     """Parameters of a network."""
 
-    hidden: Layer
-    output: Layer
+    hidden: SolverLayer
+    output: SolverLayer
 
 
 @dataclass(frozen=True)
-class Model:
+class SolverModel:
     """A neuron, where its training starts, and how its output layer is read.
 
     Initial weights of I inputs have the mean `mean` / I times the drive of the recipe, and the
     deviation `spread` / √I.
     """
 
-    solve: Callable[[jax.Array, Layer], jax.Array]
+    solve: Callable[[jax.Array, SolverLayer], jax.Array]
     """times [I] -> times [O]."""
-    read: Callable[[jax.Array, Layer], jax.Array] | None = None
+    read: Callable[[jax.Array, SolverLayer], jax.Array] | None = None
     """times [I] -> potentials [O] of the output layer; None where the first spike decides."""
     mean: float = 1.5
     spread: float = 1.0
@@ -66,7 +66,7 @@ class Model:
     """Weight of the term against silent neurons; those with a bias train without."""
 
 
-def searched(solver, peak: float, **options) -> Model:
+def searched(solver, peak: float, **options) -> SolverModel:
     """Make the model of a neuron that can spike while its inputs still arrive.
 
     `solver` finds its spikes, given the `options`. With its threshold at the `peak` of the
@@ -77,7 +77,7 @@ def searched(solver, peak: float, **options) -> Model:
     def solve(times, layer):
         return solver(times, layer.weights, threshold=peak, min_slope=MIN_SLOPE, **options)
 
-    return Model(solve)
+    return SolverModel(solve)
 
 
 def _double_peak(tau_mem: float, tau_syn: float) -> float:
@@ -122,8 +122,10 @@ MODELS = {
     "lif_double": searched(lif_double, _double_peak(2.0, 1.0)),
     "lif": searched(lif, _double_peak(4.0, 1.0), tau_mem=4.0, tau_syn=1.0),
     "linear_psp": searched(linear_psp, 1.0),
-    "linear_threshold": Model(_linear_threshold, _read_linear_threshold, mean=0.3, silence=0.1),
-    "exponential_threshold": Model(
+    "linear_threshold": SolverModel(
+        _linear_threshold, _read_linear_threshold, mean=0.3, silence=0.1
+    ),
+    "exponential_threshold": SolverModel(
         _exponential_threshold,
         _read_exponential_threshold,
         mean=1.0,
@@ -132,7 +134,7 @@ MODELS = {
         bias=True,
         silence=0.0,
     ),
-    "constant_slope": Model(
+    "constant_slope": SolverModel(
         _constant_slope,
         _read_constant_slope,
         mean=1.0,
@@ -166,7 +168,7 @@ class Recipe:
     """Samples that run at once, see `map_members`."""
 
 
-class Reading(NamedTuple):
+class SolverReading(NamedTuple):
     """What a network does with a batch."""
 
     hidden: jax.Array  # [B, H] spike times
@@ -175,17 +177,17 @@ class Reading(NamedTuple):
 
 
 @struct.dataclass
-class State:
+class TrainingState:
     """All that changes in training."""
 
-    network: Network
+    network: SolverNetwork
     optimiser: optax.OptState
     epoch: jax.Array  # []
 
 
-def initialise(
-    model: Model, recipe: Recipe, key: jax.Array, sizes: tuple[int, int, int]
-) -> Network:
+def initialise_model(
+    model: SolverModel, recipe: Recipe, key: jax.Array, sizes: tuple[int, int, int]
+) -> SolverNetwork:
     """Draw normal weights by `key`; biases are 0.
 
     `model` and `recipe` say how large, `sizes` are those of inputs, hidden layer and classes.
@@ -194,14 +196,16 @@ def initialise(
     def layer(key, inputs, outputs):
         noise = jax.random.normal(key, (inputs, outputs))
         weights = recipe.drive * model.mean / inputs + model.spread / inputs**0.5 * noise
-        return Layer(weights, jnp.zeros(outputs) if model.bias else None)
+        return SolverLayer(weights, jnp.zeros(outputs) if model.bias else None)
 
     keys = jax.random.split(key)
-    return Network(layer(keys[0], *sizes[:2]), layer(keys[1], *sizes[1:]))
+    return SolverNetwork(layer(keys[0], *sizes[:2]), layer(keys[1], *sizes[1:]))
 
 
-def run(model: Model, network: Network, times: jax.Array, recipe: Recipe) -> Reading:
-    """Run a `network` of a `model` on inputs: times [B, I] -> `Reading`.
+def run_model(
+    model: SolverModel, network: SolverNetwork, times: jax.Array, recipe: Recipe
+) -> SolverReading:
+    """Run a `network` of a `model` on inputs: times [B, I] -> `SolverReading`.
 
     `recipe` says how first spikes are read as logits.
     """
@@ -213,27 +217,27 @@ def run(model: Model, network: Network, times: jax.Array, recipe: Recipe) -> Rea
 
     hidden, output = map_members(one, times, lanes=recipe.chunk)
     if model.read is not None:
-        return Reading(hidden, output, output)
+        return SolverReading(hidden, output, output)
     logits = first_spike_logits(output, window=recipe.latest, temperature=recipe.temperature)
-    return Reading(hidden, output, logits)
+    return SolverReading(hidden, output, logits)
 
 
-def loss(network: Network, model: Model, times, labels, recipe: Recipe) -> jax.Array:
+def loss(network: SolverNetwork, model: SolverModel, times, labels, recipe: Recipe) -> jax.Array:
     """Return the cross-entropy, and the term against silence in every layer that spikes: [].
 
     `network` is one of `model`, and `recipe` says how it is read and trained.
 
     Shapes: times [B, I], labels [B].
     """
-    found = run(model, network, times, recipe)
+    reading = run_model(model, network, times, recipe)
     lost = partial(silence_penalty, margin=recipe.margin)
-    silent = lost(times, network.hidden.weights, found.hidden)
+    silent = lost(times, network.hidden.weights, reading.hidden)
     if model.read is None:
-        silent += lost(found.hidden, network.output.weights, found.output)
-    return cross_entropy(found.logits, labels) + model.silence * silent
+        silent += lost(reading.hidden, network.output.weights, reading.output)
+    return cross_entropy(reading.logits, labels) + model.silence * silent
 
 
-def make_train(model: Model, recipe: Recipe, *, samples: int):
+def make_epoch(model: SolverModel, recipe: Recipe, *, samples: int):
     """Make init and epoch of one member: Adam, cosine decay to 0, gradients clipped by norm.
 
     `init(network) -> state`; `epoch(state, times [N, I], labels [N], key) -> (state, mean loss)`.
@@ -247,7 +251,7 @@ def make_train(model: Model, recipe: Recipe, *, samples: int):
     )
 
     def init(network):
-        return State(network, optimiser.init(network), jnp.zeros((), jnp.int32))
+        return TrainingState(network, optimiser.init(network), jnp.zeros((), jnp.int32))
 
     def epoch(state, times, labels, key):
         def step(carry, index):
@@ -256,10 +260,11 @@ def make_train(model: Model, recipe: Recipe, *, samples: int):
                 network, model, times[index], labels[index], recipe
             )
             updates, moments = optimiser.update(gradient, moments, network)
-            return (optax.apply_updates(network, updates), moments), value
+            moved: Any = optax.apply_updates(network, updates)
+            return (moved, moments), value
 
         order = batch_order(jax.random.fold_in(key, state.epoch), samples, recipe.batch_size)
         carry, losses = jax.lax.scan(step, (state.network, state.optimiser), order)
-        return State(*carry, state.epoch + 1), losses.mean()
+        return TrainingState(*carry, state.epoch + 1), losses.mean()
 
     return init, epoch

@@ -26,7 +26,7 @@ CAPTION = "simulated eye data"
 
 
 @dataclass(frozen=True)
-class Arguments:
+class EyeSheetArguments:
     """Draw simulated eyes: one contact sheet, and one GIF per emotion."""
 
     out: Path = Path("docs/figures")
@@ -41,7 +41,7 @@ class Arguments:
     """Print one JSON line."""
 
 
-def take(subject: int, emotion: str, light: str, length: int) -> Take:
+def take_of(subject: int, emotion: str, light: str, length: int) -> Take:
     """Describe a take outside any plan.
 
     Person `subject` shows an `emotion` in a `light` for a `length` in frames.
@@ -87,7 +87,7 @@ def write_gif(path: Path, recording: Recording, *, scale: int = 2) -> None:
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
 
 
-def draw(arguments: Arguments) -> dict:
+def draw_eyes(arguments: EyeSheetArguments) -> dict:
     """Draw what the `arguments` ask for: where to and how many, JSON values.
 
     Raises: InputError for options out of their range, or a folder that cannot be written.
@@ -97,7 +97,7 @@ def draw(arguments: Arguments) -> dict:
     check_seed("--seed", arguments.seed)
 
     def simulated(number, emotion, light):
-        planned = take(number + 1, emotion, light, arguments.frames)
+        planned = take_of(number + 1, emotion, light, arguments.frames)
         return record(planned, number, seed=arguments.seed, size=arguments.size)
 
     try:
@@ -117,14 +117,16 @@ def draw(arguments: Arguments) -> dict:
     return {"out": str(arguments.out), "gifs": len(emotions)}
 
 
-def show(result: dict) -> str:
-    """Tell what was drawn, from the `result` of `draw`."""
+def sheet_message(result: dict) -> str:
+    """Tell what was drawn, from the `result` of `draw_eyes`."""
     return escape(f"eye_sheet.png and {result['gifs']} GIFs of {CAPTION} in {result['out']}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Draw everything and tell where; `arguments` replace those of the command line."""
-    run_command("benchmarks.reports.eye_sheet", Arguments, draw, show, arguments)
+    run_command(
+        "benchmarks.reports.eye_sheet", EyeSheetArguments, draw_eyes, sheet_message, arguments
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)
-class Arguments:
+class SummaryArguments:
     """Compare the network chosen on validation data with random search, run by run."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -56,7 +56,7 @@ def row(metrics: dict) -> dict[str, float]:
     return figures | {"minutes": sum(metrics["seconds"].values()) / 60}
 
 
-def summarise(rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
+def mean_and_spread(rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
     """Return (mean, standard deviation with n − 1) of every figure; 0 spread for one run.
 
     `rows` are those of `row`, one per run.
@@ -72,7 +72,7 @@ def summarise(rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
     }
 
 
-def compare(arguments: Arguments) -> dict:
+def compare_with_random(arguments: SummaryArguments) -> dict:
     """Read the runs that the `arguments` name and sum them up: JSON values.
 
     Raises: InputError for no runs.
@@ -85,11 +85,11 @@ def compare(arguments: Arguments) -> dict:
         "benchmark": "summary",
         "datasets": sorted({m["dataset"] for m in metrics}),
         "runs": rows,
-        "mean_and_sd": summarise(rows),
+        "mean_and_sd": mean_and_spread(rows),
     }
 
 
-def show(result: dict) -> Table:
+def summary_table(result: dict) -> Table:
     """Lay out one column per run of the `result`, then mean ± standard deviation."""
     rows = result["runs"]
     table = Table("figure (test)", *(f"seed {r['seed']}" for r in rows), "mean ± sd")
@@ -103,7 +103,13 @@ def show(result: dict) -> Table:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.reports.summary", Arguments, compare, show, arguments)
+    run_command(
+        "benchmarks.reports.summary",
+        SummaryArguments,
+        compare_with_random,
+        summary_table,
+        arguments,
+    )
 
 
 if __name__ == "__main__":

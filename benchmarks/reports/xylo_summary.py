@@ -21,7 +21,7 @@ from ttfs_jax.support.errors import InputError
 
 
 @dataclass(frozen=True)
-class Arguments:
+class XyloSummaryArguments:
     """Summarise runs of `--space xylo`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -30,7 +30,7 @@ class Arguments:
     """Print one JSON line."""
 
 
-def read(run: Path) -> dict[str, Any]:
+def read_run(run: Path) -> dict[str, Any]:
     """Summarise one run; the baseline is None if it did not fit.
 
     Raises: InputError for a folder without results of `--space xylo`, or of an earlier version.
@@ -48,15 +48,15 @@ def read(run: Path) -> dict[str, Any]:
         "seed": metrics["seed"],
         "hypervolume": metrics["hypervolume"],
         "comparison": metrics["comparison"],
-        "best": describe(front[best(metrics)]),
-        "baseline": describe(baseline) if baseline else None,
+        "best": describe_network(front[best(metrics)]),
+        "baseline": describe_network(baseline) if baseline else None,
         "networks_rerun": len(rerun),
         "xylosim_differs": None if None in differs else sum(differs),
         "minutes": sum(metrics["seconds"].values()) / 60,
     }
 
 
-def describe(network: dict[str, Any]) -> dict[str, Any]:
+def describe_network(network: dict[str, Any]) -> dict[str, Any]:
     """Take what the table shows of a network: test results, µJ and ms."""
     test = network["test"]
     return {
@@ -68,10 +68,10 @@ def describe(network: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def show(result: dict[str, Any]) -> Group:
+def xylo_summary_tables(result: dict[str, Any]) -> Group:
     """Lay out the networks on test data, and the comparison with the baseline below.
 
-    `result` is that of `summarise`.
+    `result` is that of `summarise_runs`.
     """
     return Group(show_networks(result["runs"]), show_comparison(result["runs"]))
 
@@ -79,7 +79,7 @@ def show(result: dict[str, Any]) -> Group:
 def show_networks(rows: list[dict[str, Any]]) -> Table:
     """Lay out hypervolumes, the best network and the baseline of each run.
 
-    `rows` are those of `read`, one per run.
+    `rows` are those of `read_run`, one per run.
     """
     table = Table(title="--space xylo: hypervolume on validation data, best network on test")
     for name in ("seed", "", "volume", "WAR", "µJ (low to high)", "ms", "differs", "min"):
@@ -127,7 +127,7 @@ def show_networks(rows: list[dict[str, Any]]) -> Table:
 def show_comparison(rows: list[dict[str, Any]]) -> Table:
     """Lay out how both searches compare with the baseline, all trained equally short.
 
-    `rows` are those of `read`, one per run.
+    `rows` are those of `read_run`, one per run.
     """
     table = Table(title="Compared with the baseline, validation data, short training")
     for name in ("seed", "", "dominates", "WAR", "UAR", "µJ at its WAR", "at its UAR"):
@@ -169,20 +169,26 @@ def show_comparison(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def summarise(arguments: Arguments) -> dict[str, Any]:
+def summarise_runs(arguments: XyloSummaryArguments) -> dict[str, Any]:
     """Summarise all runs that the `arguments` name: JSON values.
 
     Raises: InputError for no runs.
     """
     if not arguments.runs:
         raise InputError("name at least one finished run of --space xylo")
-    rows = [read(run) for run in arguments.runs]
+    rows = [read_run(run) for run in arguments.runs]
     return {"benchmark": "xylo_summary", "runs": rows, "note": DISCLAIMER}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table or a JSON line; `arguments` replace those of the command line."""
-    run_command("benchmarks.reports.xylo_summary", Arguments, summarise, show, arguments)
+    run_command(
+        "benchmarks.reports.xylo_summary",
+        XyloSummaryArguments,
+        summarise_runs,
+        xylo_summary_tables,
+        arguments,
+    )
 
 
 if __name__ == "__main__":

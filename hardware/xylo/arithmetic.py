@@ -18,7 +18,7 @@ def power(exponent: jax.Array) -> jax.Array:
     return jnp.ldexp(jnp.ones_like(exponent), exponent.astype(jnp.int32))
 
 
-def at_least(state: jax.Array, low: jax.Array | float) -> jax.Array:
+def floor_at(state: jax.Array, low: jax.Array | float) -> jax.Array:
     """Return the larger one; a NaN state stays one.
 
     One instruction on a CPU, as `jnp.maximum` is not, which looks for NaN in the limit too.
@@ -34,7 +34,7 @@ def at_most(state: jax.Array, high: jax.Array | float) -> jax.Array:
 @jax.custom_vjp
 def _leak(state, rate):
     # The shifted value, but 1 where a positive state would lose nothing; below 0 it never is 0.
-    return at_least(jnp.floor(state * rate), at_most(state, 1.0))
+    return floor_at(jnp.floor(state * rate), at_most(state, 1.0))
 
 
 def _leak_fwd(state, rate):
@@ -63,7 +63,7 @@ def leak(state: jax.Array, rate: jax.Array) -> jax.Array:
 def _count(potential, threshold, most):
     # Half a unit keeps the quotient away from whole numbers, where its rounding would matter.
     count = jnp.floor((potential + 0.5) * (1.0 / threshold))
-    return at_most(at_least(count, 0.0), most)
+    return at_most(floor_at(count, 0.0), most)
 
 
 def _count_fwd(potential, threshold, most):
@@ -97,7 +97,7 @@ def count_spikes(potential: jax.Array, threshold: jax.Array, *, most: jax.Array)
 
 def saturate(state: jax.Array) -> jax.Array:
     """Keep a state within 16 bits, −32768 … 32767; the gradient is 0 outside."""
-    return at_most(at_least(state, float(STATE_MIN)), float(STATE_MAX))
+    return at_most(floor_at(state, float(STATE_MIN)), float(STATE_MAX))
 
 
 def integrate(

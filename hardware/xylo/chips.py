@@ -1,16 +1,17 @@
 """The chips of the family as hardware targets."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
 
 from hardware.target import Constant, Estimate, Range, Workload
 from hardware.xylo.core import Trace
-from hardware.xylo.cycles import WORST, Activity, activity, cycles_per_step
+from hardware.xylo.cycles import WORST, ChipActivity, cycles_per_step, measure_activity
 from hardware.xylo.energy import estimate
 from hardware.xylo.families import Family, family, violations
-from hardware.xylo.network import ChipNetwork, check
+from hardware.xylo.network import ChipNetwork, check_network
 from ttfs_jax.network.counts import LayerCounts
 from ttfs_jax.support.errors import InputError
 
@@ -25,7 +26,7 @@ SILICON = "core rail only: pads, host, sensor, loading of spikes and wake-up not
 
 
 @dataclass(frozen=True)
-class Mapped:
+class MappedNetwork:
     """A network mapped to the chip, for `Workload.mapped`.
 
     Raises: InputError for less than one step.
@@ -34,7 +35,7 @@ class Mapped:
     network: ChipNetwork
     steps: int
     """Time steps of one inference, a silent gap included."""
-    activity: Activity = WORST
+    activity: ChipActivity = WORST
     """Measured on the chip network; else every neuron counts as spiking in every step."""
 
     def __post_init__(self):
@@ -52,14 +53,14 @@ class Xylo:
     step_seconds: float | None = None
     """Length of a step in real time; None: as fast as the clock allows."""
 
-    def cycles(self, network: ChipNetwork, active: Activity) -> float:
+    def cycles(self, network: ChipNetwork, active: ChipActivity) -> float:
         """Count the mean clock cycles of one step; see `cycles.cycles_per_step`."""
         return float(
             cycles_per_step(network, active, full_matrices=family(self.name).full_matrices)
         )
 
     def estimate(self, workload: Workload) -> Estimate:
-        """Estimate from a `Mapped` network, its activity and steps; see `energy.estimate`.
+        """Estimate from a `MappedNetwork`, its activity and steps; see `energy.estimate`.
 
         A mapped network beyond a limit costs what it would on a larger chip of the kind, and the
         reasons say so. A network that was not mapped to this family, such as a convolutional one,
@@ -68,23 +69,23 @@ class Xylo:
         Raises: InputError for steps too short for their cycles.
         """
         chip, mapped = family(self.name), workload.mapped
-        if not isinstance(mapped, Mapped):
+        if not isinstance(mapped, MappedNetwork):
             return Estimate(self.name, {}, None, not_mapped(workload, chip))
-        found = estimate(
+        costs = estimate(
             self.cycles(mapped.network, mapped.activity),
             mapped.steps,
             clock_mhz=self.clock_mhz,
             step_seconds=self.step_seconds,
             reasons=violations(mapped.network, chip),
         )
-        notes = (SILICON,) if found.fits else (SILICON, "energy as if a larger chip held it")
+        notes = (SILICON,) if costs.fits else (SILICON, "energy as if a larger chip held it")
         if chip.measured:
-            return replace(found, notes=notes)
+            return replace(costs, notes=notes)
         return replace(
-            found,
+            costs,
             target=self.name,
-            terms={term: value.widen(SPREAD) for term, value in found.terms.items()},
-            constants=found.constants | {"chip": _ELSEWHERE},
+            terms={term: value.widen(SPREAD) for term, value in costs.terms.items()},
+            constants=costs.constants | {"chip": _ELSEWHERE},
             notes=(f"extrapolated from Xylo-Audio 3, ± {100 * SPREAD:.0f} %", *notes),
         )
 
@@ -99,7 +100,7 @@ def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
     among = sum(float(layer.synapses) for layer in run[1:])
     first, last = (int(layer.neurons) for layer in (run[0], run[-1])) if run else (0, 0)
     pool = f"pool the input to {chip.inputs} features and use --space xylo"
-    found = [
+    excesses = [
         f"{used:,} {what}, {chip.name} has {limit:,}: {change or f'take out {used - limit:,}'}"
         for used, limit, what, change in (
             (workload.inputs, chip.inputs, "inputs", pool),
@@ -111,7 +112,7 @@ def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
         )
         if used > limit
     ]
-    return (*found, "no mapping to the chip: use --space xylo")
+    return (*excesses, "no mapping to the chip: use --space xylo")
 
 
 def workload(network: ChipNetwork, events: np.ndarray, trace: Trace) -> Workload:
@@ -120,27 +121,29 @@ def workload(network: ChipNetwork, events: np.ndarray, trace: Trace) -> Workload
     Means over the samples; a spike count of n is n spikes. Neurons are updated in every step.
     `multiply_adds` takes every weight once, as a feed-forward ReLU twin does.
 
-    Raises: InputError for a network that no chip could hold, see `check`.
+    Raises: InputError for a network that no chip could hold, see `check_network`.
     """
-    net = check(network)
+    net = check_network(network)
     _, hidden, outputs, synapses = net.sizes
     samples, steps = np.shape(events)[:2]
     fired = np.asarray(trace.spikes).sum((0, 1)) / samples
 
     def row(name, neurons, spikes, arriving, currents):
+        synops: Any = sum(counts @ (weights != 0).sum(1) for counts, weights in arriving)
+        connections: Any = sum((weights != 0).sum() for _, weights in arriving)
         return jax.tree.map(
             np.asarray,
             LayerCounts(
                 name=name,
                 spikes=np.asarray(spikes).sum() / samples,
-                synops=sum(counts @ (weights != 0).sum(1) for counts, weights in arriving),
+                synops=synops,
                 neurons=neurons,
                 updates=neurons * steps,
                 states=neurons * (1 + currents),
-                multiply_adds=sum((weights != 0).sum() for _, weights in arriving),
-                weights=sum((weights != 0).sum() for _, weights in arriving),
+                multiply_adds=connections,
+                weights=connections,
                 thresholds=neurons,
-                synapses=sum((weights != 0).sum() for _, weights in arriving),
+                synapses=connections,
             ),
         )
 
@@ -156,5 +159,5 @@ def workload(network: ChipNetwork, events: np.ndarray, trace: Trace) -> Workload
             row("hidden", hidden, trace.spikes, into_hidden, synapses),
             row("output", outputs, trace.spikes_out, ((fired, net.weights_out),), 1),
         ),
-        mapped=Mapped(network, steps, activity(events, trace)),
+        mapped=MappedNetwork(network, steps, measure_activity(events, trace)),
     )

@@ -18,9 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from hardware.xylo.arithmetic import at_least, count_spikes, integrate, leak, power, saturate
+from hardware.xylo.arithmetic import count_spikes, floor_at, integrate, leak, power, saturate
 from hardware.xylo.network import STATE_MAX, ChipNetwork
 from hardware.xylo.wiring import Wiring, full, products, wiring
+from ttfs_jax.support import Array
 from ttfs_jax.support.devices import AXIS, population_mesh
 from ttfs_jax.support.errors import InputError
 
@@ -29,15 +30,15 @@ MAX_EVENTS = 15  # input events per channel and step
 
 
 class Trace(NamedTuple):
-    """Everything that happened, step by step; … is [] or [B], as in `run`."""
+    """Everything that happened, step by step; … is [] or [B], as in `run_core`."""
 
-    current: jax.Array  # [T, N, S, …] after decay
-    potential: jax.Array  # [T, N, …] after the spikes
-    spikes: jax.Array  # [T, N, …] number of spikes, 0 … 31
-    current_out: jax.Array  # [T, O, …]
-    potential_out: jax.Array  # [T, O, …]
-    spikes_out: jax.Array  # [T, O, …] 0 or 1
-    suspect: jax.Array  # […] a sum may have saturated on its way: the order of events matters
+    current: Array  # [T, N, S, …] after decay
+    potential: Array  # [T, N, …] after the spikes
+    spikes: Array  # [T, N, …] number of spikes, 0 … 31
+    current_out: Array  # [T, O, …]
+    potential_out: Array  # [T, O, …]
+    spikes_out: Array  # [T, O, …] 0 or 1
+    suspect: Array  # […] a sum may have saturated on its way: the order of events matters
 
 
 def _add_in_order(current, counts, weights):
@@ -81,7 +82,7 @@ class Neurons(NamedTuple):
     most: jax.Array  # [N, …] spikes in a step at most
 
 
-class State(NamedTuple):
+class CoreState(NamedTuple):
     """Neurons between two steps."""
 
     current: jax.Array  # [S, N, …] after decay
@@ -89,21 +90,21 @@ class State(NamedTuple):
     spikes: jax.Array  # [N, …] of the last step
 
 
-def at_rest(neurons: Neurons, samples: tuple[int, ...] = ()) -> State:
+def at_rest(neurons: Neurons, samples: tuple[int, ...] = ()) -> CoreState:
     """Return the state before the first step."""
     synapses, count = neurons.rate_syn.shape[:2]
     nothing = jnp.zeros((synapses, count, *samples))
-    return State(nothing, nothing[0], nothing[0])
+    return CoreState(nothing, nothing[0], nothing[0])
 
 
-def potential(neurons: Neurons, state: State) -> jax.Array:
+def potential(neurons: Neurons, state: CoreState) -> jax.Array:
     """Return the membrane potential after the spikes: [N, …]."""
     return state.raised - state.spikes * neurons.threshold
 
 
 def advance(
-    neurons: Neurons, state: State, received: jax.Array, *, alias: jax.Array | None = None
-) -> State:
+    neurons: Neurons, state: CoreState, received: jax.Array, *, alias: jax.Array | None = None
+) -> CoreState:
     """Take one step: received [S, N, …] is the current with what arrived, before its decay.
 
     `alias` [N] names for each neuron the one that its spikes are handed to, if there are any.
@@ -116,7 +117,7 @@ def advance(
     if alias is not None:
         own, spikes = _hand_on(spikes, alias)
         raised = raised + (spikes - own) * neurons.threshold
-    return State(current, raised, spikes)
+    return CoreState(current, raised, spikes)
 
 
 def _lay_out(network):
@@ -151,9 +152,9 @@ def _lay_out(network):
     return neurons, weights, alias
 
 
-def run(
+def run_core(
     network: ChipNetwork,
-    events: jax.Array,
+    events: Array,
     *,
     plan: Wiring | None = None,
     ordered: bool = False,
@@ -189,8 +190,8 @@ def run(
         else:
             received = state.current + drive(counts, state.spikes)
         state = advance(neurons, state, received, alias=alias)
-        largest = at_least(jnp.abs(state.current), largest)
-        most = at_least(state.spikes[:hidden], most)
+        largest = floor_at(jnp.abs(state.current), largest)
+        most = floor_at(state.spikes[:hidden], most)
         recorded = (state.current, potential(neurons, state)[None], state.spikes[None])
         # Cut here, so that what nobody asks for is not written.
         parts = [(leaf[:, :hidden], leaf[:, hidden:]) for leaf in recorded]
@@ -218,7 +219,7 @@ def _to_trace(recorded, suspect):
     )
 
 
-def whole(trace: Trace) -> Trace:
+def whole_trace(trace: Trace) -> Trace:
     """Keep everything of a trace."""
     return trace
 
@@ -226,7 +227,7 @@ def whole(trace: Trace) -> Trace:
 @partial(jax.jit, static_argnames=("mesh", "plan", "keep", "ordered"))
 def _run_rows(network, events, *, mesh, plan, keep, ordered):
     def rows(network, events):
-        trace = run(network, jnp.moveaxis(events, 0, 2), plan=plan, ordered=ordered)
+        trace = run_core(network, jnp.moveaxis(events, 0, 2), plan=plan, ordered=ordered)
         return jax.vmap(keep, -1)(trace), trace.suspect
 
     everywhere, shared = PartitionSpec(), PartitionSpec(AXIS)
@@ -238,16 +239,16 @@ def _run_rows(network, events, *, mesh, plan, keep, ordered):
 
 def run_batch(
     network: ChipNetwork,
-    events: jax.Array,
+    events: Array,
     *,
-    keep: Callable[[Trace], Any] = whole,
+    keep: Callable[[Trace], Any] = whole_trace,
     plan: Wiring | None = None,
     ordered: bool = False,
 ) -> tuple[Any, jax.Array]:
     """Run samples on all local devices: events [B, T, I] -> `keep` of each trace, `suspect` [B].
 
     B must be a multiple of the devices; `network`, `plan`, `keep` and `ordered` are those of
-    `simulate` and `run`.
+    `simulate` and `run_core`.
     """
     mesh = population_mesh()
     return _run_rows(network, events, mesh=mesh, plan=plan, keep=keep, ordered=ordered)
@@ -269,7 +270,7 @@ def check_events(events: np.ndarray, channels: int) -> np.ndarray:
 
 
 def simulate(
-    network: ChipNetwork, events: np.ndarray, *, keep: Callable[[Trace], Any] = whole
+    network: ChipNetwork, events: np.ndarray, *, keep: Callable[[Trace], Any] = whole_trace
 ) -> Any:
     """Run a batch from rest, exact in every case: events [B, T, I] -> `Trace`, each [B, ...].
 
@@ -280,15 +281,15 @@ def simulate(
     """
     events = check_events(events, network.sizes[0])
     plan = wiring(network)
-    found, suspect = _run_filled(network, events, keep=keep, plan=plan, ordered=False)
+    outcome, suspect = _run_filled(network, events, keep=keep, plan=plan, ordered=False)
     again = np.flatnonzero(suspect)
     if len(again):
         # Filled up to a power of two, so that few programs are compiled.
         rows = np.resize(again, 1 << (len(again) - 1).bit_length())
         exact, _ = _run_filled(network, events[rows], keep=keep, plan=plan, ordered=True)
-        for values, part in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
+        for values, part in zip(jax.tree.leaves(outcome), jax.tree.leaves(exact), strict=True):
             values[again] = part[: len(again)]
-    return found
+    return outcome
 
 
 def _run_filled(network, events, **options):

@@ -2,33 +2,33 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hardware.xylo.core import Trace
 from hardware.xylo.network import ChipNetwork
+from ttfs_jax.support import Array
 
 
-class Activity(NamedTuple):
+class ChipActivity(NamedTuple):
     """Mean share of channels or neurons that spike at least once in a step."""
 
-    inputs: jax.Array | np.ndarray  # []
-    hidden: jax.Array | np.ndarray  # []
+    inputs: Array  # []
+    hidden: Array  # []
 
 
 # Every channel and neuron spikes in every step.
-WORST = Activity(np.ones(()), np.ones(()))  # of NumPy, as an import must not start JAX
+WORST = ChipActivity(np.ones(()), np.ones(()))  # of NumPy, as an import must not start JAX
 
 
-def activity(events: jax.Array, trace: Trace) -> Activity:
+def measure_activity(events: Array, trace: Trace) -> ChipActivity:
     """Measure activity: events [..., T, I], spikes [..., T, N] of any number of samples."""
-    return Activity((jnp.asarray(events) > 0).mean(), (jnp.asarray(trace.spikes) > 0).mean())
+    return ChipActivity((jnp.asarray(events) > 0).mean(), (jnp.asarray(trace.spikes) > 0).mean())
 
 
 def cycles_per_step(
-    network: ChipNetwork, active: Activity = WORST, *, full_matrices: bool = False
-) -> jax.Array:
+    network: ChipNetwork, active: ChipActivity = WORST, *, full_matrices: bool = False
+) -> Array:
     """Count the mean clock cycles of one step: [].
 
     C = I (3.5 p_in N_ien + 1) + N (7 p_h F + 3) + N_oen p_h (1 + 8 O) + N (19 + 3 p_h) + 12 O, with

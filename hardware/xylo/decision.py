@@ -8,6 +8,7 @@ import numpy as np
 
 from hardware.xylo.core import Trace, check_events, simulate
 from hardware.xylo.network import ChipNetwork
+from ttfs_jax.support import Array
 
 CHUNK = 512  # samples at a time
 
@@ -51,7 +52,7 @@ def _outputs(trace):
     return trace.spikes_out, (trace.spikes > 0).mean(), trace.spikes.sum()
 
 
-def output_spikes(trace: Trace) -> jax.Array:
+def output_spikes(trace: Trace) -> Array:
     """Keep the outputs' spikes of a trace."""
     return trace.spikes_out
 

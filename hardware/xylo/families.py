@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware.xylo.network import ChipNetwork, check
+from hardware.xylo.network import ChipNetwork, check_network
 from ttfs_jax.support import errors
 from ttfs_jax.support.errors import InputError
 
@@ -61,9 +61,9 @@ def family(name: str) -> Family:
 def violations(network: ChipNetwork, chip: Family) -> tuple[str, ...]:
     """List every limit of the chip that the network exceeds, by how much, and what would fit.
 
-    Empty if it fits. Raises: InputError for a network that no chip could hold, see `check`.
+    Empty if it fits. Raises: InputError for a network that no chip could hold, see `check_network`.
     """
-    return _beyond(check(network), chip)
+    return _beyond(check_network(network), chip)
 
 
 def _beyond(net: ChipNetwork, chip: Family) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def _beyond(net: ChipNetwork, chip: Family) -> tuple[str, ...]:
     reaching = np.flatnonzero(np.asarray(net.weights_out).any(1))
     connected = np.asarray(net.weights_rec).any(2)
     fan_out, entries = connected.sum(1), int(connected.sum())
-    found = [
+    excesses = [
         f"{used} {what}, {chip.name} has {limit}: {change}"
         for used, limit, what, change in (
             (channels, chip.inputs, "input channels", "pool the input"),
@@ -96,18 +96,18 @@ def _beyond(net: ChipNetwork, chip: Family) -> tuple[str, ...]:
     ]
     if len(reached) and reached[-1] >= chip.from_inputs:
         late = int((reached >= chip.from_inputs).sum())
-        found.append(
+        excesses.append(
             f"inputs reach hidden neuron {reached[-1]}, {chip.name} allows ids below "
             f"{chip.from_inputs}: {_move(late, len(reached), chip.from_inputs)}"
         )
     first = max(hidden - chip.to_outputs, 0)
     if len(reaching) and reaching[0] < first:
         early = int((reaching < first).sum())
-        found.append(
+        excesses.append(
             f"hidden neuron {reaching[0]} reaches outputs, {chip.name} allows the last "
             f"{chip.to_outputs} of {hidden} only: {_move(early, len(reaching), chip.to_outputs)}"
         )
-    return tuple(found)
+    return tuple(excesses)
 
 
 def _move(wrong: int, used: int, allowed: int) -> str:
@@ -116,12 +116,12 @@ def _move(wrong: int, used: int, allowed: int) -> str:
     return f"{used} neurons need one, take out {used - allowed}"
 
 
-def require(network: ChipNetwork, chip: Family) -> ChipNetwork:
-    """Return the network, checked as by `check`, if it fits the chip.
+def require_fit(network: ChipNetwork, chip: Family) -> ChipNetwork:
+    """Return the network, checked as by `check_network`, if it fits the chip.
 
-    Raises: InputError with every violated limit, or as `check` does.
+    Raises: InputError with every violated limit, or as `check_network` does.
     """
-    net = check(network)
-    if found := _beyond(net, chip):
-        raise InputError(f"the network does not fit {chip.name}: {'; '.join(found)}")
+    net = check_network(network)
+    if excesses := _beyond(net, chip):
+        raise InputError(f"the network does not fit {chip.name}: {'; '.join(excesses)}")
     return net

@@ -6,10 +6,10 @@ neurons.
 
 import dataclasses
 
-import jax
 import numpy as np
 from flax import struct
 
+from ttfs_jax.support import Array
 from ttfs_jax.support.errors import InputError
 
 STATE_MIN, STATE_MAX = -32768, 32767
@@ -36,21 +36,21 @@ RANGES = {
 class ChipNetwork:
     """Everything the core computes with. Values are integers, of any dtype that holds them."""
 
-    weights_in: jax.Array  # [I, N, S] int8 range
-    weights_rec: jax.Array  # [N, N, S] from, to; int8 range
-    weights_out: jax.Array  # [N, O] int8 range
-    dash_syn: jax.Array  # [N, S] decay of the synaptic currents, in bits
-    dash_mem: jax.Array  # [N] decay of the membrane potential, in bits
-    threshold: jax.Array  # [N]
-    bias: jax.Array  # [N] added to the membrane potential in every step
-    dash_syn_out: jax.Array  # [O]
-    dash_mem_out: jax.Array  # [O]
-    threshold_out: jax.Array  # [O]
-    bias_out: jax.Array  # [O]
-    shift_in: jax.Array  # [] left shift of weights_in, in bits
-    shift_rec: jax.Array  # []
-    shift_out: jax.Array  # []
-    alias: jax.Array | None = None  # [N] neuron that spikes along, or −1; None: no aliases at all
+    weights_in: Array  # [I, N, S] int8 range
+    weights_rec: Array  # [N, N, S] from, to; int8 range
+    weights_out: Array  # [N, O] int8 range
+    dash_syn: Array  # [N, S] decay of the synaptic currents, in bits
+    dash_mem: Array  # [N] decay of the membrane potential, in bits
+    threshold: Array  # [N]
+    bias: Array  # [N] added to the membrane potential in every step
+    dash_syn_out: Array  # [O]
+    dash_mem_out: Array  # [O]
+    threshold_out: Array  # [O]
+    bias_out: Array  # [O]
+    shift_in: Array  # [] left shift of weights_in, in bits
+    shift_rec: Array  # []
+    shift_out: Array  # []
+    alias: Array | None = None  # [N] neuron that spikes along, or −1; None: no aliases at all
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
@@ -83,7 +83,7 @@ def shapes(network: ChipNetwork) -> dict[str, tuple[int, ...]]:
     }
 
 
-def check(network: ChipNetwork) -> ChipNetwork:
+def check_network(network: ChipNetwork) -> ChipNetwork:
     """Check shapes, finiteness, integers and bit ranges; return the network as int32 arrays.
 
     Raises: InputError that names the field and what is wrong with it.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hardware.xylo.families import family, require
-from hardware.xylo.network import ChipNetwork, check
+from hardware.xylo.families import family, require_fit
+from hardware.xylo.network import ChipNetwork, check_network
 from ttfs_jax.support.errors import InputError
 
 FORMAT = 1
@@ -35,9 +35,9 @@ PLAIN = {
 def specify(network: ChipNetwork) -> dict[str, Any]:
     """Name the arrays as Rockpool's `config_from_specification(**…)` takes them.
 
-    Raises: InputError for a network that no chip could hold, see `check`.
+    Raises: InputError for a network that no chip could hold, see `check_network`.
     """
-    values = _arrays(check(network))
+    values = _arrays(check_network(network))
     if network.alias is not None:
         values["aliases"] = network.alias_lists
     return values
@@ -53,13 +53,13 @@ def _arrays(net: ChipNetwork) -> dict[str, Any]:
     return values
 
 
-def save(path: Path, network: ChipNetwork, *, chip: str) -> None:
+def save_specification(path: Path, network: ChipNetwork, *, chip: str) -> None:
     """Write a network that fits the chip to an .npz file, whole or not at all.
 
     Raises: InputError if it does not fit, or something is there already.
     """
     path = Path(path)
-    net = require(network, family(chip))
+    net = require_fit(network, family(chip))
     if path.exists():
         raise InputError(f"{path} exists: choose another file")
     temporary = path.with_name(f".{path.name}.new")
@@ -68,7 +68,7 @@ def save(path: Path, network: ChipNetwork, *, chip: str) -> None:
     os.replace(temporary, path)
 
 
-def load(path: Path) -> tuple[ChipNetwork, str]:
+def load_specification(path: Path) -> tuple[ChipNetwork, str]:
     """Read (network, chip) back; the file's checksums are checked.
 
     Raises: InputError for a file that is missing, cut short, damaged or of another kind.
@@ -95,4 +95,4 @@ def load(path: Path) -> tuple[ChipNetwork, str]:
         dash_syn=np.stack([values["dash_syn"], *second], -1),
         alias=values.get("aliases"),
     )
-    return check(network), str(values["chip"])
+    return check_network(network), str(values["chip"])

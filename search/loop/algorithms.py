@@ -84,9 +84,9 @@ class Algorithm:
 
         Raises: InputError when fewer than P networks of the space are unseen.
         """
-        known = np.asarray(list(seen), np.int32).reshape(-1, len(self.space.genes))
-        taken = set(map(tuple, self.space.canonical(known).tolist()))
-        if len(taken) + len(genotypes) > self.space.size:
+        archive = np.asarray(list(seen), np.int32).reshape(-1, len(self.space.genes))
+        genotypes_seen = set(map(tuple, self.space.canonical(archive).tolist()))
+        if len(genotypes_seen) + len(genotypes) > self.space.size:
             raise InputError(
                 f"the space has {self.space.size} architectures only: lower "
                 "--evolution.population or --evolution.generations"
@@ -94,9 +94,9 @@ class Algorithm:
         result = []
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         for genotype in map(tuple, self.space.canonical(genotypes).tolist()):
-            while genotype in taken:
+            while genotype in genotypes_seen:
                 genotype = self._another(generator, genotype)
-            taken.add(genotype)
+            genotypes_seen.add(genotype)
             result.append(genotype)
         return np.asarray(result, np.int32)
 
@@ -163,9 +163,9 @@ def make(name: str, space: Genes, *, population: int, objectives: int | None = N
     `population` is the number of candidates in a generation of `space`. With a number of
     `objectives`: nsga2 or random, which are told several costs.
 
-    Raises: InputError as `check`.
+    Raises: InputError as `check_algorithm`.
     """
-    check(name, population=population, several=objectives is not None)
+    check_algorithm(name, population=population, several=objectives is not None)
     # Importing evosax starts JAX's back end, after which devices and processes are settled.
     from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
 
@@ -195,7 +195,7 @@ def names() -> tuple[str, ...]:
     return ("genetic", "random", *sorted(theirs))
 
 
-def check(name: str, *, population: int, several: bool) -> None:
+def check_algorithm(name: str, *, population: int, several: bool) -> None:
     """Check an algorithm's name and population, whatever the space; `several` objectives or one.
 
     Raises: InputError for an unknown name, an algorithm for another number of objectives, or a

@@ -18,7 +18,7 @@ from search.loop.run_directory import RunDirectory
 Evaluate = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
-def run(
+def run_generations(
     name: str,
     algorithm: Algorithm,
     space: Genes,

@@ -81,7 +81,7 @@ def explore(
             search.directory.stage(name),
             search.reporter.bar(name, total, unit="candidates") as bar,
         ):
-            return evolution.run(
+            return evolution.run_generations(
                 name,
                 algorithm,
                 search.space,

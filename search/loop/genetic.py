@@ -1,5 +1,7 @@
 """A genetic algorithm over categorical genes, behind evosax's own init, ask and tell."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 from evosax.algorithms.population_based.base import PopulationBasedAlgorithm
@@ -7,7 +9,7 @@ from flax import struct
 
 
 @struct.dataclass
-class State:
+class GeneticState:
     """The surviving parents."""
 
     population: jax.Array  # [P, G] choice indices
@@ -60,9 +62,9 @@ class CategoricalGA(PopulationBasedAlgorithm):
     def _default_params(self) -> Params:
         return Params()
 
-    def _init(self, key, params) -> State:
+    def _init(self, key, params) -> GeneticState:
         size = self.population_size
-        return State(
+        return GeneticState(
             population=jnp.zeros((size, self.num_dims), jnp.int32),
             fitness=jnp.full((size,), jnp.inf),
             best_solution=jnp.zeros(self.num_dims, jnp.int32),
@@ -70,7 +72,7 @@ class CategoricalGA(PopulationBasedAlgorithm):
             generation_counter=jnp.zeros((), jnp.int32),
         )
 
-    def _ask(self, key, state: State, params: Params):
+    def _ask(self, key, state: GeneticState, params: Params):
         count = len(state.population)
         select, cross, mix, mutate, draw = jax.random.split(key, 5)
         rivals = jax.random.randint(select, (2, count, self.tournament), 0, count)
@@ -78,8 +80,8 @@ class CategoricalGA(PopulationBasedAlgorithm):
         mother, father = state.population[jnp.take_along_axis(rivals, fittest, -1)[..., 0]]
         return vary((cross, mix, mutate, draw), mother, father, self.cardinalities, params), state
 
-    def _tell(self, key, population, fitness, state: State, params: Params) -> State:
+    def _tell(self, key, population, fitness, state: GeneticState, params: Params) -> GeneticState:
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
-        kept = jnp.argsort(costs)[: self.population_size]
-        return state.replace(population=everyone[kept], fitness=costs[kept])
+        survivors = jnp.argsort(costs)[: self.population_size]
+        return replace(state, population=everyone[survivors], fitness=costs[survivors])

@@ -89,8 +89,8 @@ class Goal:
         if self.several:
             rows = np.flatnonzero(self.front(scores))
             rows = rows[np.argsort(scores[self.along][rows], kind="stable")]
-            chosen = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
-            return archive.genotypes[rows[np.unique(chosen)]]
+            places = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
+            return archive.genotypes[rows[np.unique(places)]]
         value = np.nan_to_num(self._value(scores), nan=-np.inf, posinf=-np.inf)
         order = np.argsort(-value, kind="stable")
         return archive.genotypes[order[_violations(scores)[order] <= 0][:most]]

@@ -12,7 +12,7 @@ from search.loop.genetic import Params, vary
 
 
 @struct.dataclass
-class State:
+class Nsga2State:
     """The surviving parents, from best to worst."""
 
     population: jax.Array  # [P, G] choice indices
@@ -39,12 +39,12 @@ class NSGA2(PopulationBasedAlgorithm):
         return Params()
 
     @partial(jax.jit, static_argnames=("self",))
-    def init(self, key, population, fitness, params) -> State:
+    def init(self, key, population, fitness, params) -> Nsga2State:
         """Start with an evaluated population [P, G], fitness [P, M + 1]."""
         best_first = pareto.order(fitness[:, :-1], fitness[:, -1])
-        return State(population[best_first], fitness[best_first], jnp.zeros((), jnp.int32))
+        return Nsga2State(population[best_first], fitness[best_first], jnp.zeros((), jnp.int32))
 
-    def _ask(self, key, state: State, params: Params):
+    def _ask(self, key, state: Nsga2State, params: Params):
         count = len(state.population)
         select, *rest = jax.random.split(key, 5)
         # Parents are sorted: of two rivals the one with the lower place wins.
@@ -53,10 +53,10 @@ class NSGA2(PopulationBasedAlgorithm):
         return vary(tuple(rest), mothers, fathers, self.cardinalities, params), state
 
     @partial(jax.jit, static_argnames=("self",))
-    def tell(self, key, population, fitness, state: State, params) -> tuple[State, dict]:
+    def tell(self, key, population, fitness, state: Nsga2State, params) -> tuple[Nsga2State, dict]:
         """Keep the best of parents and children: [P, G], [P, M + 1]."""
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
         best_first = pareto.order(costs[:, :-1], costs[:, -1])
-        kept = best_first[: self.population_size]
-        return State(everyone[kept], costs[kept], state.generation_counter + 1), {}
+        survivors = best_first[: self.population_size]
+        return Nsga2State(everyone[survivors], costs[survivors], state.generation_counter + 1), {}

@@ -18,7 +18,7 @@ from search.reports.history import write_front
 from search.retraining import baseline
 from search.spaces.features import Features, pool, scale
 from search.spaces.xylo import Candidate
-from search.strategies.xylo.population import CHANNELS, Network
+from search.strategies.xylo.population import CHANNELS, XyloNetwork
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.errors import InputError
 
@@ -41,18 +41,18 @@ def failures(metrics: dict) -> list[str]:
     ]
 
 
-def load(folder: Path) -> Network:
+def load(folder: Path) -> XyloNetwork:
     """Load the network of a run in a `folder`; see `load_network`."""
     return load_network(folder)[0]
 
 
-def load_network(folder: Path) -> tuple[Network, dict]:
+def load_network(folder: Path) -> tuple[XyloNetwork, dict]:
     """Read a network of a run, such as `front/0`, and what is known about it.
 
     Raises: InputError if the folder holds none, or its files are damaged.
     """
     folder = Path(folder)
-    chip, _ = specification.load(folder / "specification.npz")
+    chip, _ = specification.load_specification(folder / "specification.npz")
     try:
         meta = json.loads((folder / "network.json").read_text(encoding="utf-8"))
         values = meta["candidate"]
@@ -60,12 +60,12 @@ def load_network(folder: Path) -> tuple[Network, dict]:
             **values
             | {"features": Features(*values["features"]), "widths": tuple(values["widths"])}
         )
-        return Network(candidate, chip, meta["steps"], ()), meta
+        return XyloNetwork(candidate, chip, meta["steps"], ()), meta
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder} holds no network of --space xylo: copy it again") from error
 
 
-def channels(images: np.ndarray, network: Network, meta: dict) -> np.ndarray:
+def channels(images: np.ndarray, network: XyloNetwork, meta: dict) -> np.ndarray:
     """Turn images [B, H, W, C] into the chip's inputs [B, 16], as in the run.
 
     `network` and `meta` are those that `load_network` returns.
@@ -168,7 +168,7 @@ def draw_front(history: pa.Table, metrics: dict) -> Figure:
     return figure
 
 
-def draw_trace(network: Network, trace: Trace, meta: dict) -> Figure:
+def draw_trace(network: XyloNetwork, trace: Trace, meta: dict) -> Figure:
     """Draw one inference on the chip: spikes and potentials of hidden neurons and of outputs.
 
     `trace` is what the `network` did, `meta` what is known of it.

@@ -38,6 +38,6 @@ class Report(Protocol):
 REPORTS: dict[str, Report] = {"networks": networks, "chip": chip}
 
 
-def look_up(name: str) -> Report:
+def report_entry(name: str) -> Report:
     """Look up a report by `name`. Raises: InputError for an unknown one."""
     return errors.look_up("report", name, REPORTS)

@@ -22,7 +22,7 @@ def candidate(space: XyloSpace) -> Candidate:
     return Candidate(grids[number], number, BASELINE, 16, 24, 4, 5, "native")
 
 
-def compare(
+def compare_front(
     scores: dict[str, np.ndarray], baseline: dict[str, float], goal: Goal
 ) -> dict[str, Any] | None:
     """Compare the front of a search with the baseline, trained and scored alike: JSON values.
@@ -35,11 +35,11 @@ def compare(
     """
     if not baseline["violations"] <= 0:
         return None
-    tried = goal.costs(scores)
+    costs = goal.costs(scores)
     rows = goal.front(scores)
     alone = goal.costs({name: np.array([value]) for name, value in baseline.items()})[0]
-    tried = tried[rows]
-    better = (tried <= alone).all(1) & (tried < alone).any(1)
+    costs = costs[rows]
+    better = (costs <= alone).all(1) & (costs < alone).any(1)
     energy = scores["energy"][rows]
     frugal = energy <= baseline["energy"]
     at_energy, at_recall = {}, {}
@@ -50,23 +50,23 @@ def compare(
     return {"dominates": bool(better.any()), "at_energy": at_energy, "at_recall": at_recall}
 
 
-def compare_all(
+def compare_searches(
     groups: dict[str, dict[str, np.ndarray]], baseline: dict[str, float], goal: Goal
 ) -> dict[str, Any]:
     """Compare several searches with the baseline: its own scores and one entry per search.
 
-    `groups` are the scores of all candidates of each search by name; see `compare`. `goal` has the
-    objectives.
+    `groups` are the scores of all candidates of each search by name; see `compare_front`. `goal`
+    has the objectives.
     """
     own = {name: float(baseline[name]) for name in (*RECALLS, "energy", "latency")}
-    rows = {name: compare(scores, baseline, goal) for name, scores in groups.items()}
+    rows = {name: compare_front(scores, baseline, goal) for name, scores in groups.items()}
     return {"baseline": own, **rows}
 
 
 def in_words(comparison: dict[str, Any]) -> str:
     """Say how the searches compare with the baseline, in one sentence per search.
 
-    `comparison` is what `compare_all` returned.
+    `comparison` is what `compare_searches` returned.
     """
     parts = []
     for name in ("evolution", "random"):

@@ -147,7 +147,7 @@ class _Stages:
         self, exact: Variables, tuned: Variables, survivors: np.ndarray
     ) -> dict[str, list[dict[str, Any]]]:
         """Measure the survivors once on test data, and keep them: rows by search, best first."""
-        rows = measurement.rows(
+        rows = measurement.measured_rows(
             self.search, self.members, pick(exact, survivors), pick(tuned, survivors), survivors
         )
         ranked = {}

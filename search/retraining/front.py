@@ -13,9 +13,9 @@ from search.loop.exploration import Search
 from search.loop.run_directory import to_dict
 from search.retraining import baseline
 from search.spaces.xylo import XyloSpace
-from search.strategies.xylo.measure import OnChip, measure
-from search.strategies.xylo.population import Inputs, Network
-from search.strategies.xylo.scores import score
+from search.strategies.xylo.measure import OnChip, measure_on_chip
+from search.strategies.xylo.population import Inputs, XyloNetwork
+from search.strategies.xylo.scores import score_network
 from search.strategies.xylo.strategy import ChipStrategy
 from ttfs_jax.support.errors import InputError
 
@@ -57,8 +57,8 @@ def retrain(
     nobodys = baseline.candidate(search.space)
     (alike,), _ = strategy.evaluator.score([nobodys])
     groups = {name: archive.scores for name, archive in archives.items()}
-    chosen = search.goal.finalists(archives["evolution"], search.config.xylo.front)
-    candidates = [search.space.decode(genotype) for genotype in chosen]
+    finalists = search.goal.finalists(archives["evolution"], search.config.xylo.front)
+    candidates = [search.space.decode(genotype) for genotype in finalists]
     with search.directory.stage("retrain"):
         validated, networks = strategy.longer().score([*candidates, nobodys])
     with search.directory.stage("test"):
@@ -71,9 +71,9 @@ def retrain(
         row = last and _measure_and_keep(search, strategy, last, scores, "baseline")
     return {
         "target": search.config.target,
-        "comparison": baseline.compare_all(groups, alike, search.goal),
+        "comparison": baseline.compare_searches(groups, alike, search.goal),
         "front": front,
-        "not_converted_in_retraining": len(chosen) - len(front),
+        "not_converted_in_retraining": len(finalists) - len(front),
         "baseline": row,
     }
 
@@ -81,7 +81,7 @@ def retrain(
 def _measure_and_keep(
     search: Search[Config, XyloSpace],
     strategy: ChipStrategy,
-    network: Network,
+    network: XyloNetwork,
     scores: dict[str, float],
     place: str,
 ) -> dict[str, Any]:
@@ -94,14 +94,16 @@ def _measure_and_keep(
     return row
 
 
-def on_test(search: Search[Config, XyloSpace], network: Network, test: Inputs) -> dict[str, Any]:
+def on_test(
+    search: Search[Config, XyloSpace], network: XyloNetwork, test: Inputs
+) -> dict[str, Any]:
     """Measure a `network` on test data, in the core and in XyloSim: JSON values.
 
     `search` has the run's config and data, `test` the inputs and labels.
     """
     config = search.config
-    outcome = measure(network, test, classes=len(search.data.classes))
-    scores, estimate = score(
+    outcome = measure_on_chip(network, test, classes=len(search.data.classes))
+    scores, estimate = score_network(
         network, outcome.measured, config.xylo, target=config.target, goal=search.goal
     )
     named = ("war", "uar", "decided", "step", "spikes", "latency")
@@ -112,7 +114,7 @@ def on_test(search: Search[Config, XyloSpace], network: Network, test: Inputs) -
     }
 
 
-def referee_differs(network: Network, outcome: OnChip) -> int:
+def referee_differs(network: XyloNetwork, outcome: OnChip) -> int:
     """Count the samples that XyloSim classifies otherwise than the core, or in another step.
 
     `outcome` is what the `network` did in the core.
@@ -124,7 +126,7 @@ def referee_differs(network: Network, outcome: OnChip) -> int:
 
 
 def keep(
-    search: Search[Config, XyloSpace], place: str, network: Network, full: np.ndarray, row: dict
+    search: Search[Config, XyloSpace], place: str, network: XyloNetwork, full: np.ndarray, row: dict
 ) -> None:
     """Write a network: specification of the chip, layers, and what a user needs to feed it.
 
@@ -138,7 +140,7 @@ def keep(
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "specification.npz"
     target.unlink(missing_ok=True)
-    specification.save(target, network.chip, chip=search.config.target)
+    specification.save_specification(target, network.chip, chip=search.config.target)
     layers = [layer._asdict() for layer in network.layers]
     meta = {
         "dataset": search.data.name,

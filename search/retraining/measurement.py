@@ -25,7 +25,7 @@ from ttfs_jax.tasks import Measured
 from ttfs_jax.tasks.recall import unweighted_average_recall, weighted_average_recall
 
 
-def rows(
+def measured_rows(
     search: Search[Config, Space],
     members: Retraining,
     exact: Variables,
@@ -71,7 +71,7 @@ def rows(
                 "identity": {**report._asdict(), "failures": list(report.failures)},
                 **_shipped(own, pick(continuous, n), pick(shipped_relu, n)),
                 **_cost(members, pick(tuned, n), architecture, own, search.config.target),
-                "protocol": protocol.score(
+                "protocol": protocol.score_draws(
                     own.predictions, data.test.labels, data.classes, data.test.columns
                 ),
             }

@@ -17,11 +17,11 @@ from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.conversion import calibrate, fold
 from ttfs_jax.network.masked import Network, Variables
-from ttfs_jax.population.program import PopulationConfig, pick, run
+from ttfs_jax.population.program import PopulationConfig, pick, run_members
 from ttfs_jax.tasks import Measured
 from ttfs_jax.training.buckets import BucketTraining
 from ttfs_jax.training.recipe import TrainConfig, make_train
-from ttfs_jax.training.shapes import draw, make_grid, masked_waste
+from ttfs_jax.training.shapes import draw_variables, make_grid, masked_waste
 
 Rank = Callable[[Variables, np.ndarray], np.ndarray]
 # Training images that norm statistics and windows are estimated on, once a network.
@@ -74,9 +74,9 @@ class Retraining:
 
         def fresh(member, _):
             architecture, seed = member
-            return draw(self.network.spec, architecture, jax.random.key(seed))
+            return draw_variables(self.network.spec, architecture, jax.random.key(seed))
 
-        return run(fresh, (self.architectures, self._seeds(0)), ())
+        return run_members(fresh, (self.architectures, self._seeds(0)), ())
 
     def train(
         self,
@@ -163,7 +163,7 @@ class Retraining:
             return fold(calibrate(self.network, variables, architecture, images, margin=margin))
 
         shared = (self.images[:CALIBRATION_IMAGES], np.float32(margin))
-        return run(convert, (variables, pick(self.architectures, members)), shared)
+        return run_members(convert, (variables, pick(self.architectures, members)), shared)
 
     def measure(
         self,
@@ -187,7 +187,7 @@ class Retraining:
         architectures = pick(self.architectures, members)
         time_bits = np.where(continuous, 0, architectures.time_bits).astype(np.int32)
         stack = (variables, architectures.replace(time_bits=time_bits))
-        return run(measure, stack, (np.asarray(images), np.asarray(labels)))
+        return run_members(measure, stack, (np.asarray(images), np.asarray(labels)))
 
     def _best(self, rank, variables, alive, keep):
         """Keep the best of each group among the members alive."""

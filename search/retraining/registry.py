@@ -45,6 +45,6 @@ class RetrainStage(Protocol):
 RETRAININGS: dict[str, RetrainStage] = {"converted": converted, "front": front}
 
 
-def look_up(name: str) -> RetrainStage:
+def retraining_entry(name: str) -> RetrainStage:
     """Look up a way of retraining by `name`. Raises: InputError for an unknown one."""
     return errors.look_up("retraining", name, RETRAININGS)

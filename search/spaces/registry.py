@@ -51,17 +51,17 @@ SPACES = {
 }
 
 
-def look_up(name: str) -> SpaceEntry:
+def space_entry(name: str) -> SpaceEntry:
     """Look up a space. Raises: InputError for an unknown one."""
     return errors.look_up("--space", name, SPACES)
 
 
 def make_space(name: str, image_shape: tuple[int, int, int], classes: int, **options: Any) -> Any:
     """Build a space by name; `options` are its own. Raises: InputError for an unknown one."""
-    return replace(look_up(name).make(image_shape, classes, **options), name=name)
+    return replace(space_entry(name).make(image_shape, classes, **options), name=name)
 
 
 def build_space(config: Config, data: Dataset) -> Genes:
     """Build the space of a run for its data. Raises: InputError for an unknown one."""
-    options = look_up(config.space).options(data, config)
+    options = space_entry(config.space).options(data, config)
     return make_space(config.space, data.image_shape, len(data.classes), **options)

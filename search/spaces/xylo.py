@@ -58,7 +58,10 @@ class Candidate:
     def dynamics(self) -> Dynamics:
         """Give window and decays as numbers that the core computes with."""
         return Dynamics(
-            *(np.float32(value) for value in (self.window, self.dash_syn, self.dash_mem))
+            *(
+                np.asarray(value, np.float32)
+                for value in (self.window, self.dash_syn, self.dash_mem)
+            )
         )
 
     @property
@@ -123,10 +126,10 @@ class XyloSpace(Genes):
 
     def decode(self, genotype: np.ndarray) -> Candidate:
         """Turn a genotype [G] into a candidate; a layer of width 0 is left out."""
-        chosen = self.describe(genotype)
-        window, steps = map(int, str(chosen["pace"]).split("/"))
-        dash_syn, dash_mem = map(int, str(chosen["decay"]).split("/"))
-        widths = [int(chosen[f"width_{n}"]) for n in range(3)]
+        choices = self.describe(genotype)
+        window, steps = map(int, str(choices["pace"]).split("/"))
+        dash_syn, dash_mem = map(int, str(choices["decay"]).split("/"))
+        widths = [int(choices[f"width_{n}"]) for n in range(3)]
         number = int(np.asarray(genotype)[0])
         return Candidate(
             features=self.grids[number],
@@ -136,7 +139,7 @@ class XyloSpace(Genes):
             steps=steps,
             dash_syn=dash_syn,
             dash_mem=dash_mem,
-            mapping=str(chosen["mapping"]),
+            mapping=str(choices["mapping"]),
         )
 
 

@@ -56,6 +56,6 @@ class Strategy(Protocol):
 STRATEGIES: dict[str, type[Strategy]] = {"inherited": Inherited, "chip": ChipStrategy}
 
 
-def look_up(name: str) -> type[Strategy]:
+def strategy_entry(name: str) -> type[Strategy]:
     """Look up a strategy by `name`. Raises: InputError for an unknown one."""
     return errors.look_up("strategy", name, STRATEGIES)

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.codes.window import calibrate
+from ttfs_jax.codes.window import window_length
 
 
 class Signal(NamedTuple):
@@ -21,7 +21,10 @@ class Signal(NamedTuple):
 class Synapses(Protocol):
     """The weights between what arrives at a layer and its neurons."""
 
-    kernel: jax.Array  # [I, O], or [k, k, I, O] for a convolution
+    @property
+    def kernel(self) -> jax.Array:
+        """Give the weights: [I, O], or [k, k, I, O] for a convolution."""
+        ...
 
     def __call__(self, charge: jax.Array) -> jax.Array:
         """Add up charge by weight: [..., I] -> [..., O], a dense layer's or a convolution's."""
@@ -111,7 +114,7 @@ class Summing:
 
     def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
         """Choose the window to hold `margin` times the `largest` activation; see `window`."""
-        return calibrate(largest, margin=margin)
+        return window_length(largest, margin=margin)
 
 
 def settle(charge: jax.Array) -> jax.Array:

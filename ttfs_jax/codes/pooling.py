@@ -40,7 +40,7 @@ def _earliest_jvp(primals, tangents):
     return earliest(times), sum(jnp.where(is_first, t, 0) for is_first, t in moved) / count
 
 
-def average_pool(x: jax.Array, *, size: int = 2) -> jax.Array:
+def block_means(x: jax.Array, *, size: int = 2) -> jax.Array:
     """Average charges over neighbourhoods; linear, so it folds into the next layer's weights.
 
     Shapes: [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of s × s, s = `size`; odd borders count

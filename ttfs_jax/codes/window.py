@@ -13,7 +13,7 @@ def unit_window(values: jax.Array, length: float) -> jax.Array:
     return jnp.asarray(length, values.dtype)
 
 
-def calibrate(largest: jax.Array, *, margin: float) -> jax.Array:
+def window_length(largest: jax.Array, *, margin: float) -> jax.Array:
     """Choose the window's length from the largest activation seen.
 
     T = margin · max a, and T = 1 when nothing was active.
@@ -46,7 +46,7 @@ def calibrate_readout(logits: jax.Array, *, margin: float = READOUT_MARGIN) -> d
     `encoding.first_spike_readout`.
     """
     shift = margin * jnp.maximum(-logits.min(), 0.0)
-    return {"window": calibrate(logits.max() + shift, margin=margin), "shift": shift}
+    return {"window": window_length(logits.max() + shift, margin=margin), "shift": shift}
 
 
 def grow_readout(readout: dict, logits: jax.Array, *, margin: float = READOUT_MARGIN) -> dict:

@@ -1,4 +1,4 @@
-"""Data sets behind one interface: `load(name, **options) -> Dataset`."""
+"""Data sets behind one interface: `load_dataset(name, **options) -> Dataset`."""
 
 from dataclasses import fields
 from inspect import signature
@@ -12,7 +12,7 @@ from ttfs_jax.datasets.base import (
     Options,
     Progress,
     Split,
-    check,
+    check_dataset,
 )
 from ttfs_jax.datasets.eye.dataset import EyeConfig, FoldConfig
 from ttfs_jax.datasets.own import event_recordings, idx_folder, image_folder, mnist, npz, tonic_sets
@@ -23,16 +23,18 @@ from ttfs_jax.support.ranges import RangeError, check_seed
 
 # One module and one line per data set.
 DATASETS: dict[str, DatasetEntry] = {
-    "eye": DatasetEntry(eye_simulated.load, eye_simulated.EyeOptions),
-    "see": DatasetEntry(eye_see.load, eye_see.SeeOptions),
-    "digits": DatasetEntry(digits.load),
-    "fashion-mnist": DatasetEntry(fashion_mnist.load, fashion_mnist.FashionMnistOptions),
-    "npz": DatasetEntry(npz.load, OwnOptions),
-    "idx": DatasetEntry(idx_folder.load, idx_folder.IdxOptions),
-    "mnist": DatasetEntry(mnist.load, OwnOptions),
-    "folder": DatasetEntry(image_folder.load, image_folder.FolderOptions),
-    "events": DatasetEntry(event_recordings.load, event_recordings.EventOptions),
-    "tonic": DatasetEntry(tonic_sets.load, tonic_sets.TonicOptions),
+    "eye": DatasetEntry(eye_simulated.load_eye, eye_simulated.EyeOptions),
+    "see": DatasetEntry(eye_see.load_see, eye_see.SeeOptions),
+    "digits": DatasetEntry(digits.load_digits),
+    "fashion-mnist": DatasetEntry(
+        fashion_mnist.load_fashion_mnist, fashion_mnist.FashionMnistOptions
+    ),
+    "npz": DatasetEntry(npz.load_npz, OwnOptions),
+    "idx": DatasetEntry(idx_folder.load_idx, idx_folder.IdxOptions),
+    "mnist": DatasetEntry(mnist.load_mnist, OwnOptions),
+    "folder": DatasetEntry(image_folder.load_image_folder, image_folder.FolderOptions),
+    "events": DatasetEntry(event_recordings.load_event_recordings, event_recordings.EventOptions),
+    "tonic": DatasetEntry(tonic_sets.load_tonic, tonic_sets.TonicOptions),
 }
 
 __all__ = [
@@ -44,14 +46,14 @@ __all__ = [
     "FoldConfig",
     "Options",
     "Split",
-    "check",
-    "load",
-    "look_up",
+    "check_dataset",
+    "load_dataset",
+    "dataset_entry",
     "make_options",
 ]
 
 
-def look_up(name: str) -> DatasetEntry:
+def dataset_entry(name: str) -> DatasetEntry:
     """Look up a data set. Raises: InputError for an unknown one."""
     return errors.look_up("data set", name, DATASETS)
 
@@ -62,7 +64,7 @@ def make_options(name: str, **values: Any) -> Options:
     Raises: InputError for an unknown name, an option that the set does not have, or one out of its
     range.
     """
-    kind = look_up(name).options
+    kind = dataset_entry(name).options
     known = [field.name for field in fields(kind)]
     for option in values:
         if option not in known:
@@ -74,7 +76,7 @@ def make_options(name: str, **values: Any) -> Options:
         raise InputError(f"option of the data set {name}: {error}") from error
 
 
-def load(
+def load_dataset(
     name: str,
     options: Options | None = None,
     *,
@@ -92,7 +94,7 @@ def load(
     damaged files, or unsound data.
     """
     check_seed("split seed", split_seed)
-    entry = look_up(name)
+    entry = dataset_entry(name)
     if options is None:
         options = make_options(name, **values)
     elif values or not isinstance(options, entry.options):
@@ -100,4 +102,4 @@ def load(
     progress = (
         {"on_progress": on_progress} if "on_progress" in signature(entry.load).parameters else {}
     )
-    return check(entry.load(options, split_seed=split_seed, **progress))
+    return check_dataset(entry.load(options, split_seed=split_seed, **progress))

@@ -16,7 +16,7 @@ class Options:
     """What a data set can be asked for: the fields of a frozen class derived from this one.
 
     This one is for sets without options. Ranges are checked in `__post_init__`, by
-    `ttfs_jax.support.ranges.check`.
+    `ttfs_jax.support.ranges.check_fields`.
     """
 
 
@@ -73,7 +73,7 @@ class DatasetEntry:
     help."""
 
 
-def check(data: Dataset) -> Dataset:
+def check_dataset(data: Dataset) -> Dataset:
     """Return the data set unchanged if it is sound.
 
     Raises: InputError naming the split and what is wrong with it.

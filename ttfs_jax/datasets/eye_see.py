@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttfs_jax.datasets.base import Dataset, Options
-from ttfs_jax.datasets.eye.dataset import FoldConfig, check_config, to_dataset
+from ttfs_jax.datasets.eye.dataset import FoldConfig, check_config, dataset_of_recordings
 from ttfs_jax.datasets.eye.recordings import read_see
 from ttfs_jax.support.errors import InputError
 
@@ -18,7 +18,7 @@ class SeeOptions(Options):
     eye: FoldConfig = FoldConfig()
 
 
-def load(options: SeeOptions, *, split_seed: int = 0) -> Dataset:
+def load_see(options: SeeOptions, *, split_seed: int = 0) -> Dataset:
     """Load clips of SEE from `options.data_dir`, the folder that holds event/.
 
     `options.eye` says how recordings become images and parts, `split_seed` which people validate.
@@ -31,4 +31,4 @@ def load(options: SeeOptions, *, split_seed: int = 0) -> Dataset:
     if options.data_dir is None:
         raise InputError("--data see needs --data-dir: the folder that holds event/")
     recordings = read_see(options.data_dir, size=options.eye.size)
-    return to_dataset("SEE", recordings, options.eye, seed=split_seed)
+    return dataset_of_recordings("SEE", recordings, options.eye, seed=split_seed)

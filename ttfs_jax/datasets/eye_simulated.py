@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from ttfs_jax.datasets.base import Dataset, Options, Progress
-from ttfs_jax.datasets.eye.dataset import EyeConfig, check_config, to_dataset
+from ttfs_jax.datasets.eye.dataset import EyeConfig, check_config, dataset_of_recordings
 from ttfs_jax.datasets.eye.simulated import generate
-from ttfs_jax.support.ranges import SEED, check
+from ttfs_jax.support.ranges import SEED, check_fields
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class EyeOptions(Options):
     eye: EyeConfig = EyeConfig()
 
     def __post_init__(self):
-        check(self.eye, within="eye.", simulator_seed=SEED)
+        check_fields(self.eye, within="eye.", simulator_seed=SEED)
 
 
-def load(
+def load_eye(
     options: EyeOptions = EyeOptions(), *, split_seed: int = 0, on_progress: Progress | None = None
 ) -> Dataset:
     """Load clips of simulated eyes; a score on them says nothing about real people.
@@ -34,4 +34,4 @@ def load(
     recordings, _ = generate(
         seed=eye.simulator_seed, subjects=eye.subjects, size=eye.size, on_progress=on_progress
     )
-    return to_dataset("simulated eye data", recordings, eye, seed=split_seed)
+    return dataset_of_recordings("simulated eye data", recordings, eye, seed=split_seed)

@@ -35,7 +35,9 @@ class FashionMnistOptions(Options):
     """Folder of the four IDX files (default: where Debian's package puts them)."""
 
 
-def load(options: FashionMnistOptions = FashionMnistOptions(), *, split_seed: int = 0) -> Dataset:
+def load_fashion_mnist(
+    options: FashionMnistOptions = FashionMnistOptions(), *, split_seed: int = 0
+) -> Dataset:
     """Load Fashion-MNIST: 55,000 training, 5,000 validation and 10,000 test images.
 
     `options` name its folder; `split_seed` says which training images validate.
@@ -73,7 +75,9 @@ def load(options: FashionMnistOptions = FashionMnistOptions(), *, split_seed: in
 
 
 def _pair(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    images = idx.read(folder / f"{part}-images-idx3-ubyte").astype(np.float32)[..., None] / 255.0
-    labels = idx.read(folder / f"{part}-labels-idx1-ubyte").astype(np.int32)
+    images = (
+        idx.read_idx(folder / f"{part}-images-idx3-ubyte").astype(np.float32)[..., None] / 255.0
+    )
+    labels = idx.read_idx(folder / f"{part}-labels-idx1-ubyte").astype(np.int32)
     check_split(f"fashion-mnist {part}", images, labels, len(CLASSES))
     return images, labels

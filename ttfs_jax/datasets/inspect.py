@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ttfs_jax.datasets import DATASETS, Dataset, Options, Split, load, make_options
+from ttfs_jax.datasets import DATASETS, Dataset, Options, Split, load_dataset, make_options
 from ttfs_jax.datasets.arguments import chosen_data
 from ttfs_jax.datasets.eye.dataset import config_of
 from ttfs_jax.support.command import console, one_line_errors, parse_options
@@ -28,7 +28,7 @@ SHOWN = 20  # subjects and problems in the table; JSON has all
 
 
 @dataclass(frozen=True)
-class Arguments:
+class InspectArguments:
     """Look at a data set before any training: counts, ranges, event rates, a contact sheet."""
 
     data: Annotated[str, tyro.conf.arg(metavar="|".join(DATASETS))]
@@ -43,7 +43,7 @@ class Arguments:
     """Print one JSON line."""
 
 
-def describe(data: Dataset) -> dict[str, Any]:
+def describe_dataset(data: Dataset) -> dict[str, Any]:
     """Count and measure a data set: JSON values.
 
     Of every part: samples, by class and by subject, the range and mean of the pixels, the share
@@ -119,8 +119,8 @@ def _visible(image: np.ndarray, *, clips: bool) -> np.ndarray:
     return image if image.shape[-1] == 3 else np.repeat(image.mean(-1, keepdims=True), 3, -1)
 
 
-def table(result: dict[str, Any]) -> Group:
-    """Lay out what `describe` returns, for rich."""
+def description_tables(result: dict[str, Any]) -> Group:
+    """Lay out what `describe_dataset` returns, for rich."""
     shape = " × ".join(map(str, result["image_shape"]))
     counts = Table("class", *PARTS, title=f"{result['dataset']}: samples, images {shape}")
     parts = [result["parts"][name] for name in PARTS]
@@ -148,14 +148,14 @@ def table(result: dict[str, Any]) -> Group:
     return Group(counts, *map(Text, lines), Text(f"contact sheet: {result['contact_sheet']}"))
 
 
-def run(arguments: Arguments) -> dict[str, Any]:
+def inspect_dataset(arguments: InspectArguments) -> dict[str, Any]:
     """Load the data set, describe it and write its contact sheet: JSON values."""
-    data = load(arguments.data, arguments.data_options, split_seed=arguments.split_seed)
+    data = load_dataset(arguments.data, arguments.data_options, split_seed=arguments.split_seed)
     try:
         contact_sheet(data).save(arguments.out)
     except (OSError, ValueError) as error:
         raise InputError(f"{arguments.out} cannot be written ({error}): choose --out") from error
-    return describe(data) | {"contact_sheet": str(arguments.out)}
+    return describe_dataset(data) | {"contact_sheet": str(arguments.out)}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -163,19 +163,19 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     with one_line_errors(), single_precision():
         name = chosen_data(words)
-        default = Arguments(name, make_options(name))
-        chosen = parse_options(
-            Arguments,
+        default = InspectArguments(name, make_options(name))
+        options = parse_options(
+            InspectArguments,
             words,
             name="ttfs_jax.datasets.inspect",
             default=default,
             script="ttfs-inspect",
         )
-        result = run(chosen)
-        if chosen.json:
+        result = inspect_dataset(options)
+        if options.json:
             print(dumps(result))
         else:
-            console().print(table(result))
+            console().print(description_tables(result))
 
 
 if __name__ == "__main__":

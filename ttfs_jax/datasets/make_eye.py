@@ -20,7 +20,7 @@ from rich.progress import track
 from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye.frames import to_levels
 from ttfs_jax.datasets.eye.motion import EMOTIONS
-from ttfs_jax.datasets.eye.plan import SUBJECTS, Take, make_plan
+from ttfs_jax.datasets.eye.plan import SUBJECTS, Take, plan_takes
 from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.support import compilation_cache
 from ttfs_jax.support.command import one_line_errors
@@ -32,7 +32,7 @@ ANNOTATION = "emotion.json"
 
 
 @dataclass(frozen=True)
-class Arguments:
+class MakeEyeArguments:
     """Write a simulated eye data set in the layout of SEE."""
 
     out: Path
@@ -45,7 +45,7 @@ class Arguments:
     """Edge of the frames in pixels."""
 
 
-def write(
+def write_eye(
     out: Path,
     *,
     seed: int = 0,
@@ -60,7 +60,7 @@ def write(
     Raises: InputError when the folder holds something already or cannot be written, for a seed
     outside 0 … 2³² − 1, subjects outside 8 … 10,000 or an edge outside 1 … 4096 pixels.
     """
-    plan = make_plan(seed=seed, subjects=subjects)[:limit]
+    plan = plan_takes(seed=seed, subjects=subjects)[:limit]
     check_whole("size", size, 1, LARGEST_EDGE)
     try:
         with _claimed(out):
@@ -108,8 +108,8 @@ def _write_frames(out: Path, plan: list[Take], *, seed: int, size: int) -> None:
                 Image.fromarray(image).save(folder / f"{n:05d}.jpg", quality=JPEG_QUALITY)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = pool.map(keep, range(len(plan)))
-        for _ in track(done, "sequences", len(plan), console=Console(stderr=True)):
+        results = pool.map(keep, range(len(plan)))
+        for _ in track(results, "sequences", len(plan), console=Console(stderr=True)):
             pass
 
 
@@ -127,11 +127,15 @@ def _write_annotation(out: Path, plan: list[Take]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the options and write; a mistake ends in one line and exit status 2."""
-    chosen = tyro.cli(Arguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye")
+    options = tyro.cli(
+        MakeEyeArguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye"
+    )
     with one_line_errors():
         compilation_cache.enable()
-        count = write(chosen.out, seed=chosen.seed, subjects=chosen.subjects, size=chosen.size)
-    print(f"{count} sequences of simulated eye data in {chosen.out}")
+        count = write_eye(
+            options.out, seed=options.seed, subjects=options.subjects, size=options.size
+        )
+    print(f"{count} sequences of simulated eye data in {options.out}")
 
 
 if __name__ == "__main__":

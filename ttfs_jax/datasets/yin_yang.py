@@ -26,7 +26,7 @@ class YinYang(NamedTuple):
     test: Points
 
 
-def classify(x: float, y: float) -> int:
+def yin_yang_class(x: float, y: float) -> int:
     """Return the class of a point in the disc.
 
     With d_l and d_r the distances to the left and the right dot, r = 0.1 and R = 0.5: class 2
@@ -45,7 +45,7 @@ def _distance(x: float, y: float, center: float) -> float:
     return float(np.sqrt((x - center) ** 2 + (y - RADIUS) ** 2))
 
 
-def draw(size: int, *, seed: int) -> Points:
+def draw_points(size: int, *, seed: int) -> Points:
     """Draw points: a class uniformly, then places until one in the disc has that class.
 
     The order of the draws is the published one, so that equal seeds give equal arrays.
@@ -59,18 +59,20 @@ def draw(size: int, *, seed: int) -> Points:
         labels[number] = wanted = random.randint(len(CLASSES))
         while True:
             x, y = random.rand(2).tolist()
-            if _distance(x, y, RADIUS) <= RADIUS and classify(x, y) == wanted:
+            if _distance(x, y, RADIUS) <= RADIUS and yin_yang_class(x, y) == wanted:
                 break
         samples[number] = x, y, 1.0 - x, 1.0 - y
     return Points(samples, labels)
 
 
-def load() -> YinYang:
+def load_yin_yang() -> YinYang:
     """Make the published sets: 5000 training, 1000 validation and 1000 test points.
 
     Source: Kriener, Göltz & Petrovici 2022, doi:10.1145/3517343.3517380 (arXiv:2102.08211).
     """
-    return YinYang(draw(5000, seed=42), draw(1000, seed=41), draw(1000, seed=40))
+    return YinYang(
+        draw_points(5000, seed=42), draw_points(1000, seed=41), draw_points(1000, seed=40)
+    )
 
 
 def to_times(samples: np.ndarray, *, early: float = EARLY, late: float = LATE) -> np.ndarray:

@@ -82,7 +82,7 @@ def evaluate(
 
     def chunk(data):
         images, targets = data
-        out = network.apply(variables, images, architecture, code=code)
+        out: Any = network.apply(variables, images, architecture, code=code)
         kept, sums = task.tally(out.logits, targets, readout)
         clipped = clipped_share(clipped_neurons(out.layers, len(images)), neurons)
         spikes = {name: info.spikes for name, info in out.layers.items()}

@@ -14,7 +14,7 @@ RESAMPLES, CONFIDENCE = 1000, 0.95
 BATCH = 50  # resamples at a time, to bound memory
 
 
-def score(
+def score_draws(
     predictions: np.ndarray,
     labels: np.ndarray,
     classes: tuple[str, ...],
@@ -49,9 +49,9 @@ def score(
         "confidence": CONFIDENCE,
         "recall": dict(zip(classes, np.asarray(recalls(table)).tolist(), strict=True)),
         "light": {
-            str(light): _averages(truth[chosen].T @ counts[chosen])
+            str(light): _averages(truth[in_light].T @ counts[in_light])
             for light in np.unique(lights)
-            if (chosen := lights[first] == light).any()
+            if (in_light := lights[first] == light).any()
         },
         "confusion": table.tolist(),
     }

@@ -98,8 +98,10 @@ def check_genes(layers: tuple[Layer, ...]) -> None:
     }
     for what, numbers in (("blocks", set(kernels)), ("places of widths", widths)):
         if numbers != set(range(len(numbers))):
-            given = ", ".join(sorted(map(str, numbers)))
-            raise InputError(f"the {what} of a plan are numbered from 0 without gaps, not {given}")
+            listing = ", ".join(sorted(map(str, numbers)))
+            raise InputError(
+                f"the {what} of a plan are numbered from 0 without gaps, not {listing}"
+            )
 
 
 def _whole(number: Any, least: int) -> bool:

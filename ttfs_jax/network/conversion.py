@@ -1,5 +1,7 @@
 """From a ReLU network to one in spike times: calibrate statistics and windows, fold the norms."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -29,7 +31,7 @@ def calibrate(
     Shapes: images [B, H, W, C], one batch of the training set -> variables.
     No spike: a layer that stays silent gets the window 1.
     """
-    out = network.apply(variables, images, architecture, batch_statistics=batch_statistics)
+    out: Any = network.apply(variables, images, architecture, batch_statistics=batch_statistics)
     # A network without weighted neurons has no statistics.
     statistics, lengths = variables.get("statistics", {}), variables["windows"]
     for layer in network.plan.spiking:

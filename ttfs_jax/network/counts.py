@@ -1,6 +1,7 @@
 """Neurons, weights, spikes, synaptic operations, memory and more, read off a plan by layer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import mul
 from typing import Any, Protocol
 
@@ -61,7 +62,7 @@ class LayerCounts:
 
 def sum_layers(layers: Sequence[LayerCounts]) -> LayerCounts:
     """Add up the layers, in their order."""
-    unnamed = [layer.replace(name="total") for layer in layers]
+    unnamed = [replace(layer, name="total") for layer in layers]
     return jax.tree.map(lambda *leaves: sum(leaves), *unnamed)
 
 
@@ -91,13 +92,14 @@ def multiply_adds(
     """
     plan, total = make_plan(shape), 0
     # NumPy's 32-bit integers would overflow in later arithmetic.
-    chosen = Architecture((), [int(width) for width in widths], int(head), 0)
+    constants: tuple[Any, ...] = ((), [int(width) for width in widths], int(head), 0)
+    architecture = Architecture(*constants)
     for layer in plan:
         if layer.weighted:
             areas, source = plan.fan_in(layer)
             often = (1,) if layer.block is None else shares[layer.block]
             area = sum(map(mul, often, areas))
-            connections = plan.used(source, chosen) * plan.used(layer.name, chosen)
+            connections = plan.used(source, architecture) * plan.used(layer.name, architecture)
             total += plan.shapes[layer.name].positions * area * connections
     return total
 
@@ -195,7 +197,9 @@ def _row(
     own, runs = plan.used(layer.name, architecture), layer.runs(operators)
     neurons = _neurons(plan, layer, architecture) if layer.spiking else jnp.zeros((), jnp.int32)
     spikes = runs * sent[layer.name].sum() if layer.spiking else jnp.zeros(())
-    weights, synops, synapses = jnp.zeros((), jnp.int32), 0.0, 0.0
+    weights: Any = jnp.zeros((), jnp.int32)
+    synops: Any = 0.0
+    synapses: Any = 0.0
     direct = layer.skips
     if layer.weighted:
         areas, source = plan.fan_in(layer)
@@ -233,7 +237,7 @@ def count(shape: NetworkSpec | Plan, architecture: Architecture, recorded: Recor
     return Counts(spikes=sums.spikes, synops=sums.synops, neurons=sums.neurons, params=sums.params)
 
 
-def table(
+def count_rows(
     layers: Sequence[LayerCounts], *, weight_bits: int = 8, state_bits: int = 16
 ) -> list[dict[str, Any]]:
     """List one row of plain numbers per layer, for a report.

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ttfs_jax.codes.encoding import INPUT_WINDOW, encode
-from ttfs_jax.codes.window import calibrate, quantise
+from ttfs_jax.codes.window import quantise, window_length
 from ttfs_jax.spike_time import charge, fire
 
 
@@ -22,7 +22,7 @@ class Dense(NamedTuple):
     bias: jax.Array  # [O]
 
 
-def init(key: jax.Array, sizes: Sequence[int]) -> tuple[Dense, ...]:
+def init_dense(key: jax.Array, sizes: Sequence[int]) -> tuple[Dense, ...]:
     """Draw a stack with the given numbers of inputs, hidden neurons and classes.
 
     Source: variance 2 / I before rectification, He et al. 2015 (arXiv:1502.01852).
@@ -49,11 +49,11 @@ def relu(layers: Sequence[Dense], inputs: jax.Array) -> tuple[jax.Array, tuple[j
 def windows(
     layers: Sequence[Dense], inputs: jax.Array, *, margin: float = 1.1
 ) -> tuple[jax.Array, ...]:
-    """Choose the window of every hidden layer from its largest activation; see `window.calibrate`.
+    """Choose each hidden layer's window from its largest activation; see `window.window_length`.
 
     Shapes: inputs [B, I] -> one [] a hidden layer.
     """
-    return tuple(calibrate(a.max(), margin=margin) for a in relu(layers, inputs)[1])
+    return tuple(window_length(a.max(), margin=margin) for a in relu(layers, inputs)[1])
 
 
 def ttfs(

@@ -4,6 +4,8 @@ A layer is three steps: what arrives (activations, or the charge of spikes), a l
 neurons with a norm that folds exactly. Only the last step asks the code.
 """
 
+from dataclasses import replace
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -84,7 +86,7 @@ def neurons(
     if skip is not None:
         drive = joined(drive, skip)
     signal, info = fire_neurons(drive, weights.window, reading, mask=mask)
-    return signal, info.replace(mean=mean, std=std)
+    return signal, replace(info, mean=mean, std=std)
 
 
 def joined(one: jax.Array, other: jax.Array) -> jax.Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -51,7 +52,7 @@ def _own(owners: Iterable[Owner]) -> dict:
         if rest:
             groups.setdefault(group, []).append((rest, kind, shape))
         else:
-            owner = Readout if kind == "readout" else SpikingLayer
+            owner: Any = Readout if kind == "readout" else SpikingLayer
             owned[name] = owner(shape, name=name)()
     for group, members in groups.items():
         inside = Group(tuple(members), name=group)()
@@ -113,13 +114,13 @@ class Network(nn.Module):
         # In one precision, so that skipped and computed layers of a block send the same.
         images = images.astype(weights[plan.readout][0].dtype)
         reading = Reading(find_code(code), batch_statistics, architecture.time_bits)
-        done = Walk(plan, weights, architecture, reading).run(images, record=record)
-        signals = {name: sent for name, sent in done.sent.items() if isinstance(sent, Signal)}
+        outcome = Walk(plan, weights, architecture, reading).run(images, record=record)
+        signals = {name: sent for name, sent in outcome.sent.items() if isinstance(sent, Signal)}
         return Output(
-            logits=done.readouts[plan.readout],
-            readouts=done.readouts,
-            layers=done.reports,
-            passed=done.passed,
+            logits=outcome.readouts[plan.readout],
+            readouts=outcome.readouts,
+            layers=outcome.reports,
+            passed=outcome.passed,
             signals=signals if record else {},
         )
 
@@ -128,4 +129,5 @@ class Network(nn.Module):
 def initialise(network: Network, key: jax.Array) -> Variables:
     """Draw fresh variables for the maximal shape; compiled, since op by op it takes far longer."""
     images = jnp.zeros((1, *network.plan.image_shape))
-    return network.init(key, images, largest(network.plan))
+    variables: Any = network.init(key, images, largest(network.plan))
+    return variables

@@ -1,7 +1,7 @@
 """One forward pass through a plan, layer after layer, each in its own code."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from ttfs_jax.codes import CODES, Code, Signal, find_code
 from ttfs_jax.codes.code import has_steps, settle, spike_map
-from ttfs_jax.codes.pooling import average_pool
+from ttfs_jax.codes.pooling import block_means
 from ttfs_jax.network.architecture import Architecture, mask
 from ttfs_jax.network.convolution import convolve, inner_kernel, unfold
 from ttfs_jax.network.kinds import INPUT, Layer
@@ -138,7 +138,7 @@ class Walk:
     def _fire(self, layer: Layer, sent: Sent, edge: int) -> tuple[Signal, LayerInfo]:
         """Let the neurons of a layer fire, behind a kernel of that edge."""
         code = self.code(layer.name)
-        reading = self.reading.replace(code=code)
+        reading = replace(self.reading, code=code)
         used = self.plan.marks(layer.name, self._in_use, jnp)
         arriving = [code.receive(charge) for charge in self._arrivals(layer, sent)]
         if layer.kind == "add":
@@ -149,9 +149,9 @@ class Walk:
         weights = self.weights[layer.name]
         shaped = _as_image if layer.spatial else _as_vector
         main, *others = map(shaped, arriving)
-        skip = others[0] if others else None
-        for other in others[1:]:
-            skip = joined(skip, other)
+        skip = None
+        for other in others:
+            skip = other if skip is None else joined(skip, other)
         synapses = LayerSynapses(layer, _kernel(weights.kernel, edge, layer))
         potential = code.integrate(main, synapses, weights.window)
         return neurons(potential, weights, reading, mask=used, skip=skip)
@@ -174,9 +174,10 @@ class Walk:
             signal = source._replace(values=_as_image(source.values))
             return self.code(layer.name).pool(signal, size=layer.factor)
         charges = _alike(self._arrivals(layer, sent))
-        active = [self._active(name, sent[name]) for name in layer.sources]
+        marks = [self._active(name, sent[name]) for name in layer.sources]
+        active = [mark for mark in marks if mark is not None]  # none of what is averaged
         latest = max(layer.sources, key=self.plan.depths.__getitem__)
-        averaged = layer.kind == "average_pool" or any(one is None for one in active)
+        averaged = layer.kind == "average_pool" or len(active) < len(marks)
         return Passed(
             charge=_rearrange(layer, charges),
             window=sent[latest].window,
@@ -191,6 +192,7 @@ class Walk:
         if isinstance(sent, Signal):
             return spike_map(self.code(name), sent)
         # Marked by `active`, as activations of the twin are.
+        assert sent.active is not None
         return spike_map(CODES["relu"], Signal(sent.active, sent.window))
 
 
@@ -259,7 +261,7 @@ def _rearrange(layer: Layer, charges: list[jax.Array]) -> jax.Array:
         apart = first.reshape(*lead, height, width, channels // size**2, size, size)
         order = [*range(len(lead)), *(len(lead) + n for n in (0, 3, 1, 4, 2))]
         return apart.transpose(order).reshape(*lead, height * size, width * size, -1)
-    pool = partial(average_pool, size=size)
+    pool = partial(block_means, size=size)
     return jax.vmap(pool)(first) if has_steps(first) else pool(first)
 
 

@@ -9,7 +9,7 @@ from ttfs_jax.support.ranges import check_whole
 MOST = 2**16  # processes
 
 
-def start(
+def join_processes(
     *, coordinator: str | None = None, processes: int | None = None, process: int | None = None
 ) -> None:
     """Join the other processes; has to come before JAX is first used.

@@ -16,11 +16,11 @@ from ttfs_jax.support.devices import (
     AXIS,
     Device,
     everywhere,
-    free_memory,
+    free_device_memory,
     over_members,
     population_mesh,
 )
-from ttfs_jax.support.ranges import above, between, check, optional, whole
+from ttfs_jax.support.ranges import above, between, check_fields, optional, whole
 
 MEMORY_SHARE = 0.6
 
@@ -40,7 +40,7 @@ class PopulationConfig:
     """Expected share of multiply-adds on masked channels up to which shapes share a program."""
 
     def __post_init__(self):
-        check(
+        check_fields(
             self,
             lanes=optional(whole(1)),
             chunk=optional(whole(1)),
@@ -88,9 +88,9 @@ def _map_groups(function, members, used, lanes, result):
     front = (lanes,) if lanes > 1 else ()
 
     def group(args):
-        wanted, inputs = args
+        in_use, inputs = args
         return jax.lax.cond(
-            wanted,
+            in_use,
             one,
             lambda _: jax.tree.map(
                 lambda leaf: jnp.zeros((*front, *leaf.shape[1:]), leaf.dtype), result
@@ -98,8 +98,10 @@ def _map_groups(function, members, used, lanes, result):
             inputs,
         )
 
-    done = jax.lax.map(group, (used.reshape(-1, lanes).any(1), groups))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), done) if lanes > 1 else done
+    outputs = jax.lax.map(group, (used.reshape(-1, lanes).any(1), groups))
+    if lanes == 1:
+        return outputs
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), outputs)
 
 
 class Program:
@@ -141,7 +143,7 @@ class Program:
         )
         step = self.lanes * self.devices
         self.chunk = -(-whole // step) * step
-        limit = MEMORY_SHARE * min(free_memory(d) for d in self._mesh.devices.flat)
+        limit = MEMORY_SHARE * min(free_device_memory(d) for d in self._mesh.devices.flat)
         if config.memory_gib is not None:
             limit = config.memory_gib * 2**30
         started = time.perf_counter()
@@ -268,7 +270,7 @@ class Program:
             self.fixed_bytes = max(total - rows * self.member_bytes, self.fixed_bytes)
 
 
-def run(
+def run_members(
     function: Callable[[Any, Any], Any],
     members: Any,
     shared: Any,

@@ -6,10 +6,12 @@ follow. Conversions are JAX's own, so every cotangent has the type of its argume
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ttfs_jax.support.errors import InputError
 
@@ -40,7 +42,7 @@ def _is_double(value, array) -> bool:
 def check_positive(name: str, value, dtype=None) -> None:
     """Check a value that is not traced: all above 0, in `dtype`. Raises: InputError."""
     value = _as_array(name, value)
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return
     # With NumPy: under jit an operation of JAX on a constant is traced too.
     values = np.asarray(value)
@@ -49,7 +51,7 @@ def check_positive(name: str, value, dtype=None) -> None:
         raise InputError(f"{name} must be above 0, not {wrong.flat[0]}")
 
 
-def promote(*, positive: Iterable[str] = (), **values) -> list:
+def promote(*, positive: Iterable[str] = (), **values) -> list[Any]:
     """Return the arguments as arrays of one floating type, in order; None stays None.
 
     Arguments named in `positive` are checked; where they are traced, and so not known, an
@@ -65,7 +67,7 @@ def promote(*, positive: Iterable[str] = (), **values) -> list:
         check_positive(name, arrays[name], dtype)
     arrays = {name: jnp.asarray(array.astype(dtype)) for name, array in arrays.items()}
     for name in positive:
-        if isinstance(arrays[name], jax.core.Tracer):
+        if isinstance(arrays[name], Tracer):
             arrays[name] = jnp.where(arrays[name] > 0, arrays[name], jnp.nan)
     return [arrays.get(name) for name in values]
 
@@ -79,7 +81,7 @@ def check_layer(times, weights) -> None:
         )
 
 
-def per_neuron(name: str, value: jax.Array, outputs: int) -> jax.Array:
+def per_neuron(name: str, value: Any, outputs: int) -> jax.Array:
     """Repeat a constant for every neuron: [] or [O] -> [O]. Raises: InputError otherwise."""
     if value.shape not in ((), (outputs,)):
         raise InputError(f"{name} must be [] or [{outputs}], not {value.shape}")
@@ -91,7 +93,7 @@ def static_number(name: str, value) -> float:
 
     Raises: InputError if it is traced, which it would be as an argument of jit, grad or vmap.
     """
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         raise InputError(
             f"{name} is a traced value, but this solver is compiled for one {name} and has no "
             "gradient by it: give a plain number, by functools.partial or `static_argnames`"

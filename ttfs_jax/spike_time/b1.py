@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from ttfs_jax.spike_time.arguments import check_layer, check_positive, per_neuron, promote
 from ttfs_jax.spike_time.silence import NO_SPIKE, charge, is_spike
@@ -32,7 +33,7 @@ def _fire_bwd(time, cotangent):
 _fire.defvjp(_fire_fwd, _fire_bwd)
 
 
-def fire(drive: jax.Array, window: jax.Array) -> jax.Array:
+def fire(drive: jax.Array, window: ArrayLike) -> jax.Array:
     """Return the time at which each potential crosses its threshold.
 
     At local time t the potential is V + t, where V is the charge received (Σ_j W_ij q_j), and

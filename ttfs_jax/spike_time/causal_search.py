@@ -7,9 +7,8 @@ and, if the potential rises and falls inside, from its peak: so the crossing tha
 first one. Memory: [O] in the forward pass, [I, O] in the backward pass.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -220,7 +219,7 @@ def solve(
     threshold,
     delays,
     min_slope,
-    rule: Callable[..., jax.Array] = _solve,
+    rule: Any = _solve,
 ) -> jax.Array:
     """Check the arguments, apply the delays, and find the first crossings: [O].
 

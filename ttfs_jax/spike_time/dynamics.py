@@ -21,8 +21,8 @@ class NonLeaky:
 
     def advance(self, state, decay):
         """Move the state on."""
-        left, gone = decay
-        return State(state.potential + state.current * gone, state.current * left)
+        remainder, loss = decay
+        return State(state.potential + state.current * loss, state.current * remainder)
 
     def peaks_over(self, start, end, threshold):
         """Return False: the potential is monotone in a gap."""
@@ -45,8 +45,8 @@ class NonLeaky:
 
     def kernel(self, age):
         """ε = 1 − e^(−s/τ)."""
-        left, gone = self.decay(age)
-        return gone, left / self.tau
+        remainder, loss = self.decay(age)
+        return loss, remainder / self.tau
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ never equal to one, and is turned into charge 0 before any product could make a 
 """
 
 import jax
+from jax.typing import ArrayLike
 
 from ttfs_jax.spike_time.arguments import check_positive, promote
 
@@ -21,7 +22,7 @@ def is_spike(times: jax.Array) -> jax.Array:
     return times != NO_SPIKE
 
 
-def charge(times: jax.Array, window: jax.Array) -> jax.Array:
+def charge(times: jax.Array, window: ArrayLike) -> jax.Array:
     """Return the charge per unit weight that each spike has delivered by the window's end.
 
     q = T − t, and q = 0 without a spike. This is the activation of the ReLU twin.

@@ -66,9 +66,9 @@ def processor() -> str:
 
 
 def _home() -> Path | None:
-    chosen = os.environ.get("XDG_CACHE_HOME")
-    if chosen:
-        return Path(chosen)
+    setting = os.environ.get("XDG_CACHE_HOME")
+    if setting:
+        return Path(setting)
     try:
         return Path.home() / ".cache"
     except RuntimeError:  # neither HOME nor an entry in the list of users

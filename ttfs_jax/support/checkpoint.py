@@ -142,8 +142,8 @@ def _write(folder: Path, arrays: Any, meta: dict) -> None:
     values = {"format": FORMAT, "files": digests, "meta": meta}
     (folder / META).write_text(dumps(values, indent=1), encoding="utf-8")
     _read_meta(folder)
-    written = jax.tree.leaves(_read_tree(folder, arrays))
-    if not all(map(_same, written, jax.tree.leaves(arrays))):
+    leaves = jax.tree.leaves(_read_tree(folder, arrays))
+    if not all(map(_same, leaves, jax.tree.leaves(arrays))):
         raise OSError("what was written reads back otherwise")
 
 

@@ -94,9 +94,9 @@ def show_every_character() -> None:
 def _plain(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    lost = error.object[error.start : error.end]
-    escaped = (c.encode("ascii", "backslashreplace").decode() for c in lost)
-    return "".join(PLAIN.get(c, e) for c, e in zip(lost, escaped, strict=True)), error.end
+    text = error.object[error.start : error.end]
+    escaped = (c.encode("ascii", "backslashreplace").decode() for c in text)
+    return "".join(PLAIN.get(c, e) for c, e in zip(text, escaped, strict=True)), error.end
 
 
 codecs.register_error("plain", _plain)
@@ -131,9 +131,9 @@ def parse_options(
     Raises: InputError for an unknown option or a value that it cannot have; SystemExit for --help.
     """
     given = {} if default is None else {"default": default, "registry": _view(default, hidden)}
-    chosen = _parsed(name, options, script=script, args=arguments, config=markers, **given)
-    ranges.require(chosen)
-    return chosen
+    parsed = _parsed(name, options, script=script, args=arguments, config=markers, **given)
+    ranges.check_all(parsed)
+    return parsed
 
 
 def _parsed(name: str, kind: type, *, script: str | None = None, **options: Any) -> Any:
@@ -260,7 +260,7 @@ def parse_some_options(arguments: list[str], *, name: str, default: Options) -> 
 
     Raises: InputError for a value that an option cannot have.
     """
-    chosen, _ = _parsed(
+    parsed, _ = _parsed(
         name,
         type(default),
         args=arguments,
@@ -268,8 +268,8 @@ def parse_some_options(arguments: list[str], *, name: str, default: Options) -> 
         registry=_view(default, ()),
         return_unknown_args=True,
     )
-    ranges.require(chosen)
-    return chosen
+    ranges.check_all(parsed)
+    return parsed
 
 
 def run_command(
@@ -289,11 +289,11 @@ def run_command(
     those of the command line.
     """
     with one_line_errors(), single_precision():
-        chosen = parse_options(options, arguments, name=name)
+        parsed = parse_options(options, arguments, name=name)
         if cache:
             compilation_cache.enable()
-        result = measure(chosen)
-        if chosen.json:
+        result = measure(parsed)
+        if parsed.json:
             print(dumps(result))
         else:
             console().print(show(result))

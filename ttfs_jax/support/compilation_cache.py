@@ -26,22 +26,22 @@ def enable(directory: Path | None = None) -> Path | None:
     folder that cannot be written or has no space is no error: it is only read, if it exists, which
     is said.
     """
-    chosen = os.environ.get("JAX_COMPILATION_CACHE_DIR", "")
+    setting = os.environ.get("JAX_COMPILATION_CACHE_DIR", "")
     shortest = SHORTEST
     try:
-        if chosen:
-            directory = Path(chosen)
+        if setting:
+            directory = Path(setting)
         elif directory is None:
             kind = f"{jax.__version__}-{platform.machine()}-{processor()}"
             directory = cache_folder("xla") / kind
-        if "://" not in chosen:  # a bucket is JAX's own affair
+        if "://" not in setting:  # a bucket is JAX's own affair
             _prepare(directory)
     except (OSError, InputError) as error:
         LOG.warning("compiled programs are not kept: %s", error)
         if directory is None or not os.path.isdir(directory):
             directory = None
         shortest = NEVER
-    place = None if directory is None else chosen or str(directory)
+    place = None if directory is None else setting or str(directory)
     jax.config.update("jax_compilation_cache_dir", place)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

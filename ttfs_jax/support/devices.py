@@ -82,7 +82,7 @@ def everywhere(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def free_memory(device: Device) -> int:
+def free_device_memory(device: Device) -> int:
     """Return the bytes a device has free: by its own count, or its part of the machine's."""
     statistics = device.memory_stats() or {}
     if "bytes_limit" in statistics:

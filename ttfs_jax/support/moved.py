@@ -42,7 +42,7 @@ class _Forwarder(MetaPathFinder, Loader):
         return compile("\n".join(lines), f"<{fullname}>", "exec")
 
 
-def forward(names: Mapping[str, str]) -> None:
+def forward_names(names: Mapping[str, str]) -> None:
     """Let old names of modules be imported: a table from old to new dotted names.
 
     `names` may lead to several new ones, with spaces between them. An import by an old name gives
@@ -96,4 +96,4 @@ MOVED = {
 }
 
 
-forward(MOVED)
+forward_names(MOVED)

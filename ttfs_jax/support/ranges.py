@@ -1,7 +1,7 @@
 """Ranges of options: one way to check them, one wording, and the option's name on a command.
 
-A config is a frozen dataclass whose `__post_init__` calls `check` with the ranges of its fields;
-what their types allow is checked with them.
+A config is a frozen dataclass whose `__post_init__` calls `check_fields` with the ranges of its
+fields; what their types allow is checked with them.
 """
 
 import math
@@ -27,7 +27,7 @@ class Allowed(Protocol):
 
 
 @dataclass(frozen=True)
-class Range:
+class Allowance:
     """The finite numbers, or whole numbers, between two bounds."""
 
     low: float = -math.inf
@@ -118,32 +118,32 @@ class Instance:
 FLAG = OneOf((True, False))
 
 
-def at_least(low: float) -> Range:
+def at_least(low: float) -> Allowance:
     """Allow numbers from `low` on."""
-    return Range(low)
+    return Allowance(low)
 
 
-def above(low: float) -> Range:
+def above(low: float) -> Allowance:
     """Allow numbers larger than `low`."""
-    return Range(low, without_low=True)
+    return Allowance(low, without_low=True)
 
 
-def between(low: float, high: float) -> Range:
+def between(low: float, high: float) -> Allowance:
     """Allow numbers from `low` to `high`, both included."""
-    return Range(low, high)
+    return Allowance(low, high)
 
 
-def below(high: float) -> Range:
+def below(high: float) -> Allowance:
     """Allow numbers from 0 to less than `high`."""
-    return Range(0, high, without_high=True)
+    return Allowance(0, high, without_high=True)
 
 
-def whole(low: int, high: float = math.inf) -> Range:
+def whole(low: int, high: float = math.inf) -> Allowance:
     """Allow whole numbers from `low` to `high`, both included."""
-    return Range(low, high, whole=True)
+    return Allowance(low, high, whole=True)
 
 
-def optional(allowed: Range) -> Range:
+def optional(allowed: Allowance) -> Allowance:
     """Allow None beside what is `allowed`."""
     return replace(allowed, optional=True)
 
@@ -173,7 +173,7 @@ class RangeError(InputError):
         self.field, self.value, self.wanted = field, value, wanted
 
 
-def check(config: Any, *, within: str = "", **allowed: Allowed) -> None:
+def check_fields(config: Any, *, within: str = "", **allowed: Allowed) -> None:
     """Check fields of a config by name, in its `__post_init__`; all others by their types.
 
     Truth values, names of a `Literal`, configs inside and text have to be that; numbers are finite,
@@ -193,26 +193,26 @@ def check(config: Any, *, within: str = "", **allowed: Allowed) -> None:
 def _by_type(kind: type) -> dict[str, Allowed]:
     """Return what the types of a dataclass's fields allow, where they say."""
     hints = get_type_hints(kind)
-    known = {field.name: _allowed(hints[field.name]) for field in fields(kind)}
-    return {name: values for name, values in known.items() if values is not None}
+    ranges = {field.name: _allowed(hints[field.name]) for field in fields(kind)}
+    return {name: values for name, values in ranges.items() if values is not None}
 
 
 def _allowed(hint: Any) -> Allowed | None:
-    simple: dict[Any, Allowed] = {bool: FLAG, int: Range(whole=True), float: Range()}
+    simple: dict[Any, Allowed] = {bool: FLAG, int: Allowance(whole=True), float: Allowance()}
     if hint in simple:
         return simple[hint]
     if get_origin(hint) is Literal:
         return OneOf(get_args(hint))
     if get_origin(hint) in (Union, UnionType):
         inner = [_allowed(one) for one in get_args(hint) if one is not NoneType]
-        return optional(inner[0]) if len(inner) == 1 and isinstance(inner[0], Range) else None
+        return optional(inner[0]) if len(inner) == 1 and isinstance(inner[0], Allowance) else None
     inside = isinstance(hint, type) and (hint is str or is_dataclass(hint))
     return Instance(hint) if inside else None
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Put checks off while a command line is read, so that `require` can name the option."""
+    """Put checks off while a command line is read, so that `check_all` can name the option."""
     token = _deferred.set(True)
     try:
         yield
@@ -233,7 +233,7 @@ def inside(name: str, within: str = "") -> str:
     return "" if name in UNPREFIXED else f"{within}{name}{' ' if name in PAIRED else '.'}"
 
 
-def require(config: Any, *, within: str = "") -> None:
+def check_all(config: Any, *, within: str = "") -> None:
     """Check a config and all configs in it, as their `__post_init__` would have, and all types.
 
     `within` is the name of the config in the one that holds it, with a dot.
@@ -242,9 +242,9 @@ def require(config: Any, *, within: str = "") -> None:
     """
     for field in fields(config):
         if is_dataclass(value := getattr(config, field.name)):
-            require(value, within=inside(field.name, within))
+            check_all(value, within=inside(field.name, within))
     try:
-        check(config)
+        check_fields(config)
         getattr(config, "__post_init__", lambda: None)()
     except RangeError as error:
         name, value = option(within + error.field), error.value

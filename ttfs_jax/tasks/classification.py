@@ -99,9 +99,9 @@ def _check_targets(potentials: jax.Array, targets: jax.Array) -> None:
     """Check that targets are class indices. Raises: InputError."""
     whole = jnp.issubdtype(targets.dtype, jnp.integer) or targets.dtype == jnp.bool_
     if not whole or targets.shape != potentials.shape[:-1]:
-        wanted = ", ".join(["N", *map(str, potentials.shape[1:-1])])
-        given = ", ".join(["N", *map(str, targets.shape[1:])])
+        expected = ", ".join(["N", *map(str, potentials.shape[1:-1])])
+        actual = ", ".join(["N", *map(str, targets.shape[1:])])
         raise InputError(
-            f"targets must be class indices [{wanted}], whole numbers, for potentials "
-            f"[{wanted}, {potentials.shape[-1]}] of the read-out, not {targets.dtype} [{given}]"
+            f"targets must be class indices [{expected}], whole numbers, for potentials "
+            f"[{expected}, {potentials.shape[-1]}] of the read-out, not {targets.dtype} [{actual}]"
         )

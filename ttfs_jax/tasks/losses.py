@@ -107,7 +107,7 @@ def silence_penalty(
     return jnp.where(is_spike(times_out), 0.0, missing).mean()
 
 
-def activity(layers: dict[str, LayerInfo]) -> jax.Array:
+def mean_activity(layers: dict[str, LayerInfo]) -> jax.Array:
     """Return the mean activation over layers, an L1 penalty that makes neurons fall silent.
 
     Layers that were not run count as silent.

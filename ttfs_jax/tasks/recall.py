@@ -7,6 +7,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from ttfs_jax.support import Array
+
 
 def confusion(labels: jax.Array, predictions: jax.Array, *, classes: int) -> jax.Array:
     """Count predictions per class.
@@ -20,25 +22,25 @@ def confusion(labels: jax.Array, predictions: jax.Array, *, classes: int) -> jax
     return jnp.zeros(classes * classes, jnp.int32).at[index].add(1).reshape(classes, classes)
 
 
-def recalls(counts: jax.Array) -> jax.Array:
+def recalls(counts: Array) -> jax.Array:
     """Return the recall of each class: `counts` [K, K] -> [K]; 0 for a class without samples."""
     _check(counts)
-    return counts.diagonal() / jnp.maximum(counts.sum(1), 1)
+    return jnp.divide(counts.diagonal(), jnp.maximum(counts.sum(1), 1))
 
 
-def weighted_average_recall(counts: jax.Array) -> jax.Array:
+def weighted_average_recall(counts: Array) -> jax.Array:
     """Return WAR = Σ_k n_k r_k / Σ_k n_k, which is accuracy. Shapes: `counts` [K, K] -> []."""
     _check(counts)
-    return counts.trace() / jnp.maximum(counts.sum(), 1)
+    return jnp.divide(counts.trace(), jnp.maximum(counts.sum(), 1))
 
 
-def unweighted_average_recall(counts: jax.Array) -> jax.Array:
+def unweighted_average_recall(counts: Array) -> jax.Array:
     """Return UAR = mean recall of the classes with samples. Shapes: `counts` [K, K] -> []."""
     _check(counts)
     return recalls(counts).sum() / jnp.maximum((counts.sum(1) > 0).sum(), 1)
 
 
-def _check(counts: jax.Array) -> None:
+def _check(counts: Array) -> None:
     """Check that counts are those of a confusion: [K, K]."""
     chex.assert_rank(counts, 2)
     chex.assert_shape(counts, (counts.shape[0],) * 2)

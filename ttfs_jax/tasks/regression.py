@@ -95,5 +95,7 @@ class Regression:
 def _check_alike(potentials: jax.Array, targets: jax.Array) -> None:
     """Refuse targets that would be broadcast. Raises: InputError."""
     if potentials.shape[1:] != targets.shape[1:]:
-        wanted, given = (", ".join(["N", *map(str, x.shape[1:])]) for x in (potentials, targets))
-        raise InputError(f"targets must be [{wanted}] as the read-out's potentials, not [{given}]")
+        expected, actual = (", ".join(["N", *map(str, x.shape[1:])]) for x in (potentials, targets))
+        raise InputError(
+            f"targets must be [{expected}] as the read-out's potentials, not [{actual}]"
+        )

@@ -12,7 +12,7 @@ from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.population.lanes import fastest_lanes
 from ttfs_jax.population.program import PopulationConfig, Program, pick
 from ttfs_jax.training.recipe import Train, TrainState
-from ttfs_jax.training.shapes import ShapeGrid, cut, embed, group
+from ttfs_jax.training.shapes import ShapeGrid, cut_members, embed, group
 
 PROBED_BATCHES = 2
 
@@ -51,7 +51,7 @@ class BucketTraining:
         """
         states = []
         for shape, members in self.buckets.items():
-            own = cut(pick(variables, members), self._spec, shape)
+            own = cut_members(pick(variables, members), self._spec, shape)
             init = self._recipe(Network(shape), self._probed).init
             states.append(jax.tree.map(np.asarray, jax.jit(jax.vmap(init))(own)))
         return states
@@ -73,8 +73,8 @@ class BucketTraining:
         ):
             rows = np.flatnonzero(np.isin(members, alive))
             if len(rows):
-                chosen = (pick(state, rows), *self._constants(members[rows], seeds))
-                waiting.append((state, members, rows, program.start(chosen, shared)))
+                inputs = (pick(state, rows), *self._constants(members[rows], seeds))
+                waiting.append((state, members, rows, program.start(inputs, shared)))
             else:
                 waiting.append((state, members, rows, None))
         losses, after = np.full(len(seeds), np.nan, np.float32), []

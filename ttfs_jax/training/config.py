@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ttfs_jax.support.devices import Products
-from ttfs_jax.support.ranges import at_least, below, between, check, whole
+from ttfs_jax.support.ranges import at_least, below, between, check_fields, whole
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TrainConfig:
     """Factors of matrix products in training; bfloat16 is for accelerators, which it speeds up."""
 
     def __post_init__(self):
-        check(
+        check_fields(
             self,
             epochs=whole(0),
             batch_size=whole(1),

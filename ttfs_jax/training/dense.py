@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from ttfs_jax.network.dense import Dense, init, relu
-from ttfs_jax.support.ranges import at_least, check
+from ttfs_jax.network.dense import Dense, init_dense, relu
+from ttfs_jax.support.ranges import at_least, check_fields
 from ttfs_jax.tasks.losses import cross_entropy
 from ttfs_jax.training.fitting import FitConfig, fit, in_use, shift_inputs
 
@@ -24,10 +24,10 @@ class DenseTrainConfig(FitConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self, weight_decay=at_least(0))
+        check_fields(self, weight_decay=at_least(0))
 
 
-def make_train(
+def make_dense_train(
     sizes: Sequence[int], config: DenseTrainConfig
 ) -> Callable[..., tuple[tuple[Dense, ...], jax.Array]]:
     """Make `train(key, widths, inputs, labels) -> layers, loss [epochs]`, pure and unbatched.
@@ -55,7 +55,7 @@ def make_train(
         key_init, key_train = jax.random.split(key)
         layers, values = fit(
             loss,
-            init(key_init, sizes),
+            init_dense(key_init, sizes),
             key_train,
             inputs,
             labels,

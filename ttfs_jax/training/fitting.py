@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ttfs_jax.support.ranges import at_least, between, check, whole
+from ttfs_jax.support.ranges import at_least, between, check_fields, whole
 from ttfs_jax.training.batches import batch_order
 
 Loss = Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array]
@@ -30,7 +30,7 @@ class FitConfig:
     """Standard deviation of noise on the inputs in training."""
 
     def __post_init__(self):
-        check(
+        check_fields(
             self,
             epochs=whole(1),
             batch_size=whole(1),

@@ -17,7 +17,7 @@ from ttfs_jax.network.layers import layer_of, with_layer
 from ttfs_jax.network.masked import Network, Output, Variables
 from ttfs_jax.support.devices import multiply_in
 from ttfs_jax.tasks import Task, find_task
-from ttfs_jax.tasks.losses import activity
+from ttfs_jax.tasks.losses import mean_activity
 from ttfs_jax.training.batches import batch_order
 from ttfs_jax.training.config import TrainConfig
 from ttfs_jax.training.optimiser import make_optimiser
@@ -175,4 +175,4 @@ class _Recipe:
         )
         out = cast(Output, answer)  # flax knows no types
         error = self.task.loss(out.logits, targets, weights=weights, recipe=config)
-        return error + config.activity_penalty * activity(out.layers), out
+        return error + config.activity_penalty * mean_activity(out.layers), out

@@ -117,7 +117,7 @@ def masked_waste(
     Members are computed in the shapes of a `grid`. With `every_operator` all operators of a block
     are computed and one is kept, as under `vmap`.
     """
-    done = 0.0
+    total = 0.0
     for operators, widths, head in zip(
         *(np.asarray(a) for a in (architectures.operators, architectures.widths)),
         np.asarray(architectures.head),
@@ -127,8 +127,8 @@ def masked_waste(
         shares = np.eye(len(OPERATORS))[operators]
         if every_operator:
             shares = np.ones_like(shares)
-        done += multiply_adds(grid.spec, shares.tolist(), shape.stage_widths, shape.head_width)
-    return 1 - useful_multiply_adds(grid.spec, architectures).sum() / done
+        total += multiply_adds(grid.spec, shares.tolist(), shape.stage_widths, shape.head_width)
+    return 1 - useful_multiply_adds(grid.spec, architectures).sum() / total
 
 
 def _shapes(shape: NetworkSpec | Plan) -> Variables:
@@ -150,7 +150,9 @@ def _kept(large: Plan, small: Plan) -> dict[str, np.ndarray]:
     return inputs
 
 
-def cut(variables: Variables, spec: NetworkSpec | Plan, shape: NetworkSpec | Plan) -> Variables:
+def cut_members(
+    variables: Variables, spec: NetworkSpec | Plan, shape: NetworkSpec | Plan
+) -> Variables:
     """Cut members of a smaller shape out of a larger one: the leading channels.
 
     Shapes: `variables` [P, ...] of the shape `spec` -> NumPy [P, ...] of the shape `shape`.
@@ -168,7 +170,7 @@ def cut(variables: Variables, spec: NetworkSpec | Plan, shape: NetworkSpec | Pla
 
 
 def embed(variables: Variables, shape: NetworkSpec | Plan, spec: NetworkSpec | Plan) -> Variables:
-    """Put members back into the larger shape: the inverse of `cut`, with idle channels around.
+    """Put members back into the larger shape, idle channels around: the inverse of `cut_members`.
 
     Shapes: `variables` [P, ...] of the shape `shape` -> NumPy [P, ...] of the shape `spec`; added
     weights, thresholds and means are 0, added gains and deviations 1.
@@ -190,7 +192,9 @@ def embed(variables: Variables, shape: NetworkSpec | Plan, spec: NetworkSpec | P
 
 
 @partial(jax.jit, static_argnums=0)
-def draw(shape: NetworkSpec | Plan, architecture: Architecture, key: jax.Array) -> Variables:
+def draw_variables(
+    shape: NetworkSpec | Plan, architecture: Architecture, key: jax.Array
+) -> Variables:
     """Draw fresh variables of one `architecture` in the maximal `shape`, by a `key`; traceable.
 
     Kernels are scaled to the fan-in in use (He et al. 2015, arXiv:1502.01852), so that a member

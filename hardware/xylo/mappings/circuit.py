@@ -119,7 +119,7 @@ class Circuit:
             dash_mem_out=0 * ones,
             threshold_out=64 * ones,
             bias_out=0 * ones,
-            shift_in=np.int32(0),
-            shift_rec=np.int32(0),
-            shift_out=np.int32(0),
+            shift_in=np.zeros((), np.int32),
+            shift_rec=np.zeros((), np.int32),
+            shift_out=np.zeros((), np.int32),
         )

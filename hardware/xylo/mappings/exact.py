@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hardware.xylo.core import Trace
-from hardware.xylo.families import family, require
+from hardware.xylo.families import family, require_fit
 from hardware.xylo.mappings.circuit import Circuit, number_neurons
-from hardware.xylo.mappings.exact_neurons import Slopes, fit, holding, split
+from hardware.xylo.mappings.exact_neurons import Slopes, fit_slopes, holding, split
 from hardware.xylo.network import ChipNetwork
 from ttfs_jax.network.dense import Dense
 from ttfs_jax.support.errors import InputError
@@ -123,7 +123,7 @@ def convert(
     _check(layers, window_lengths, logit_range, steps, synapses)
     shares = _normalise(layers, [float(length) for length in window_lengths], logit_range)
     slopes = tuple(
-        fit(*share, steps=steps, synapses=synapses, name=f"layer {number}")
+        fit_slopes(*share, steps=steps, synapses=synapses, name=f"layer {number}")
         for number, share in enumerate(shares)
     )
     depth, sizes = len(layers), [len(layer.slope) for layer in slopes]
@@ -133,7 +133,7 @@ def convert(
     ids = number_neurons(sizes, len(acting))
     network = _build(slopes, ids, acting, steps=steps, synapses=synapses)
     return Exact(
-        network=require(network, family(chip)),
+        network=require_fit(network, family(chip)),
         steps=steps,
         total_steps=int(starts[-1]) + steps,
         starts=tuple(starts.tolist()),
@@ -166,7 +166,7 @@ def _build(slopes, ids, acting, *, steps, synapses):
     return circuit.to_network()
 
 
-def encode(inputs: np.ndarray, *, steps: int, total_steps: int) -> np.ndarray:
+def encode_exact(inputs: np.ndarray, *, steps: int, total_steps: int) -> np.ndarray:
     """Turn inputs into events, one per channel, T (1 − a) steps after the start, rounded.
 
     Shapes: inputs [B, I] in [0, 1] -> events [B, `total_steps`, I] of 0 and 1; T is `steps`. An
@@ -189,12 +189,12 @@ def ideal_codes(exact: Exact, inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     k = ⌈(goal − Σ_j w_j (T − k_j)) / R⌉ steps after the start of the firing window, clipped to
     0 … T. T: no spike within the window.
     """
-    code, found = np.round(exact.steps * (1.0 - np.asarray(inputs, float))), []
+    code, codes = np.round(exact.steps * (1.0 - np.asarray(inputs, float))), []
     for layer in exact.slopes:
         charge = (exact.steps - code) @ layer.weights
         code = np.clip(np.ceil((layer.goal - charge) / layer.slope), 0, exact.steps)
-        found.append(code.astype(np.int64))
-    return tuple(found)
+        codes.append(code.astype(np.int64))
+    return tuple(codes)
 
 
 def spike_codes(exact: Exact, trace: Trace) -> tuple[np.ndarray, ...]:
@@ -202,10 +202,10 @@ def spike_codes(exact: Exact, trace: Trace) -> tuple[np.ndarray, ...]:
 
     Below 0: before the window. T: no spike.
     """
-    found = []
+    codes = []
     for twins, start in zip(exact.twins, exact.starts[1:], strict=True):
         spikes = np.asarray(trace.spikes)[:, :, twins] > 0
         # Spikes of hidden neurons arrive one step later, at the next layer's start if first.
         code = spikes.argmax(1) - (start - 1)
-        found.append(np.where(spikes.any(1), code, exact.steps))
-    return tuple(found)
+        codes.append(np.where(spikes.any(1), code, exact.steps))
+    return tuple(codes)

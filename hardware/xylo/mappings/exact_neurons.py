@@ -38,7 +38,9 @@ def holding(steps: int, synapses: int) -> int:
     return 2 * steps + 1 if synapses == 2 else 0
 
 
-def fit(kernel: np.ndarray, bias: np.ndarray, *, steps: int, synapses: int, name: str) -> Slopes:
+def fit_slopes(
+    kernel: np.ndarray, bias: np.ndarray, *, steps: int, synapses: int, name: str
+) -> Slopes:
     """Round a layer, whose activations are shares of their windows, to slopes and thresholds.
 
     At step m of the firing window the potential is V = 1 + y T + Σ_j w_j (T − k_j) + R m, with

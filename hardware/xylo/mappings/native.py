@@ -19,6 +19,7 @@ from hardware.xylo.arithmetic import power
 from hardware.xylo.core import MAX_SPIKES, Neurons, advance, at_rest
 from hardware.xylo.decision import first_spike
 from hardware.xylo.network import STATE_MAX, ChipNetwork
+from ttfs_jax.support import Array
 
 SELF_WEIGHT = -128  # the strongest there is
 WEIGHT_MIN, WEIGHT_MAX = -128, 127
@@ -27,12 +28,12 @@ WEIGHT_MIN, WEIGHT_MAX = -128, 127
 class Dynamics(NamedTuple):
     """What is the same in all neurons."""
 
-    window: jax.Array  # [] steps in which inputs spike
-    dash_syn: jax.Array  # [] decay of the synaptic currents, in bits
-    dash_mem: jax.Array  # [] decay of the membrane potentials, in bits
+    window: Array  # [] steps in which inputs spike
+    dash_syn: Array  # [] decay of the synaptic currents, in bits
+    dash_mem: Array  # [] decay of the membrane potentials, in bits
 
 
-class Layer(NamedTuple):
+class NativeLayer(NamedTuple):
     """One layer; values are rounded to the chip's integers whenever they are used."""
 
     kernel: jax.Array  # [J, N] in units of the weights' least significant bit
@@ -40,13 +41,15 @@ class Layer(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What samples did in a stack of layers; … is [] or [B], as in `run`."""
+    """What samples did in a stack of layers; … is [] or [B], as in `run_layers`."""
 
     spikes: tuple[jax.Array, ...]  # hidden layers, each [T, N, …]
     potential: jax.Array  # [T, K, …] of the outputs, which do not spike here
 
 
-def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Layer, ...]:
+def init_native(
+    key: jax.Array, sizes: Sequence[int], dynamics: Dynamics
+) -> tuple[NativeLayer, ...]:
     """Draw a stack that is active at first: sizes are those of inputs, hidden layers, classes.
 
     Weights are normal with a standard deviation of 32 √(16 / J); the threshold is what a single
@@ -55,12 +58,12 @@ def init(key: jax.Array, sizes: Sequence[int], dynamics: Dynamics) -> tuple[Laye
     keys = jax.random.split(key, len(sizes) - 1)
     reach = 16.0 * power(jnp.asarray(dynamics.dash_syn, jnp.float32))
     return tuple(
-        Layer(32.0 * (16.0 / j) ** 0.5 * jax.random.normal(k, (j, n)), jnp.full(n, reach))
+        NativeLayer(32.0 * (16.0 / j) ** 0.5 * jax.random.normal(k, (j, n)), jnp.full(n, reach))
         for k, j, n in zip(keys, sizes[:-1], sizes[1:], strict=True)
     )
 
 
-def encode(values: jax.Array, window: jax.Array, *, steps: int) -> jax.Array:
+def encode_native(values: jax.Array, window: Array, *, steps: int) -> jax.Array:
     """Turn values into events, one per channel: k = round(W (1 − a)), silent from k = W on.
 
     Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1.
@@ -90,10 +93,10 @@ def _evolve(neurons, weights, arriving):
     return jax.lax.scan(step, at_rest(neurons, arriving.shape[2:]), arriving)[1]
 
 
-def run(layers: Sequence[Layer], dynamics: Dynamics, events: jax.Array) -> Run:
+def run_layers(layers: Sequence[NativeLayer], dynamics: Dynamics, events: jax.Array) -> Run:
     """Run one sample from rest: events [T, I] or [T, I, B] -> `Run`, equal to `assemble`'s network.
 
-    Exact as long as no current comes near the 16-bit limit, as in `core.run`.
+    Exact as long as no current comes near the 16-bit limit, as in `core.run_core`.
     """
     rate_syn = power(-jnp.asarray(dynamics.dash_syn, jnp.float32))
     rate_mem = power(-jnp.asarray(dynamics.dash_mem, jnp.float32))
@@ -128,7 +131,7 @@ def decide(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.A
     return first_spike(potential >= threshold)
 
 
-def assemble(layers: Sequence[Layer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:
+def assemble(layers: Sequence[NativeLayer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:
     """Lay a trained stack out as the chip holds it: hidden layers one after another by id."""
     kernels = [np.clip(np.round(layer.kernel), WEIGHT_MIN, WEIGHT_MAX) for layer in layers]
     sizes = [kernel.shape[1] for kernel in kernels[:-1]]
@@ -157,7 +160,7 @@ def assemble(layers: Sequence[Layer], dynamics: Dynamics, threshold_out: int) ->
         dash_mem_out=np.full(outputs, dash_mem),
         threshold_out=np.full(outputs, threshold_out),
         bias_out=np.zeros(outputs, np.int32),
-        shift_in=np.int32(0),
-        shift_rec=np.int32(0),
-        shift_out=np.int32(0),
+        shift_in=np.zeros((), np.int32),
+        shift_rec=np.zeros((), np.int32),
+        shift_out=np.zeros((), np.int32),
     )

@@ -14,8 +14,16 @@ import jax.numpy as jnp
 import optax
 
 from hardware.xylo.arithmetic import power
-from hardware.xylo.mappings.native import Dynamics, Layer, Run, decide, encode, init, run
-from ttfs_jax.support.ranges import at_least, check
+from hardware.xylo.mappings.native import (
+    Dynamics,
+    NativeLayer,
+    Run,
+    decide,
+    encode_native,
+    init_native,
+    run_layers,
+)
+from ttfs_jax.support.ranges import at_least, check_fields
 from ttfs_jax.tasks.losses import cross_entropy
 from ttfs_jax.training.fitting import FitConfig, fit, in_use, shift_inputs
 
@@ -41,13 +49,13 @@ class NativeTrainConfig(FitConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self, second_spike_penalty=at_least(0), first_spike=at_least(0))
+        check_fields(self, second_spike_penalty=at_least(0), first_spike=at_least(0))
 
 
 class Trained(NamedTuple):
     """The outcome of training."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[NativeLayer, ...]
     loss: jax.Array  # [epochs] mean of each
 
 
@@ -56,15 +64,17 @@ def logits(outcome: Run, dynamics: Dynamics) -> jax.Array:
     return outcome.potential[-1] / (LOGIT_UNIT * power(jnp.asarray(dynamics.dash_mem, jnp.float32)))
 
 
-def run_batch(layers: Sequence[Layer], dynamics: Dynamics, inputs: jax.Array, *, steps: int) -> Run:
+def run_native_batch(
+    layers: Sequence[NativeLayer], dynamics: Dynamics, inputs: jax.Array, *, steps: int
+) -> Run:
     """Encode and run a batch for so many `steps`: inputs [B, I] in [0, 1] -> `Run` of [B, ...]."""
 
-    code = partial(encode, window=dynamics.window, steps=steps)
-    outcome = run(layers, dynamics, jax.vmap(code, out_axes=-1)(inputs))
+    code = partial(encode_native, window=dynamics.window, steps=steps)
+    outcome = run_layers(layers, dynamics, jax.vmap(code, out_axes=-1)(inputs))
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), outcome)
 
 
-def make_train(
+def make_native_train(
     sizes: Sequence[int], config: NativeTrainConfig, *, steps: int
 ) -> Callable[..., Trained]:
     """Make `train(key, widths, dynamics, inputs, labels) -> Trained`, pure and unbatched.
@@ -86,7 +96,7 @@ def make_train(
         def loss(params, batch, targets, noise):
             layers = _physical(params, masks)
             batch = shift_inputs(noise, batch, spread=config.jitter)
-            outcome = run_batch(layers, dynamics, batch, steps=steps)
+            outcome = run_native_batch(layers, dynamics, batch, steps=steps)
             return _loss(outcome, dynamics, targets, widths, config)
 
         key_init, key_train = jax.random.split(key)
@@ -99,18 +109,18 @@ def make_train(
 
 def _draw(key, sizes, widths, dynamics):
     """Draw what the optimiser sees: kernels in units of 32, logarithms of thresholds."""
-    drawn = init(key, sizes, dynamics)
+    layers = init_native(key, sizes, dynamics)
     # Fewer neurons in use than drawn for: larger weights.
     return [
         (layer.kernel / WEIGHT_UNIT * (size / use) ** 0.5, jnp.log(layer.threshold))
-        for layer, size, use in zip(drawn, sizes[:-1], [sizes[0], *widths], strict=True)
+        for layer, size, use in zip(layers, sizes[:-1], [sizes[0], *widths], strict=True)
     ]
 
 
 def _physical(params, masks):
     """Turn what the optimiser sees into layers of the neurons in use."""
     return tuple(
-        Layer(jnp.where(mask[None], WEIGHT_UNIT * kernel, 0.0), jnp.exp(threshold))
+        NativeLayer(jnp.where(mask[None], WEIGHT_UNIT * kernel, 0.0), jnp.exp(threshold))
         for (kernel, threshold), mask in zip(params, masks, strict=True)
     )
 

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hardware.xylo.core import simulate
-from hardware.xylo.families import Family, require
-from hardware.xylo.network import ChipNetwork, check
-from hardware.xylo.rockpool.loader import load
+from hardware.xylo.families import Family, require_fit
+from hardware.xylo.network import ChipNetwork, check_network
+from hardware.xylo.rockpool.loader import load_tools
 from ttfs_jax.support.errors import InputError
 
 DT = 1e-3  # s per step; cancels out, as decays are 2^d steps
@@ -32,7 +32,7 @@ _OF_HIDDEN = ("dash_syn", "dash_mem", "threshold", "bias")
 _OF_OUTPUTS = ("dash_mem_out", "threshold_out", "bias_out")
 
 
-class Mapped(NamedTuple):
+class RockpoolLayout(NamedTuple):
     """A network as Rockpool's mapper lays it out."""
 
     network: ChipNetwork
@@ -44,16 +44,16 @@ def to_graph(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Any:
     """Build Rockpool's computational graph of a network, a `GraphHolder`.
 
     Weights are w · 2^shift, time constants τ = 2^d · dt; thresholds and biases as they are. Its
-    classes are those of `loader.load(chip).graph`.
+    classes are those of `loader.load_tools(chip).graph`.
 
     Raises: InputError for a network that Rockpool's graph or the chip's mapper cannot express:
     aliases; no connection from inputs or to outputs; on the IMU neurons that inputs reach and that
     reach outputs, as in a single hidden layer; on Audio 2 and IMU potentials that decay at once.
     """
-    net = check(network)
+    net = check_network(network)
     blocks = _blocks(net)
     _require_expressible(net, chip, blocks)
-    graph = load(chip).graph
+    graph = load_tools(chip).graph
 
     def weights(matrix, shift, name):
         """Lay [J, N, S] out as [J, N S], the synapses of a neuron next to each other."""
@@ -103,9 +103,10 @@ def _blocks(net: ChipNetwork) -> dict[str, np.ndarray]:
     if not reached.any() or not reaching.any():
         raise InputError("Rockpool's mapper needs connections from the inputs and to the outputs")
     if (reached & reaching).any():
-        return {"hidden": np.arange(len(reached))}
+        return {"hidden": np.arange(net.sizes[1])}
     parts = {"first": reached, "middle": ~(reached | reaching), "last": reaching}
-    return {name: np.flatnonzero(part) for name, part in parts.items() if part.any()}
+    ids = {name: np.flatnonzero(part) for name, part in parts.items()}
+    return {name: part for name, part in ids.items() if part.size}
 
 
 def _require_expressible(net: ChipNetwork, chip: Family, blocks: dict[str, np.ndarray]) -> None:
@@ -125,7 +126,7 @@ def _require_expressible(net: ChipNetwork, chip: Family, blocks: dict[str, np.nd
         )
 
 
-def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Mapped:
+def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> RockpoolLayout:
     """Lay a network out by Rockpool's mapper for the chip.
 
     Integers stay as they are: Rockpool's quantisers would scale them again. Shifts, which its
@@ -135,11 +136,11 @@ def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Ma
 
     Raises: InputError for a network that does not fit the chip, or see `to_graph`.
     """
-    net = require(network, chip)
-    tools = load(chip)
+    net = require_fit(network, chip)
+    tools = load_tools(chip)
     graph = to_graph(net, chip, dt=dt)
     with warnings.catch_warnings():
-        # Audio 3 has 32; `require` has counted.
+        # Audio 3 has 32; `require_fit` has counted.
         warnings.filterwarnings("ignore", "XyloAudio 3 only supports up to 16 output channels")
         specification = tools.mapper(graph)
     # The simulator of Audio 2 does not take it.
@@ -158,7 +159,7 @@ def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Ma
     for name, values in specification.items():
         if isinstance(values, np.ndarray):
             specification[name] = np.round(values).astype(int)
-    return Mapped(from_specification(specification), order, specification)
+    return RockpoolLayout(from_specification(specification), order, specification)
 
 
 def from_specification(specification: dict[str, Any]) -> ChipNetwork:
@@ -167,7 +168,7 @@ def from_specification(specification: dict[str, Any]) -> ChipNetwork:
     Decays are rounded to whole bits; everything else must be integers already.
 
     Raises: InputError for a time constant that would round to a dead synapse, or what no chip can
-    hold, see `check`.
+    hold, see `check_network`.
     """
     weights_in, weights_rec = (
         np.atleast_3d(specification[name]) for name in ("weights_in", "weights_rec")
@@ -186,7 +187,7 @@ def from_specification(specification: dict[str, Any]) -> ChipNetwork:
     aliases = specification.get("aliases") or []
     if any(len(targets) > 1 for targets in aliases):
         raise InputError("a neuron has at most one alias")
-    return check(
+    return check_network(
         ChipNetwork(
             weights_in=weights_in,
             weights_rec=weights_rec,
@@ -229,7 +230,7 @@ def renumber(network: ChipNetwork, order: np.ndarray) -> ChipNetwork:
     )
 
 
-def compare(network: ChipNetwork, chip: Family, events: np.ndarray) -> dict[str, int]:
+def compare_with_rockpool(network: ChipNetwork, chip: Family, events: np.ndarray) -> dict[str, int]:
     """Count where our core and Rockpool's mapper and simulator differ: events [B, T, I].
 
     Our network runs with the ids that the mapper gives. `specification` counts integers that the
@@ -239,7 +240,7 @@ def compare(network: ChipNetwork, chip: Family, events: np.ndarray) -> dict[str,
 
     Raises: InputError as `map_by_rockpool` and `core.simulate` do.
     """
-    net = check(network)
+    net = check_network(network)
     mapped = map_by_rockpool(net, chip)
     expected = renumber(net, mapped.order)
     trace = simulate(expected, events)
@@ -250,7 +251,7 @@ def compare(network: ChipNetwork, chip: Family, events: np.ndarray) -> dict[str,
             if name != "alias"
         )
     }
-    simulator = load(chip).simulator.from_specification(**mapped.specification)
+    simulator = load_tools(chip).simulator.from_specification(**mapped.specification)
     for number, sample in enumerate(np.asarray(events)):
         fired, _, recorded = simulator.reset_state().evolve(sample, record=True)
         names = [name for name in ("Isyn", "Isyn2")[: net.sizes[3]] if name in recorded]

@@ -52,7 +52,7 @@ class Tools(NamedTuple):
     global_quantize: Callable[..., dict[str, Any]]
 
 
-def load(chip: Family) -> Tools:
+def load_tools(chip: Family) -> Tools:
     """Load Rockpool's tools for a chip: under a second the first time, at once afterwards.
 
     Other threads should not import anything meanwhile.
@@ -66,8 +66,8 @@ def load(chip: Family) -> Tools:
 @cache
 def _load_all() -> dict[str, Tools]:
     try:
-        found = importlib.util.find_spec("rockpool")
-        if found is None:
+        spec = importlib.util.find_spec("rockpool")
+        if spec is None:
             raise ImportError("no rockpool")
         with _private():
             version = importlib.import_module("rockpool").__version__
@@ -76,7 +76,7 @@ def _load_all() -> dict[str, Tools]:
                     f"Rockpool is {version}, the bridge knows {VERSION}: "
                     f"pip install rockpool=={VERSION}"
                 )
-            return _import_tools(Path(str(found.origin)).parent)
+            return _import_tools(Path(str(spec.origin)).parent)
     except ImportError as error:
         raise InputError(
             "the bridge needs Rockpool and XyloSim: pip install 'ttfs-jax[xylo]' (a C++ compiler "
@@ -112,7 +112,7 @@ def _import_tools(root: Path) -> dict[str, Tools]:
 
     # The IMU's modules look for this class in the package.
     neurons = device("syns61201.xylo_graph_modules").Xylo2Neurons
-    sys.modules[f"{_DEVICES}.syns61201"].Xylo2Neurons = neurons
+    vars(sys.modules[f"{_DEVICES}.syns61201"])["Xylo2Neurons"] = neurons
     quantise = importlib.import_module("rockpool.transform.quantize_methods")
     return {
         module: Tools(

@@ -6,7 +6,7 @@ import numpy as np
 
 from hardware.xylo.core import Trace, check_events
 from hardware.xylo.decision import Decision, first_output_spike
-from hardware.xylo.network import ChipNetwork, check
+from hardware.xylo.network import ChipNetwork, check_network
 from ttfs_jax.support.errors import InputError
 
 
@@ -26,7 +26,7 @@ class Referee:
 
     def __init__(self, network: ChipNetwork):
         v2 = simulator()
-        net = check(network)
+        net = check_network(network)
         channels, hidden, _, count = net.sizes
         self._two = count == 2
 

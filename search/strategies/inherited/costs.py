@@ -11,7 +11,7 @@ from hardware.target import Estimate, Workload
 from hardware.targets import target
 from search.loop.goal import Goal
 from search.spaces.convolutional import Space
-from ttfs_jax.network.counts import LayerCounts, table
+from ttfs_jax.network.counts import LayerCounts, count_rows
 from ttfs_jax.network.timeline import make_timeline
 from ttfs_jax.population.program import pick
 from ttfs_jax.support.errors import InputError
@@ -79,7 +79,7 @@ class Costs:
         architecture = self.space.decode(jnp.asarray(genotype))
         timeline = make_timeline(self.space.spec, architecture, self.windows)
         row = {
-            "memory": sum(r["weight_memory"] + r["state_memory"] for r in table(layers)) / 8,
+            "memory": sum(r["weight_memory"] + r["state_memory"] for r in count_rows(layers)) / 8,
             "time_steps": np.nan if timeline.steps is None else float(timeline.steps),
             "violations": 0.0,
         }

@@ -11,9 +11,9 @@ from search.config import Config
 from search.loop.exploration import Search
 from search.spaces.xylo import Candidate, XyloSpace
 from search.strategies.xylo.exact import ExactPopulation
-from search.strategies.xylo.measure import measure
-from search.strategies.xylo.population import Measured, NativePopulation, Network, single
-from search.strategies.xylo.scores import score, skeleton
+from search.strategies.xylo.measure import measure_on_chip
+from search.strategies.xylo.population import ChipScores, NativePopulation, XyloNetwork, single
+from search.strategies.xylo.scores import score_network, skeleton
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Populations:
 
     def train(
         self, candidates: Sequence[Candidate], seeds: np.ndarray
-    ) -> list[tuple[Network, Measured] | None]:
+    ) -> list[tuple[XyloNetwork, ChipScores] | None]:
         """Train candidates and measure them on validation data; None for one that cannot be.
 
         `seeds` [n] are those of the candidates.
         """
-        results: list[tuple[Network, Measured] | None] = [None] * len(candidates)
+        results: list[tuple[XyloNetwork, ChipScores] | None] = [None] * len(candidates)
         native, exact = (
             [n for n, candidate in enumerate(candidates) if candidate.mapping == mapping]
             for mapping in ("native", "exact")
@@ -45,7 +45,10 @@ class Populations:
                 if network is not None:
                     validation = self.exact.inputs["validation"]
                     classes = self.exact.classes
-                    results[n] = network, measure(network, validation, classes=classes).measured
+                    results[n] = (
+                        network,
+                        measure_on_chip(network, validation, classes=classes).measured,
+                    )
         return results
 
 
@@ -71,17 +74,17 @@ class Evaluator:
 
     def score(
         self, candidates: Sequence[Candidate]
-    ) -> tuple[list[dict[str, float]], list[Network | None]]:
+    ) -> tuple[list[dict[str, float]], list[XyloNetwork | None]]:
         """Train and score candidates; those that do not fit are not trained.
 
         Returns the scores named in `fields`, a dict per candidate, and the networks.
         """
         limits = [self._beyond(candidate) for candidate in candidates]
-        chosen = [n for n, limit in enumerate(limits) if not limit]
-        numbers = [np.asarray(candidates[n].numbers, "<i4") for n in chosen]
+        fitting = [n for n, limit in enumerate(limits) if not limit]
+        numbers = [np.asarray(candidates[n].numbers, "<i4") for n in fitting]
         seeds = np.array([self._seed ^ zlib.crc32(own.tobytes()) for own in numbers])
-        results = self._populations.train([candidates[n] for n in chosen], seeds)
-        trained = dict(zip(chosen, results, strict=True))
+        results = self._populations.train([candidates[n] for n in fitting], seeds)
+        trained = dict(zip(fitting, results, strict=True))
         rows, networks = [], []
         for n in range(len(candidates)):
             if (pair := trained.get(n)) is None:
@@ -90,7 +93,9 @@ class Evaluator:
                 networks.append(None)
                 continue
             network, measured = pair
-            scores, _ = score(network, measured, self._config, target=self._target, goal=self._goal)
+            scores, _ = score_network(
+                network, measured, self._config, target=self._target, goal=self._goal
+            )
             rows.append({name: scores[name] for name in self._fields})
             networks.append(network)
         return rows, networks

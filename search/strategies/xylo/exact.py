@@ -10,11 +10,11 @@ import numpy as np
 from hardware.xylo.families import family
 from hardware.xylo.mappings import exact
 from search.spaces.xylo import Candidate
-from search.strategies.xylo.population import Inputs, Network, Population, cut
+from search.strategies.xylo.population import Inputs, Population, XyloNetwork, cut_layers
 from ttfs_jax.network import dense
 from ttfs_jax.network.dense import Dense
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.training.dense import DenseTrainConfig, make_train
+from ttfs_jax.training.dense import DenseTrainConfig, make_dense_train
 
 CALIBRATION = 2048  # training samples that windows and logits are measured on
 
@@ -37,7 +37,7 @@ class ExactPopulation(Population):
         super().__init__(inputs, config, classes=classes, widest=widest)
         self.chip = chip
 
-    def train(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[Network | None]:
+    def train(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[XyloNetwork | None]:
         """Train and convert exact candidates, with seeds [n]; None where no conversion fits."""
         trained = self.outcomes(candidates, seeds)
         return [self._convert(*pair) for pair in zip(candidates, trained, strict=True)]
@@ -49,7 +49,7 @@ class ExactPopulation(Population):
         return self.inputs["train"]
 
     def _function(self, depth: int):
-        train = make_train(self._sizes(depth), self.config)
+        train = make_dense_train(self._sizes(depth), self.config)
 
         def one(member, given):
             widths = [member["widths"][n] for n in range(depth)]
@@ -58,8 +58,8 @@ class ExactPopulation(Population):
 
         return one
 
-    def _convert(self, candidate: Candidate, layers: Sequence[Dense]) -> Network | None:
-        own = cut(layers, candidate)
+    def _convert(self, candidate: Candidate, layers: Sequence[Dense]) -> XyloNetwork | None:
+        own = cut_layers(layers, candidate)
         values = jnp.asarray(self.inputs["train"].values[candidate.number, :CALIBRATION])
         logits = np.asarray(dense.relu(own, values)[0])
         windows = [float(window) for window in dense.windows(own, values)]
@@ -74,4 +74,4 @@ class ExactPopulation(Population):
             )
         except InputError:
             return None
-        return Network(candidate, mapping.network, mapping.total_steps, own)
+        return XyloNetwork(candidate, mapping.network, mapping.total_steps, own)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hardware.xylo.decision import Decision, classify
 from hardware.xylo.network import ChipNetwork
-from search.strategies.xylo.population import Inputs, Measured, Network, score
+from search.strategies.xylo.population import ChipScores, Inputs, XyloNetwork, war_and_uar
 
 BLOCK = 64  # chips are filled up to a multiple of so many neurons, for few compilations
 
@@ -18,7 +18,7 @@ class OnChip(NamedTuple):
 
     events: np.ndarray  # [B, T, 16] that it was given
     decision: Decision
-    measured: Measured
+    measured: ChipScores
 
 
 def filled(network: ChipNetwork) -> ChipNetwork:
@@ -45,7 +45,7 @@ def filled(network: ChipNetwork) -> ChipNetwork:
     )
 
 
-def measure(network: Network, inputs: Inputs, *, classes: int) -> OnChip:
+def measure_on_chip(network: XyloNetwork, inputs: Inputs, *, classes: int) -> OnChip:
     """Run samples through the integer core and score the first output spikes.
 
     `inputs` are those of a part of the data, for the `network`'s grid; there are so many `classes`.
@@ -54,8 +54,8 @@ def measure(network: Network, inputs: Inputs, *, classes: int) -> OnChip:
     grown = filled(network.chip)
     classified = classify(grown, events)
     predictions = classified.decision.classes
-    war, uar = score(jnp.asarray(predictions), jnp.asarray(inputs.labels), classes=classes)
-    measured = Measured(
+    war, uar = war_and_uar(jnp.asarray(predictions), jnp.asarray(inputs.labels), classes=classes)
+    measured = ChipScores(
         war=war,
         uar=uar,
         decided=(predictions >= 0).mean(),

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from hardware.xylo.mappings import exact
-from hardware.xylo.mappings.native import Dynamics, Layer, assemble, encode
+from hardware.xylo.mappings.native import Dynamics, NativeLayer, assemble, encode_native
 from hardware.xylo.mappings.native_training import (
     choose_threshold,
     decide_batch,
-    make_train,
-    run_batch,
+    make_native_train,
+    run_native_batch,
 )
 from hardware.xylo.network import ChipNetwork
 from search.spaces.features import full_scale, pool, scale
@@ -40,7 +40,7 @@ class Inputs(NamedTuple):
     labels: np.ndarray  # [N]
 
 
-class Measured(NamedTuple):
+class ChipScores(NamedTuple):
     """One network on samples; classes by the first output spike, none counts as wrong."""
 
     war: jax.Array  # [] weighted average recall
@@ -55,14 +55,14 @@ class Measured(NamedTuple):
 class Outcome(NamedTuple):
     """A trained network and how it did."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[NativeLayer, ...]
     threshold: jax.Array  # [] of the outputs
     loss: jax.Array  # [] of the last epoch
-    measured: Measured
+    measured: ChipScores
 
 
 @dataclass(frozen=True)
-class Network:
+class XyloNetwork:
     """A trained candidate on the chip."""
 
     candidate: Candidate
@@ -70,13 +70,13 @@ class Network:
     steps: int
     """Steps of an inference, without a silent gap."""
     layers: tuple[Any, ...]
-    """What it was made of: `native.Layer` or, of an exact copy, `dense.Dense`."""
+    """What it was made of: `native.NativeLayer` or, of an exact copy, `dense.Dense`."""
 
     def events(self, values: np.ndarray) -> np.ndarray:
         """Encode `values` of inputs [B, 16] in [0, 1] as spikes of the channels: [B, T, 16]."""
         if self.candidate.mapping == "exact":
-            return exact.encode(values, steps=self.candidate.window, total_steps=self.steps)
-        one = partial(encode, window=jnp.float32(self.candidate.window), steps=self.steps)
+            return exact.encode_exact(values, steps=self.candidate.window, total_steps=self.steps)
+        one = partial(encode_native, window=jnp.float32(self.candidate.window), steps=self.steps)
         return np.asarray(jax.vmap(one)(jnp.asarray(values)))
 
 
@@ -107,7 +107,7 @@ def make_inputs(space: XyloSpace, data: Dataset, scales: Sequence[np.ndarray]) -
     }
 
 
-def score(
+def war_and_uar(
     predictions: jax.Array, labels: jax.Array, *, classes: int
 ) -> tuple[jax.Array, jax.Array]:
     """Return WAR and UAR of so many `classes`: a sample that is not decided, −1, is wrong.
@@ -119,8 +119,8 @@ def score(
     return weighted_average_recall(counts), unweighted_average_recall(counts)
 
 
-def measure(
-    layers: Sequence[Layer],
+def _measure_member(
+    layers: Sequence[NativeLayer],
     dynamics: Dynamics,
     threshold: jax.Array,
     widths: Sequence[jax.Array],
@@ -129,19 +129,19 @@ def measure(
     *,
     steps: int,
     classes: int,
-) -> Measured:
+) -> ChipScores:
     """Run samples through the integer core and score the first output spikes; traceable.
 
     `layers` and `dynamics` are the network, `threshold` [] that of its outputs, and `widths` []
     each the neurons in use; `inputs` [B, 16] with `labels` [B] of so many `classes` are run for
     `steps`.
     """
-    outcome = run_batch(layers, dynamics, inputs, steps=steps)
+    outcome = run_native_batch(layers, dynamics, inputs, steps=steps)
     predictions, step = decide_batch(outcome.potential, threshold)
-    war, uar = score(predictions, labels, classes=classes)
+    war, uar = war_and_uar(predictions, labels, classes=classes)
     active = sum((spikes > 0).sum((1, 2)).mean() for spikes in outcome.spikes)
     channels = ((inputs > 0) & (jnp.round(dynamics.window * (1 - inputs)) < dynamics.window)).sum(1)
-    return Measured(
+    return ChipScores(
         war=war,
         uar=uar,
         decided=(predictions >= 0).mean(),
@@ -208,7 +208,7 @@ class Population(ABC):
         """Make the function (member, shared) of all candidates of a shape."""
 
 
-def cut(layers: Sequence[Any], candidate: Candidate) -> tuple[Any, ...]:
+def cut_layers(layers: Sequence[Any], candidate: Candidate) -> tuple[Any, ...]:
     """Cut trained layers, pairs of a kernel and a vector, down to a candidate's neurons in use.
 
     `candidate` has the widths.
@@ -234,18 +234,18 @@ class NativePopulation(Population):
         return self.inputs["train"], self.inputs["validation"]
 
     def _function(self, depth: int, steps: int):
-        train = make_train(self._sizes(depth), self.config, steps=steps)
+        train = make_native_train(self._sizes(depth), self.config, steps=steps)
 
         def one(member, shared):
             given, judged = shared
             values, dynamics = given.values[member["grid"]], member["dynamics"]
             widths = [member["widths"][n] for n in range(depth)]
             trained = train(jax.random.key(member["seed"]), widths, dynamics, values, given.labels)
-            potential = run_batch(
+            potential = run_native_batch(
                 trained.layers, dynamics, values[:CALIBRATION], steps=steps
             ).potential
             threshold = choose_threshold(potential, given.labels[:CALIBRATION])
-            measured = measure(
+            measured = _measure_member(
                 trained.layers,
                 dynamics,
                 threshold,
@@ -260,11 +260,11 @@ class NativePopulation(Population):
         return one
 
 
-def single(candidate: Candidate, outcome: Outcome) -> Network:
+def single(candidate: Candidate, outcome: Outcome) -> XyloNetwork:
     """Cut a trained candidate down to the neurons in use, and lay it out for the chip.
 
     `outcome` is what training gave.
     """
-    layers = cut(outcome.layers, candidate)
+    layers = cut_layers(outcome.layers, candidate)
     chip = assemble(layers, candidate.dynamics, int(outcome.threshold))
-    return Network(candidate, chip, candidate.steps, layers)
+    return XyloNetwork(candidate, chip, candidate.steps, layers)

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 
 from hardware.target import Estimate, Workload, total
-from hardware.xylo.chips import Mapped, Xylo
-from hardware.xylo.cycles import Activity
-from hardware.xylo.mappings.native import Layer, assemble
+from hardware.xylo.chips import MappedNetwork, Xylo
+from hardware.xylo.cycles import ChipActivity
+from hardware.xylo.mappings.native import NativeLayer, assemble
 from hardware.xylo.network import ChipNetwork
 from search.config import XyloConfig
 from search.loop.goal import Goal
 from search.spaces.xylo import Candidate
-from search.strategies.xylo.population import CHANNELS, Measured, Network
+from search.strategies.xylo.population import CHANNELS, ChipScores, XyloNetwork
 
 # Scores of a candidate; energies and times are estimated, not measured.
 FIELDS = (
@@ -55,31 +55,31 @@ def skeleton(candidate: Candidate, classes: int) -> ChipNetwork:
     kernels: list[Any] = [np.ones(shape) for shape in shapes]
     kernels[0][candidate.features.count :] = 0
     thresholds: list[Any] = [np.ones(after) for _, after in shapes]
-    layers = [Layer(*layer) for layer in zip(kernels, thresholds, strict=True)]
+    layers = [NativeLayer(*layer) for layer in zip(kernels, thresholds, strict=True)]
     return assemble(layers, candidate.dynamics, 1)
 
 
 def price(
-    network: Network, measured: Measured, config: XyloConfig, *, target: str
+    network: XyloNetwork, measured: ChipScores, config: XyloConfig, *, target: str
 ) -> tuple[Estimate, float]:
     """Estimate one inference of a network, and the seconds that a step takes.
 
     `config` has the clock and the gap, `target` is the chip's name. Activity was measured over the
     steps of the sample; the silent gap comes on top. Estimated, not measured.
     """
-    active = Activity(np.asarray(measured.active_inputs), np.asarray(measured.active_hidden))
+    active = ChipActivity(np.asarray(measured.active_inputs), np.asarray(measured.active_hidden))
     steps = network.steps + silent_gap(network.candidate, config)
     # Cycles are linear in the activity, so that the gap thins it out.
     share = network.steps / steps
     chip = Xylo(target, clock_mhz=config.clock_mhz)
-    thinned = Activity(active.inputs * share, active.hidden * share)
-    mapped = Mapped(network.chip, steps, thinned)
+    thinned = ChipActivity(active.inputs * share, active.hidden * share)
+    mapped = MappedNetwork(network.chip, steps, thinned)
     workload = Workload(CHANNELS, network.chip.sizes[2], layers=(), mapped=mapped)
     return chip.estimate(workload), chip.cycles(network.chip, active) / (config.clock_mhz * 1e6)
 
 
-def score(
-    network: Network, measured: Measured, config: XyloConfig, *, target: str, goal: Goal
+def score_network(
+    network: XyloNetwork, measured: ChipScores, config: XyloConfig, *, target: str, goal: Goal
 ) -> tuple[dict[str, float], Estimate]:
     """Score one network: `FIELDS` and `MORE` by name, and the estimate they rest on.
 
@@ -104,7 +104,7 @@ def score(
     return scores | {"violations": float(violations)}, estimate
 
 
-def counts(network: Network, measured: Measured) -> dict[str, float]:
+def counts(network: XyloNetwork, measured: ChipScores) -> dict[str, float]:
     """Count what a network takes: neurons, synapses, SynOps, parameters, memory, time steps.
 
     `measured` has the spikes. SynOps = Σ over layers of spikes × mean fan-out. Parameters are

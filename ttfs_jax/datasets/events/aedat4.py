@@ -28,12 +28,12 @@ def open_aedat4(path: Path, stream: str | None) -> Source:
     if not sizes:
         raise InputError(f"{path} has no stream of events: record them too")
     streams = {number: f"{width} × {height}" for number, (width, height) in sizes.items()}
-    chosen = choose_stream(str(path), streams, stream)
-    width, height = sizes[chosen]
+    stream_number = choose_stream(str(path), streams, stream)
+    width, height = sizes[stream_number]
     notes: list[str] = []
     return Source(
         name=str(path),
-        blocks=_blocks(path, chosen, notes),
+        blocks=_blocks(path, stream_number, notes),
         notes=notes,
         dropped=Counter(),
         size=(width, height) if min(width, height) > 0 else None,

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from ttfs_jax.support import Array
+
 FAINTEST = 1e-3  # of the brightest light that a pixel can tell; chosen
 
 
@@ -72,12 +74,12 @@ class SensorState:
 class Events(NamedTuple):
     """The events of one step: the n-th is at first + n · distance, n < count."""
 
-    first: jax.Array  # [H, W] seconds since the step began
-    distance: jax.Array  # [H, W] seconds
-    count: jax.Array  # [H, W] int32
-    polarity: jax.Array  # [H, W] int32: +1 ON, −1 OFF
-    noise: jax.Array  # [H, W] seconds since the step began, +∞ for none
-    noise_polarity: jax.Array  # [H, W] int32
+    first: Array  # [H, W] seconds since the step began
+    distance: Array  # [H, W] seconds
+    count: Array  # [H, W] int32
+    polarity: Array  # [H, W] int32: +1 ON, −1 OFF
+    noise: Array  # [H, W] seconds since the step began, +∞ for none
+    noise_polarity: Array  # [H, W] int32
 
 
 def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) -> Pixels:
@@ -95,7 +97,7 @@ def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) ->
     )
 
 
-def start(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
+def start_sensor(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
     """Return the state of a sensor that has looked at this image [H, W] for long."""
     level = jnp.log(_clip(intensity) + config.dark_light)
     return SensorState(

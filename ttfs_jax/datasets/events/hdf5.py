@@ -59,10 +59,10 @@ def _source(path: Path, file, h5py, stream: str | None) -> Source:
             f"{path} is sound but has no events in a known layout; it holds "
             f"{_contents(file, h5py)}; known are {LAYOUTS}"
         )
-    chosen = choose_stream(
+    stream_name = choose_stream(
         str(path), {name: f"{one.count} events" for name, one in streams.items()}, stream
     )
-    selection = streams[chosen]
+    selection = streams[stream_name]
     datasets = [selection.table] if selection.columns is None else list(selection.columns.values())
     if len({len(dataset) for dataset in datasets}) > 1:
         lengths = ", ".join(f"{len(dataset)} in {dataset.name}" for dataset in datasets)
@@ -71,7 +71,7 @@ def _source(path: Path, file, h5py, stream: str | None) -> Source:
         _check_filters(path, dataset, h5py)
     time = selection.table if selection.columns is None else selection.columns["t"]
     unit = selection.unit or _unit_attribute(time)
-    prophesee = chosen == "CD/events" and selection.fields is not None
+    prophesee = stream_name == "CD/events" and selection.fields is not None
     notes: list[str] = []
     return Source(
         name=str(path),
@@ -174,7 +174,7 @@ def _unit_attribute(dataset) -> str | None:
 
 def _find_size(file, dataset) -> tuple[int, int] | None:
     """Look for a size in the attributes and small datasets of a dataset and all groups above."""
-    size, node = sensor.size_of(dict(dataset.attrs)), dataset
+    size, node = sensor.width_and_height(dict(dataset.attrs)), dataset
     while size is None:
         node = node.parent
         small = {
@@ -182,7 +182,7 @@ def _find_size(file, dataset) -> tuple[int, int] | None:
             for key in (*sensor.WIDTHS, *sensor.HEIGHTS, *sensor.PAIRS, "calib/resolution")
             if key in node and getattr(node[key], "size", 9) <= 3
         }
-        size = sensor.size_of({**small, **node.attrs})
+        size = sensor.width_and_height({**small, **node.attrs})
         if node == file["/"]:
             break
     return size

@@ -67,13 +67,13 @@ def make_recording(source: Source, *, time_unit: str | None = None) -> EventFile
     known = unit or source.unit
     if known:
         check_span(source.name, times, known, integers=integers)
-    chosen = known or guess_unit(times, integers=integers)
+    units = known or guess_unit(times, integers=integers)
     width, height, notes = sensor.find_size(source, tally.columns_seen, tally.rows_seen)
-    events = _finish(source.name, raw, tally, chosen, (width, height), float(np.median(times)))
+    events = _finish(source.name, raw, tally, units, (width, height), float(np.median(times)))
     notes = [*source.notes, *notes]
     if not known:
         notes.append(
-            f"times are taken for {NAMES[chosen]}, guessed from their kind and span "
+            f"times are taken for {NAMES[units]}, guessed from their kind and span "
             f"({_span(events):.4g} s); --time-unit says otherwise"
         )
     notes += _doubts(events, tally)

@@ -15,7 +15,7 @@ WIDTHS = ("width", "sensor_width", "sizex", "size_x")
 HEIGHTS = ("height", "sensor_height", "sizey", "size_y")
 
 
-def size_of(attributes: Mapping[str, Any]) -> tuple[int, int] | None:
+def width_and_height(attributes: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return width and height as named values give them, or None.
 
     Pairs are written in both orders by different tools; sensors lie, so the larger is the width.
@@ -68,7 +68,7 @@ def find_size(
 
     Shapes: events of every x and every y, each [LARGEST_EDGE].
     """
-    seen = tuple(int(np.flatnonzero(counts)[-1]) + 1 for counts in (columns_seen, rows_seen))
+    extent = tuple(int(np.flatnonzero(counts)[-1]) + 1 for counts in (columns_seen, rows_seen))
     if source.size:
         width, height = source.size
         outside = columns_seen[width:].sum() + rows_seen[height:].sum()
@@ -78,7 +78,7 @@ def find_size(
         return width, height, []
     width, height = _robust_edge(columns_seen), _robust_edge(rows_seen)
     notes = []
-    if (width, height) != seen:
+    if (width, height) != extent:
         notes.append(f"the sensor is taken to be {width} × {height}, without stray coordinates")
     return width, height, notes
 

@@ -90,7 +90,7 @@ def _read_head(path: Path, file: IO[str]) -> Head | None:
         numbers = [_number(field) for field in fields]
         if all(number is not None for number in numbers):
             if len(fields) == 2 and size is None:
-                size = sensor.size_of({"width": numbers[0], "height": numbers[1]})
+                size = sensor.width_and_height({"width": numbers[0], "height": numbers[1]})
                 continue
             return Head(comments, names, size, titles, line, len(unreadable))
         if any(number is not None for number in numbers[:2]):
@@ -172,5 +172,5 @@ def _row(line: str, delimiter: str | None, use) -> list[float] | None:
     fields = _split(line, delimiter)
     if len(fields) <= max(use):
         return None
-    numbers = [_number(fields[n]) for n in use]
-    return None if any(number is None for number in numbers) else numbers
+    numbers = [number for n in use if (number := _number(fields[n])) is not None]
+    return numbers if len(numbers) == len(use) else None

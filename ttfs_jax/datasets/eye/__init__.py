@@ -1,5 +1,5 @@
 """Recordings of eyes: simulated ones, SEE, and the clips made of them."""
 
-from ttfs_jax.datasets.eye.dataset import EyeConfig, check_config, to_dataset
+from ttfs_jax.datasets.eye.dataset import EyeConfig, check_config, dataset_of_recordings
 
-__all__ = ["EyeConfig", "check_config", "to_dataset"]
+__all__ = ["EyeConfig", "check_config", "dataset_of_recordings"]

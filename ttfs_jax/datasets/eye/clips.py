@@ -73,7 +73,7 @@ def every_clip(length: int, *, frames: int, stride: int) -> np.ndarray:
     return (begins[:, None] + stride * np.arange(frames)) % length
 
 
-def show(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.ndarray:
+def clip_image(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.ndarray:
     """Turn a clip into an image whose intensities `encoding.encode` makes spike times of.
 
     `code` says how, and is not the neural code of a network. `count`: one channel per frame and

@@ -8,7 +8,7 @@ import numpy as np
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split
 from ttfs_jax.datasets.events.columns import LARGEST_EDGE
-from ttfs_jax.datasets.eye.clips import MOST, Code, draw_clips, show, split_by_person
+from ttfs_jax.datasets.eye.clips import MOST, Code, clip_image, draw_clips, split_by_person
 from ttfs_jax.datasets.eye.plan import FEWEST_SUBJECTS, MOST_SUBJECTS
 from ttfs_jax.datasets.eye.recordings import Recordings
 from ttfs_jax.support.errors import InputError, unknown
@@ -143,19 +143,19 @@ def draw_split(
     """
     parts = {}
     lengths = np.diff(starts)
-    for number, (part, chosen) in enumerate(split.items()):
+    for number, (part, numbers) in enumerate(split.items()):
         draws = config.test_draws if part == "test" else config.draws
-        drawn = draw_clips(
-            lengths[chosen],
+        clips = draw_clips(
+            lengths[numbers],
             draws=draws,
             frames=config.frames,
             stride=config.stride,
             seed=1000 * int(seed) + number,
         )
-        rows = (starts[chosen][None, :, None] + drawn).reshape(-1, config.frames)
+        rows = (starts[numbers][None, :, None] + clips).reshape(-1, config.frames)
         # Sequences come person by person: shuffled, the first clips are a fair sample.
         order = np.random.default_rng([seed, number]).permutation(len(rows))
-        sequence, draw = np.tile(chosen, draws), np.repeat(np.arange(draws), len(chosen))
+        sequence, draw = np.tile(numbers, draws), np.repeat(np.arange(draws), len(numbers))
         parts[part] = Clips(rows[order], sequence[order], draw[order])
     return parts
 
@@ -172,10 +172,14 @@ def columns(recordings: Recordings, clips: Clips) -> dict[str, np.ndarray]:
 
 def show_all(events: np.ndarray, clips: Clips, config: ClipConfig) -> np.ndarray:
     """Show clips as images: frames int8 [N, H, W], n clips -> float32 [n, H', W', C]."""
-    return np.stack([show(events[rows], code=config.code, pool=config.pool) for rows in clips.rows])
+    return np.stack(
+        [clip_image(events[rows], code=config.code, pool=config.pool) for rows in clips.rows]
+    )
 
 
-def to_dataset(name: str, recordings: Recordings, config: FoldConfig, *, seed: int) -> Dataset:
+def dataset_of_recordings(
+    name: str, recordings: Recordings, config: FoldConfig, *, seed: int
+) -> Dataset:
     """Cut clips out of recordings and show them as images.
 
     A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means

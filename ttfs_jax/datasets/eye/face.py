@@ -83,19 +83,20 @@ def draw_person(key: jax.Array) -> Person:
         "seat_roll": (-0.15, 0.15),
         "seat_scale": (0.85, 1.15),
     }
-    drawn = {
+    traits = {
         name: jax.random.uniform(jax.random.fold_in(key, n), (), minval=low, maxval=high)
         for n, (name, (low, high)) in enumerate(ranges.items())
     }
-    drawn["makeup"] = jnp.maximum(drawn["makeup"], 0.0)
-    drawn["glasses"] = (drawn["glasses"] > 0.0).astype(jnp.float32)
-    return Person(**drawn)
+    traits["makeup"] = jnp.maximum(traits["makeup"], 0.0)
+    traits["glasses"] = (traits["glasses"] > 0.0).astype(jnp.float32)
+    return Person(**traits)
 
 
 def grid(size: int) -> tuple[jax.Array, jax.Array]:
     """Return x and y of every pixel centre: [H, W] each."""
     centres = (jnp.arange(size) + 0.5) / size * 2.0 - 1.0
-    return jnp.meshgrid(centres, centres)
+    x, y = jnp.meshgrid(centres, centres)
+    return x, y
 
 
 def _bump(distance, width):

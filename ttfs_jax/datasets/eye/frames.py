@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import PIL
+from jax.typing import ArrayLike
 from PIL import Image
 
 from ttfs_jax.datasets.events.columns import LARGEST_EDGE
@@ -28,9 +29,9 @@ CACHE_FORMAT = 3
 Kind = Literal["event", "light"]
 
 
-def to_levels(events: np.ndarray) -> np.ndarray:
+def to_levels(events: ArrayLike) -> np.ndarray:
     """Paint events: int8 (−1, 0, +1) [...] -> uint8 (0, 128, 255) [...]."""
-    return np.choose(events + 1, [0, GREY, 255]).astype(np.uint8)
+    return np.choose(np.asarray(events) + 1, [0, GREY, 255]).astype(np.uint8)
 
 
 def from_levels(levels: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ def read_frame(path: Path, size: int | None = None, *, kind: Kind = "event") -> 
     return from_levels(levels) if kind == "event" else levels
 
 
-class Frames(NamedTuple):
+class _Frames(NamedTuple):
     """All event frames, or all intensity frames, of a data set."""
 
     values: np.ndarray  # int8 (events) or uint8 (light) [N, H, W], memory-mapped
@@ -68,7 +69,7 @@ class Frames(NamedTuple):
 
 def load_frames(
     index: Index, *, size: int | None = None, cache: Path | None = None, kind: Kind = "event"
-) -> Frames:
+) -> _Frames:
     """Decode all frames in parallel, or map those decoded by an earlier call.
 
     The cache is kept apart for every list of files, with the size and the times of change of each:
@@ -85,11 +86,11 @@ def load_frames(
     starts = np.cumsum([0] + [len(sequence.files) for sequence in index.sequences])
     shape, dtype = (len(files), size, size), np.int8 if kind == "event" else np.uint8
 
-    def load(entry: Path) -> Frames:
+    def load(entry: Path) -> _Frames:
         content = json.loads((entry / "index.json").read_text(encoding="utf-8"))
         if not isinstance(content, list) or not all(isinstance(line, str) for line in content):
             raise ValueError("no list of problems")
-        return Frames(map_array(entry / "frames.npy", dtype, shape), starts, tuple(content))
+        return _Frames(map_array(entry / "frames.npy", dtype, shape), starts, tuple(content))
 
     return load_or_make(
         cache_folders("frames") if cache is None else (cache,),

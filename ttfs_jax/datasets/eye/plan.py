@@ -38,7 +38,7 @@ class Take:
     training: bool
 
 
-def make_plan(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:
+def plan_takes(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:
     """Plan the takes of a data set in the proportions of SEE.
 
     The number of sequences grows with that of the subjects; everybody has one light, and most
@@ -70,11 +70,11 @@ def make_plan(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:
         )
         for _ in range(subjects)
     ]
-    taken: dict[tuple[int, int], int] = {}
+    numbers: dict[tuple[int, int], int] = {}
     takes = []
     for n in range(count):
         person, emotion = int(people[n]), int(emotions[n])
-        number = taken[person, emotion] = taken.get((person, emotion), -1) + 1
+        number = numbers[person, emotion] = numbers.get((person, emotion), -1) + 1
         sex, age, degree = persons[person]
         light = LIGHTS[lights[person]]
         name = (

@@ -52,7 +52,7 @@ def parse_name(name: str) -> dict[str, str]:
     parts = name.split("_")
     if len(parts) != len(FIELDS):
         raise ValueError(f"{len(parts)} fields instead of {len(FIELDS)}")
-    fields = dict(zip(FIELDS, parts, strict=True))
+    fields: dict[str, str] = dict(zip(FIELDS, parts, strict=True))
     if not re.fullmatch("[0-9]{1,9}", fields["subject"]):
         raise ValueError(f"subject {_short(fields['subject'])} is no number of at most 9 digits")
     return fields
@@ -77,8 +77,8 @@ def read_index(root: Path) -> Index:
         try:
             sequence, notes = _sequence(name, entry, classes, folders)
         except ValueError as error:
-            shown = name if name.isprintable() else ascii(name)
-            problems.append(f"{folders.get(name, path)}: {shown}: {error}; left out")
+            printable = name if name.isprintable() else ascii(name)
+            problems.append(f"{folders.get(name, path)}: {printable}: {error}; left out")
             continue
         problems += notes
         if sequence is not None:
@@ -132,14 +132,14 @@ def _sequence(name, entry, classes, folders) -> tuple[Sequence | None, list[str]
         raise ValueError(f"its folder cannot be read ({error.strerror})") from error
     # Some copies count from 1: then the last number of the segment exists and the first does not.
     shift = int(begin not in present and end in present)
-    wanted = range(begin + shift, end + shift)
-    files = tuple(folder / present[n] for n in wanted if n in present)
+    segment = range(begin + shift, end + shift)
+    files = tuple(folder / present[n] for n in segment if n in present)
     if not files:
         raise ValueError("it has no frames")
-    if len(files) < len(wanted):
-        missing = [n for n in wanted if n not in present]
+    if len(files) < len(segment):
+        missing = [n for n in segment if n not in present]
         notes.append(
-            f"{folder}: {len(missing)} of {len(wanted)} frames missing, the first {missing[0]:05d}"
+            f"{folder}: {len(missing)} of {len(segment)} frames missing, the first {missing[0]:05d}"
         )
     light = fields["light"]
     return Sequence(
@@ -177,8 +177,8 @@ def _is_whole(number) -> bool:
 
 def _short(value) -> str:
     """Show a value of the JSON file in one line of ASCII."""
-    shown = ascii(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _annotation(root: Path) -> tuple[Path, dict]:

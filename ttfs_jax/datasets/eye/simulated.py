@@ -21,9 +21,9 @@ from ttfs_jax.datasets.eye import face, motion, simulator
 from ttfs_jax.datasets.eye import plan as eye_plan
 from ttfs_jax.datasets.eye.face import LIGHTS
 from ttfs_jax.datasets.eye.motion import EMOTIONS
-from ttfs_jax.datasets.eye.plan import LONGEST, SUBJECTS, Take, make_plan
+from ttfs_jax.datasets.eye.plan import LONGEST, SUBJECTS, Take, plan_takes
 from ttfs_jax.datasets.eye.recordings import Recordings
-from ttfs_jax.datasets.eye.simulator import CAMERA, MOTION, Recording, simulate
+from ttfs_jax.datasets.eye.simulator import CAMERA, MOTION, Recording, simulate_take
 from ttfs_jax.support.array_file import map_array, reserved_array
 from ttfs_jax.support.cache_entry import load_or_make
 from ttfs_jax.support.cache_folder import cache_folders
@@ -42,7 +42,7 @@ def record(take: Take, number: int, *, seed: int, size: int) -> Recording:
     """
     check_seed("seed", seed)
     check_whole("size", size, 1, LARGEST_EDGE)
-    recording = simulate(
+    recording = simulate_take(
         np.uint32((int(seed) * 100_003 + take.subject) % 2**32),
         np.uint32(number),
         jnp.int32(EMOTIONS.index(take.emotion)),
@@ -71,7 +71,7 @@ def generate(
     Raises: InputError for a seed outside 0 … 2³² − 1, fewer than 8 subjects, an edge outside
     1 … 4096 pixels, or a cache that cannot be written.
     """
-    plan = make_plan(seed=seed, subjects=subjects)
+    plan = plan_takes(seed=seed, subjects=subjects)
     check_whole("size", size, 1, LARGEST_EDGE)
     starts = np.cumsum([0] + [take.length for take in plan])
     shape = (int(starts[-1]), int(size), int(size))
@@ -108,8 +108,8 @@ def _fill(plan, starts, shape, seed, on_progress, entry: Path) -> None:
 
         def keep(number):
             recording = record(plan[number], number, seed=seed, size=shape[-1])
-            put_events(starts[number], recording.events)
-            put_light(starts[number], recording.light)
+            put_events(starts[number], np.asarray(recording.events))
+            put_light(starts[number], np.asarray(recording.light))
 
         for done, _ in enumerate(pool.map(keep, range(len(plan))), 1):
             if on_progress is not None:

@@ -13,6 +13,7 @@ from ttfs_jax.datasets.events import camera as event_camera
 from ttfs_jax.datasets.events.camera import CameraConfig
 from ttfs_jax.datasets.eye.face import Pose, draw_person, illuminate, render
 from ttfs_jax.datasets.eye.motion import MotionConfig, draw_style, move
+from ttfs_jax.support import Array
 
 FRAMES_PER_SECOND = 30  # as in SEE, Zhang et al. 2023 (arXiv:2310.04043)
 CAMERA, MOTION = CameraConfig(), MotionConfig()
@@ -21,12 +22,12 @@ CAMERA, MOTION = CameraConfig(), MotionConfig()
 class Recording(NamedTuple):
     """One take."""
 
-    events: jax.Array  # int8 [T, H, W]: sign of ON minus OFF events within the frame
-    light: jax.Array  # uint8 [T, H, W]: intensity at the end of the frame
+    events: Array  # int8 [T, H, W]: sign of ON minus OFF events within the frame
+    light: Array  # uint8 [T, H, W]: intensity at the end of the frame
 
 
 @partial(jax.jit, static_argnames=("longest", "size", "camera", "motion"))
-def simulate(
+def simulate_take(
     person_seed: jax.Array,
     take_seed: jax.Array,
     emotion: jax.Array,
@@ -66,18 +67,18 @@ def simulate(
         state, recording = carried
         images = jax.vmap(look)(jax.tree.map(lambda leaf: leaf[frame], later))
         state, balance = jax.lax.scan(watch, state, images)
-        seen = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
+        frame_recording = Recording(jnp.sign(balance.sum(0)), jnp.round(images[-1] * 255))
         return state, jax.tree.map(
             lambda reel, now: jax.lax.dynamic_update_index_in_dim(
                 reel, now.astype(reel.dtype), frame, 0
             ),
             recording,
-            seen,
+            frame_recording,
         )
 
     first = jax.tree.map(lambda leaf: leaf[0], course)
     later = jax.tree.map(lambda leaf: leaf[1:].reshape(longest, substeps), course)
     shape = (longest, size, size)
     empty = Recording(jnp.zeros(shape, jnp.int8), jnp.zeros(shape, jnp.uint8))
-    state = event_camera.start(key_sensor, look(first), camera)
+    state = event_camera.start_sensor(key_sensor, look(first), camera)
     return jax.lax.fori_loop(0, jnp.minimum(frames, longest), film, (state, empty))[1]

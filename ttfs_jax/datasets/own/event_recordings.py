@@ -17,8 +17,8 @@ from ttfs_jax.datasets.base import Dataset, Progress
 from ttfs_jax.datasets.events.files import EventFile, read_events, to_frames
 from ttfs_jax.datasets.eye.dataset import check_clips
 from ttfs_jax.datasets.own.files import list_files, read_all
-from ttfs_jax.datasets.own.samples import listed, required, to_labels
-from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, to_dataset
+from ttfs_jax.datasets.own.samples import listed, required_path, to_labels
+from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, dataset_of_sequences
 from ttfs_jax.support.errors import InputError
 
 NEEDED, KNOWN = ("file", "label"), ("file", "label", "subject", "start", "end", "split")
@@ -36,7 +36,7 @@ class EventOptions(ClipOptions):
     """Which camera, where files hold several."""
 
 
-def load(
+def load_event_recordings(
     options: EventOptions, *, split_seed: int = 0, on_progress: Progress | None = None
 ) -> Dataset:
     """Load clips of the recordings below `options.data_dir`.
@@ -53,15 +53,15 @@ def load(
     is in `problems`.
     """
     check_clips(options.clips, group="clips")
-    root = required(options, "events", "a folder with a folder per class, or a .csv file")
+    root = required_path(options, "events", "a folder with a folder per class, or a .csv file")
     read = _from_table if root.is_file() else _from_folders
     sequences = read(root, options, on_progress)
-    return to_dataset(
+    return dataset_of_sequences(
         root.resolve().stem, sequences, options, seed=split_seed, sensor=options.sensor
     )
 
 
-class Frames(NamedTuple):
+class _Frames(NamedTuple):
     """What a recording shows."""
 
     values: np.ndarray  # int8 [T, size, size]
@@ -72,7 +72,7 @@ class Frames(NamedTuple):
     """What there is to tell of the file."""
 
 
-def read_recording(path: Path, options: EventOptions) -> Frames:
+def read_recording(path: Path, options: EventOptions) -> _Frames:
     """Read a recording as frames.
 
     Raises: InputError for a file that cannot be read, events outside `options.sensor`, or a crop
@@ -85,7 +85,7 @@ def read_recording(path: Path, options: EventOptions) -> Frames:
         frames = to_frames(recording, size=size, rate=options.rate, crop=options.crop)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return Frames(frames, (recording.width, recording.height), path, recording.notes)
+    return _Frames(frames, (recording.width, recording.height), path, recording.notes)
 
 
 def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
@@ -101,7 +101,7 @@ def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
     return recording._replace(width=width, height=height)
 
 
-def _told(recordings: list[Frames], options: EventOptions) -> list[str]:
+def _told(recordings: list[_Frames], options: EventOptions) -> list[str]:
     """List what there is to tell of the recordings, once where it differs by numbers alone."""
     alike: dict[str, list[tuple[Path, str]]] = {}
     for recording in recordings:
@@ -114,8 +114,8 @@ def _told(recordings: list[Frames], options: EventOptions) -> list[str]:
         notes.append(f"{count}{listed([path for path, _ in same])}: {same[0][1]}")
     sizes = sorted({recording.sensor for recording in recordings})
     if len(sizes) > 1 and options.crop is None:
-        shown = listed([f"{width} × {height}" for width, height in sizes])
-        notes.append(f"the recordings have sensors of different sizes, {shown}: give --sensor")
+        listing = listed([f"{width} × {height}" for width, height in sizes])
+        notes.append(f"the recordings have sensors of different sizes, {listing}: give --sensor")
     return notes
 
 
@@ -156,17 +156,17 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
         np.array([line["label"] for line in rows]), None, where=f"{path}: label"
     )
     column = {key: np.array([line.get(key, "") for line in rows]) for key in ("split", "subject")}
-    given = {key: values if (values != "").all() else None for key, values in column.items()}
+    columns = {key: values if (values != "").all() else None for key, values in column.items()}
     for key, values in column.items():
-        if given[key] is None and (values != "").any():
+        if columns[key] is None and (values != "").any():
             raise InputError(f"{path}: some lines have a {key} and some have none: fill them all")
     files = np.array([line["file"] for line in rows])
     return Sequences(
         pieces,
         labels,
         classes,
-        given["split"],
-        given["subject"],
+        columns["split"],
+        columns["subject"],
         tuple(problems),
         files if len(np.unique(files)) < len(files) else None,
     )

@@ -36,8 +36,8 @@ def list_files(root: Path) -> Files:
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the one that holds a folder per class")
     tops = _folders(root)
-    given = any(top.name == "train" for top in tops)
-    roots = {top: PART_FOLDERS.get(top.name, "") for top in tops} if given else {root: "all"}
+    in_parts = any(top.name == "train" for top in tops)
+    roots = {top: PART_FOLDERS.get(top.name, "") for top in tops} if in_parts else {root: "all"}
     problems = [f"{top}: no part (train, val or test), not read" for top in roots if not roots[top]]
     folders = [(one, part) for top, part in roots.items() if part for one in _folders(top)]
     classes = sorted({folder.name for folder, _ in folders})
@@ -54,7 +54,7 @@ def list_files(root: Path) -> Files:
         list(paths),
         np.array(labels, np.int32),
         tuple(classes),
-        np.array(parts) if given else None,
+        np.array(parts) if in_parts else None,
         tuple(problems),
     )
 

@@ -10,8 +10,8 @@ from ttfs_jax.datasets.base import Dataset
 from ttfs_jax.datasets.own.samples import (
     OwnOptions,
     Samples,
-    required,
-    to_dataset,
+    dataset_of_samples,
+    required_path,
     to_images,
     to_labels,
 )
@@ -31,7 +31,7 @@ class IdxOptions(OwnOptions):
     the labels themselves)."""
 
 
-def load(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
+def load_idx(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
     """Load the IDX files of the folder `options.data_dir`; its name is that of the data set.
 
     The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same for `t10k` or
@@ -42,10 +42,10 @@ def load(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
     beyond the classes, and data that cannot be split.
     Source: the layout of MNIST, LeCun et al. 1998 (doi:10.1109/5.726791).
     """
-    folder = required(options, "idx", "the folder of the four IDX files")
+    folder = required_path(options, "idx", "the folder of the four IDX files")
     images, labels, parts = [], [], []
     for part in WORDS:
-        pixels, values = (idx.read(find(folder, part, kind)) for kind in ("images", "labels"))
+        pixels, values = (idx.read_idx(_find(folder, part, kind)) for kind in ("images", "labels"))
         if values.shape != (len(pixels),):
             raise InputError(
                 f"{folder}: {len(pixels)} {part} images but labels {list(values.shape)}: get "
@@ -61,10 +61,10 @@ def load(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
     )
     samples = Samples(np.concatenate(images), numbers, names, np.array(parts))
     name = folder.resolve().name
-    return to_dataset(name, samples, options, seed=split_seed, source={"kind": "array"})
+    return dataset_of_samples(name, samples, options, seed=split_seed, source={"kind": "array"})
 
 
-def find(folder: Path, part: str, kind: str) -> Path:
+def _find(folder: Path, part: str, kind: str) -> Path:
     """Find the file of the `kind` (images, labels) of a part. Raises: InputError if not one is."""
     files = sorted(
         file

@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 
 from ttfs_jax.datasets.base import Dataset, Progress
 from ttfs_jax.datasets.own.files import list_files, read_all
-from ttfs_jax.datasets.own.samples import OwnOptions, Samples, required, to_dataset
+from ttfs_jax.datasets.own.samples import OwnOptions, Samples, dataset_of_samples, required_path
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import check, whole
+from ttfs_jax.support.ranges import check_fields, whole
 
 Colour = Literal["grey", "colour"]
 MODES = {"grey": "L", "colour": "RGB"}
@@ -30,10 +30,10 @@ class FolderOptions(OwnOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self, size=whole(4, LARGEST_SIZE))
+        check_fields(self, size=whole(4, LARGEST_SIZE))
 
 
-def load(
+def load_image_folder(
     options: FolderOptions, *, split_seed: int = 0, on_progress: Progress | None = None
 ) -> Dataset:
     """Load the images below `options.data_dir`, whose folders are named after the classes.
@@ -45,7 +45,7 @@ def load(
     Raises: InputError for a missing folder, no file that can be read, and data that cannot be
     split; single files that cannot be read are in `problems`.
     """
-    root = required(options, "folder", "the folder that holds a folder per class")
+    root = required_path(options, "folder", "the folder that holds a folder per class")
     files = list_files(root)
     reader = partial(read_image, size=(options.size, options.size), colour=options.colour)
     images, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
@@ -56,7 +56,7 @@ def load(
         None if files.parts is None else files.parts[numbers],
         problems=(*files.problems, *problems),
     )
-    return to_dataset(
+    return dataset_of_samples(
         root.resolve().name, samples, options, seed=split_seed, source=source_of(options)
     )
 
@@ -80,7 +80,7 @@ def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarr
             deep = image.mode.startswith("I")
             image = Image.fromarray(np.asarray(image, np.float32) / 65535.0) if deep else image
             image = image if deep else image.convert(MODES[colour])
-            square = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
+            square = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read ({error}): it is damaged, or no image") from error
     pixels = np.asarray(square, np.float32) / (1.0 if deep else 255.0)

@@ -9,12 +9,12 @@ from ttfs_jax.datasets.own.samples import OwnOptions
 DIGITS = tuple("0123456789")
 
 
-def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
+def load_mnist(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     """Load MNIST from the folder `options.data_dir`: a fifth of the training images validates.
 
-    `split_seed` says which. Raises: InputError as `idx_folder.load` does, and for other classes
+    `split_seed` says which. Raises: InputError as `idx_folder.load_idx` does, and for other classes
     than ten.
     Source: LeCun et al. 1998 (doi:10.1109/5.726791).
     """
     files = idx_folder.IdxOptions(**vars(options), classes=DIGITS)
-    return dataclasses.replace(idx_folder.load(files, split_seed=split_seed), name="mnist")
+    return dataclasses.replace(idx_folder.load_idx(files, split_seed=split_seed), name="mnist")

@@ -9,8 +9,8 @@ from ttfs_jax.datasets.base import Dataset
 from ttfs_jax.datasets.own.samples import (
     OwnOptions,
     Samples,
-    required,
-    to_dataset,
+    dataset_of_samples,
+    required_path,
     to_images,
     to_labels,
 )
@@ -19,7 +19,7 @@ from ttfs_jax.support.errors import InputError
 NEEDED, COLUMNS = ("images", "labels"), ("split", "subject")
 
 
-def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
+def load_npz(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     """Load `images` and `labels` of the file `options.data_dir`, written by `numpy.savez`.
 
     `images` are [N, H, W] or [N, H, W, C], bytes or floats within [0, 1]; `labels` [N] whole
@@ -30,7 +30,7 @@ def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     Raises: InputError for a missing or damaged file, arrays that are missing or of another shape or
     kind, and data that cannot be split.
     """
-    path = required(options, "npz", "the .npz file")
+    path = required_path(options, "npz", "the .npz file")
     arrays = read_arrays(path)
     for name in NEEDED:
         if name not in arrays:
@@ -58,7 +58,9 @@ def load(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
         subjects=arrays.get("subject"),
         problems=tuple(f"{path}: the array {name!r} is not used" for name in unused),
     )
-    return to_dataset(path.stem, samples, options, seed=split_seed, source={"kind": "array"})
+    return dataset_of_samples(
+        path.stem, samples, options, seed=split_seed, source={"kind": "array"}
+    )
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -28,17 +28,17 @@ def choose_parts(
     training samples that lack a class.
     """
     if parts is None:
-        chosen = _drawn(labels, classes, subjects, np.arange(len(labels)), PARTS, seed)
+        split = _drawn(labels, classes, subjects, np.arange(len(labels)), PARTS, seed)
     else:
-        chosen = _given(labels, classes, parts, subjects, seed)
-    missing = [name for n, name in enumerate(classes) if not (labels[chosen["train"]] == n).any()]
+        split = _given(labels, classes, parts, subjects, seed)
+    missing = [name for n, name in enumerate(classes) if not (labels[split["train"]] == n).any()]
     if missing:
         raise InputError(
             f"no training sample of class {missing[0]}: add samples, choose another --split-seed, "
             "or give the split yourself"
         )
     return {
-        name: np.random.default_rng([seed, number]).permutation(chosen[name])
+        name: np.random.default_rng([seed, number]).permutation(split[name])
         for number, name in enumerate(PARTS)
     }
 
@@ -47,21 +47,21 @@ def _given(labels, classes, parts, subjects, seed) -> dict[str, np.ndarray]:
     strange = sorted({str(part) for part in parts} - {*PARTS})
     if strange:
         raise InputError(f"unknown part {strange[0]!r} of the split: use {', '.join(PARTS)}")
-    chosen = {name: np.flatnonzero(parts == name) for name in PARTS}
+    split = {name: np.flatnonzero(parts == name) for name in PARTS}
     for name in ("train", "test"):
-        if not len(chosen[name]):
+        if not len(split[name]):
             raise InputError(f"the split has no {name} samples: mark some, or leave the split out")
-    _check_people(chosen, subjects)
-    if not len(chosen["validation"]):
-        chosen |= _drawn(labels, classes, subjects, chosen["train"], PARTS[:2], seed)
-    return chosen
+    _check_people(split, subjects)
+    if not len(split["validation"]):
+        split |= _drawn(labels, classes, subjects, split["train"], PARTS[:2], seed)
+    return split
 
 
-def _check_people(chosen: dict[str, np.ndarray], subjects: np.ndarray | None) -> None:
+def _check_people(split: dict[str, np.ndarray], subjects: np.ndarray | None) -> None:
     if subjects is None:
         return
     home: dict = {}
-    for name, rows in chosen.items():
+    for name, rows in split.items():
         for person in np.unique(subjects[rows]).tolist():
             other = home.setdefault(person, name)
             if other != name:
@@ -98,5 +98,5 @@ def _by_person(subjects, rows, names, seed) -> dict[str, np.ndarray]:
             f"{len(names)} are needed, or give the split"
         )
     dealt = split_by_person(subjects[rows], parts=min(people, SHARE), seed=seed)
-    chosen = {name: rows[dealt == number] for number, name in enumerate(reversed(names[1:]))}
-    return {names[0]: rows[dealt >= len(names) - 1]} | chosen
+    split = {name: rows[dealt == number] for number, name in enumerate(reversed(names[1:]))}
+    return {names[0]: rows[dealt >= len(names) - 1]} | split

@@ -14,7 +14,7 @@ import numpy as np
 from ttfs_jax.datasets.base import Augmentation, Dataset, Options, Split
 from ttfs_jax.datasets.own.parts import PARTS, choose_parts
 from ttfs_jax.support.errors import InputError, unknown
-from ttfs_jax.support.ranges import check, whole
+from ttfs_jax.support.ranges import check_fields, whole
 
 SHOWN = 5  # names in a message
 
@@ -31,7 +31,7 @@ class OwnOptions(Options):
     """Mirror half of the training images, left to right; only where that keeps the class."""
 
     def __post_init__(self):
-        check(self, shift=whole(0, 64))
+        check_fields(self, shift=whole(0, 64))
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Samples:
     problems: tuple[str, ...] = ()
 
 
-def required(options: OwnOptions, data: str, what: str) -> Path:
+def required_path(options: OwnOptions, data: str, what: str) -> Path:
     """Return the path of the data. Raises: InputError if none is given, or nothing is there."""
     path = options.data_dir
     if path is None:
@@ -57,7 +57,7 @@ def required(options: OwnOptions, data: str, what: str) -> Path:
     return path
 
 
-def to_dataset(
+def dataset_of_samples(
     name: str, samples: Samples, options: OwnOptions, *, seed: int, source: Mapping[str, Any]
 ) -> Dataset:
     """Split samples, by `seed` where they do not say how, and return them as a data set.
@@ -70,7 +70,7 @@ def to_dataset(
     """
     check_classes(samples.labels, samples.classes, samples.problems)
     kept, doubles = without_doubles(samples)
-    samples = take(samples, kept)
+    samples = _take(samples, kept)
     check_classes(samples.labels, samples.classes, doubles)
     indices = choose_parts(
         samples.labels, samples.classes, samples.parts, samples.subjects, seed=seed
@@ -106,7 +106,7 @@ def absent(
     ]
 
 
-def take(samples: Samples, rows: np.ndarray) -> Samples:
+def _take(samples: Samples, rows: np.ndarray) -> Samples:
     """Keep some of the samples, by their numbers."""
     return Samples(
         samples.images[rows],
@@ -128,23 +128,25 @@ def without_doubles(samples: Samples) -> tuple[np.ndarray, list[str]]:
     doubles = everyone[originals != everyone]
     if not len(doubles):
         return everyone, []
-    told = [f"{len(doubles)} images are equal to earlier ones: samples {listed(doubles)}"]
+    problems = [f"{len(doubles)} images are equal to earlier ones: samples {listed(doubles)}"]
     torn = doubles[samples.labels[doubles] != samples.labels[originals[doubles]]]
     if len(torn):
-        told.append(f"{len(torn)} of them have another label than the earlier: {listed(torn)}")
+        problems.append(f"{len(torn)} of them have another label than the earlier: {listed(torn)}")
     if samples.parts is None:
-        told[0] += "; left out, so that none is in two parts"
-        return np.setdiff1d(everyone, doubles), told
+        problems[0] += "; left out, so that none is in two parts"
+        return np.setdiff1d(everyone, doubles), problems
     leaks = doubles[samples.parts[doubles] != samples.parts[originals[doubles]]]
     if len(leaks):
-        told.append(f"{len(leaks)} of them are in another part than the earlier: {listed(leaks)}")
-    return everyone, told
+        problems.append(
+            f"{len(leaks)} of them are in another part than the earlier: {listed(leaks)}"
+        )
+    return everyone, problems
 
 
 def listed(values: Sequence[Any] | np.ndarray) -> str:
     """List the first few values."""
-    shown = ", ".join(str(value) for value in values[:SHOWN])
-    return f"{shown}, ..." if len(values) > SHOWN else shown
+    listing = ", ".join(str(value) for value in values[:SHOWN])
+    return f"{listing}, ..." if len(values) > SHOWN else listing
 
 
 def check_classes(

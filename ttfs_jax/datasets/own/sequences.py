@@ -12,7 +12,7 @@ from ttfs_jax.datasets.base import Augmentation, Dataset, Split
 from ttfs_jax.datasets.eye.dataset import ClipConfig, draw_split, show_all
 from ttfs_jax.datasets.own.parts import choose_parts
 from ttfs_jax.datasets.own.samples import OwnOptions, absent, check_classes
-from ttfs_jax.support.ranges import above, check
+from ttfs_jax.support.ranges import above, check_fields
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ClipOptions(OwnOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self, rate=above(0))
+        check_fields(self, rate=above(0))
 
 
 class Sequences(NamedTuple):
@@ -42,7 +42,7 @@ class Sequences(NamedTuple):
     recordings: np.ndarray | None = None  # [S], where several are pieces of one
 
 
-def to_dataset(
+def dataset_of_sequences(
     name: str,
     sequences: Sequences,
     options: ClipOptions,

@@ -13,7 +13,7 @@ from ttfs_jax.datasets.events.files import make_recording, to_frames
 from ttfs_jax.datasets.events.source import Source
 from ttfs_jax.datasets.eye.dataset import check_clips
 from ttfs_jax.datasets.own.samples import to_labels
-from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, to_dataset
+from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, dataset_of_sequences
 from ttfs_jax.support.errors import InputError, unknown
 
 INSTALL = "--data tonic needs the package tonic: install it by pip install 'ttfs-jax[tonic]'"
@@ -28,7 +28,7 @@ class TonicOptions(ClipOptions):
     """Name of the data set in `tonic.datasets`, such as NMNIST or DVSGesture."""
 
 
-def load(
+def load_tonic(
     options: TonicOptions, *, split_seed: int = 0, on_progress: Progress | None = None
 ) -> Dataset:
     """Load clips of the recordings of a data set of tonic.
@@ -43,7 +43,7 @@ def load(
     Source: Lenz et al. 2021 (doi:10.5281/zenodo.5079802).
     """
     check_clips(options.clips, group="clips")
-    kind = find(options.set_name)
+    kind = _find(options.set_name)
     if options.data_dir is None:
         raise InputError("--data tonic needs --data-dir: a folder for the files of tonic")
     try:
@@ -59,10 +59,10 @@ def load(
             f"tonic cannot open {options.set_name} in {options.data_dir} ({error}): see its page"
         ) from error
     sequences = _read(kind, pieces, options, on_progress)
-    return to_dataset(str(options.set_name), sequences, options, seed=split_seed)
+    return dataset_of_sequences(str(options.set_name), sequences, options, seed=split_seed)
 
 
-def find(name: str | None) -> Any:
+def _find(name: str | None) -> Any:
     """Find the class of a data set. Raises: InputError without tonic, or for an unknown name."""
     try:
         sets = importlib.import_module("tonic").datasets
@@ -117,7 +117,7 @@ def _to_frames(
     names = events.dtype.names or ()
     if not {*FIELDS} <= {*names}:
         raise InputError(f"has events with {', '.join(names)}, no recording of an event camera")
-    block = tuple(np.asarray(events[name]) for name in FIELDS)
-    source = Source(where, iter([block]), [], Counter(), size=(size[0], size[1]), unit="us")
+    t, x, y, p = (np.asarray(events[name]) for name in FIELDS)
+    source = Source(where, iter([(t, x, y, p)]), [], Counter(), size=(size[0], size[1]), unit="us")
     recording = make_recording(source)
     return to_frames(recording, size=options.clips.size, rate=options.rate, crop=options.crop)
