@@ -1,7 +1,10 @@
 """Hardware targets: what a network would cost on a chip, estimated."""
 
+from hardware.target import Estimate, Target, Workload
+from hardware.targets import TARGETS
 from ttfs_jax.support.moved import forward_names
 
+__all__ = ["TARGETS", "Estimate", "Target", "Workload"]
 forward_names(
     {
         "hardware.xylo.exact": "hardware.xylo.mappings.exact",

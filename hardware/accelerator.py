@@ -26,7 +26,7 @@ REFERENCE = Constant(
 class Accelerator:
     """Energy scaled from one MNIST image."""
 
-    name: str = "ttfs-accelerator"
+    name: str = "ttfs-accelerator"  # as users choose it
 
     def estimate(self, workload: Workload) -> Estimate:
         """Estimate E = 35.8 µJ S / S₀ from the SynOps S, with S₀ those of the published network.

@@ -27,7 +27,7 @@ _LEFT_OUT = "arithmetic only, no memory traffic"
 class Cmos:
     """Accumulates of the spiking network, or multiply-adds of its ReLU twin, at 45 nm."""
 
-    name: str
+    name: str  # as users choose it
     twin: bool = False
     """Estimate the ReLU twin instead."""
 

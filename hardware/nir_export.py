@@ -244,7 +244,7 @@ def dense_to_nir(layers: Sequence[Dense], windows: Sequence[Any]) -> Any:
 
 
 def save_nir(path: Path, graph: Any) -> None:
-    """Write a graph to an HDF5 file (.nir), whole or not at all.
+    """Write a graph to the HDF5 file `path` (.nir), whole or not at all.
 
     Raises: InputError if something is there already, or without the package.
     """
@@ -257,7 +257,7 @@ def save_nir(path: Path, graph: Any) -> None:
 
 
 def load_nir(path: Path) -> Any:
-    """Read a graph: `nir.NIRGraph`.
+    """Read the graph of the file `path`: `nir.NIRGraph`.
 
     Raises: InputError for a file that is missing, cut short or no NIR graph, or without the
     package.

@@ -29,8 +29,8 @@ WHOLE = 1e-5  # how near to a whole number the weight of a skip connection has t
 class Value(NamedTuple):
     """What a node sends: the signal of a layer times a factor."""
 
-    layer: str
-    shape: Shape
+    layer: str  # of the plan that is made
+    shape: Shape  # of the signal
     factor: np.ndarray  # [C]
     flat: bool = False  # positions and channels are one axis, in NIR's order C, H, W
 
@@ -38,10 +38,10 @@ class Value(NamedTuple):
 class Weighted(NamedTuple):
     """Potentials on their way to neurons or outputs."""
 
-    source: Value
+    source: Value  # what the weights hear
     kernel: np.ndarray  # [k, k, I, O] or [I, O], for the signal of the source itself
     bias: np.ndarray  # [O]
-    stride: int = 1
+    stride: int = 1  # of the convolution
 
 
 def network_from_nir(graph: Any) -> Model:
@@ -55,8 +55,7 @@ def network_from_nir(graph: Any) -> Model:
     Paddings and kernels, odd or not, are accepted if ⌈H / stride⌉ positions come out. A graph of
     `nir_network.network_to_nir` gives a network with the same logits, and windows.
 
-    For a graph of another tool, choose windows by `conversion.calibrate(...,
-    batch_statistics=False)`.
+    For a graph of another tool, `conversion.calibrate(..., batch_statistics=False)` gives windows.
 
     Raises: InputError that names the node for anything else, or without the package.
     """

@@ -26,7 +26,7 @@ NETWORK = "ttfs-jax network 1"
 class Sent(NamedTuple):
     """What a node sends: signals of neurons, as shares of their windows."""
 
-    node: str
+    node: str  # name of the node
     shape: Shape  # with the channels of the plan
     marks: np.ndarray  # bool [C]: channels in use, the only ones that the node has
     unit: np.ndarray  # [channels in use]: the activation that a share of 1 stands for
@@ -44,7 +44,7 @@ def sizes_of(shape: Shape, channels: int) -> tuple[int, ...]:
 
 
 def network_to_nir(model: Model) -> Any:
-    """Export a network with its architecture: `nir.NIRGraph`.
+    """Export the network of `model` with its architecture: `nir.NIRGraph`.
 
     Only what the architecture uses is written: layers that are not run and channels that are not
     in use are cut off, kernels are their inner ones, norms are folded in. NIR's axes are C, H, W.

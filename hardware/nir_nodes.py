@@ -27,7 +27,10 @@ def taps(size: int, weights: dict[int, float], channels: int) -> np.ndarray:
 def block_conv(
     nir: Any, sizes: tuple[int, ...], size: int, weights: dict[int, float], **rest: Any
 ) -> Any:
-    """Make the `Conv2d` of `taps`: [C, H, W] -> [C, ⌈H/s⌉, ⌈W/s⌉]."""
+    """Make the `Conv2d` of `taps`, of a `size` s and `weights`: [C, H, W] -> [C, ⌈H/s⌉, ⌈W/s⌉].
+
+    `nir` is the package, `sizes` are C, H, W, and `rest` are further arguments of the node.
+    """
     channels, border = sizes[0], size - 1
     return nir.Conv2d(
         input_shape=sizes[1:],
@@ -42,7 +45,10 @@ def block_conv(
 
 
 def average(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
-    """Make the mean over blocks of [C, H, W], or of the one position of [C]."""
+    """Make the mean over blocks of [C, H, W], or of the one position of [C].
+
+    `nir` is the package, `sizes` are C, H, W or C, and `size` is the edge of the blocks.
+    """
     metadata, area = {KIND: "average_pool", SIZE: size}, size**2
     if len(sizes) == 1:
         return nir.Scale(np.full(sizes, 1 / area), metadata=metadata)
@@ -54,6 +60,8 @@ def average(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
 
 def earliest_graph(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
     """Make a graph that lets the largest rate of each block of [C, H, W] through.
+
+    `nir` is the package, `sizes` are C, H, W, and `size` is the edge of the blocks.
 
     Of a block x_0 … x_n: r_1 = relu(x_0 − x_1), r_j = relu(r_{j−1} + x_{j−1} − x_j), and x_n + r_n
     is the largest, since max(a, b) = b + relu(a − b).
@@ -78,7 +86,10 @@ def earliest_graph(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
 
 
 def per_channel(name: str, values: Any) -> np.ndarray:
-    """Return one number for each channel of [C] or [C, H, W]."""
+    """Return one number for each channel of `values` [C] or [C, H, W] of the node `name`.
+
+    Raises: InputError for values that differ from position to position.
+    """
     values = np.asarray(values, float)
     rows = values.reshape(len(values), -1)
     if (rows != rows[:, :1]).any():
@@ -89,7 +100,8 @@ def per_channel(name: str, values: Any) -> np.ndarray:
 def centred_kernel(name: str, node: Any, shape: Shape) -> tuple[np.ndarray, int]:
     """Return a kernel [k, k, I, O], k odd, that does what a `Conv2d` does, and its stride.
 
-    A plan's kernel has a border of k // 2; that of the node is put into one large enough.
+    `node` is the `Conv2d`, called `name` in messages, and `shape` that of its input. A plan's
+    kernel has a border of k // 2; that of the node is put into one large enough.
     """
     weight, groups = np.asarray(node.weight, float), int(node.groups)
     outputs, inputs, *edges = weight.shape

@@ -19,9 +19,9 @@ DISCLAIMER = "estimated, not measured"
 class Range:
     """A value with its uncertainty."""
 
-    low: float
-    nominal: float
-    high: float
+    low: float  # bound below
+    nominal: float  # the likely value
+    high: float  # bound above
 
     def __post_init__(self):
         if not np.isfinite([self.low, self.nominal, self.high]).all():
@@ -46,7 +46,7 @@ def exactly(value: float) -> Range:
 
 
 def total(parts: Mapping[str, Range]) -> Range:
-    """Add up itemised values."""
+    """Add up the itemised values `parts`."""
     return sum(parts.values(), exactly(0.0))
 
 
@@ -54,9 +54,9 @@ def total(parts: Mapping[str, Range]) -> Range:
 class Constant:
     """A number that an estimate rests on, with its unit and where it comes from."""
 
-    value: Range
-    unit: str
-    source: str
+    value: Range  # the number, with its uncertainty
+    unit: str  # of the value
+    source: str  # where it comes from
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Estimate:
     """What one inference costs on a target; estimated, not measured."""
 
     target: str
+    """Name of the target."""
     terms: dict[str, Range]
     """Energy by cause in J; empty if not known, as for a network that is not on the chip."""
     latency: float | None
@@ -140,7 +141,19 @@ def _spell(value: Range | None, scale: float, unit: str, *, missing: str = "") -
 
 @dataclass(frozen=True)
 class Workload:
-    """What one inference asks of a target."""
+    """What one inference asks of a target.
+
+    Examples:
+        >>> from hardware import TARGETS, Workload
+        >>> from ttfs_jax.network.counts import LayerCounts
+        >>> numbers = dict(spikes=10, neurons=32, updates=32, states=32, weights=320, thresholds=32)
+        >>> layer = LayerCounts(synops=1e6, multiply_adds=2e6, synapses=320, **numbers)
+        >>> estimate = TARGETS["cmos45"].estimate(Workload(inputs=64, outputs=10, layers=(layer,)))
+        >>> print(estimate)
+        cmos45, estimated, not measured: 0.9 µJ per inference (low 0.1, high 4.6), ...
+        >>> estimate.fits
+        True
+    """
 
     inputs: int
     """Numbers in one input, H · W · C for an image."""
@@ -168,5 +181,5 @@ class Target(Protocol):
         ...
 
     def estimate(self, workload: Workload) -> Estimate:
-        """Estimate one inference; what does not fit is said in the reasons, not raised."""
+        """Estimate one inference of `workload`; the reasons say what does not fit, no error."""
         ...

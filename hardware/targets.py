@@ -26,12 +26,17 @@ TARGETS: dict[str, Target] = {
 
 
 def target(name: str) -> Target:
-    """Look up a target. Raises: InputError for an unknown one."""
+    """Look up the target `name`. Raises: InputError for an unknown one.
+
+    Examples:
+        >>> target("cmos45").name
+        'cmos45'
+    """
     return errors.look_up("target", name, TARGETS)
 
 
 def workload(shape: NetworkSpec | Plan, architecture: Architecture, measured: Recorded) -> Workload:
-    """Count what an architecture of a plan asks of a target, from its measured spikes."""
+    """Count what an architecture of a plan, or `shape`, asks of a target, by `measured` spikes."""
     plan = make_plan(shape)
     return Workload(
         inputs=prod(plan.image_shape),

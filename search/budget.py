@@ -11,7 +11,9 @@ class Budget(NamedTuple):
     """What a preset says of a run on some data."""
 
     schedule: Schedule
+    """How long it searches and trains."""
     traits: DataTraits
+    """What the data ask of its trainings."""
     largest_batch: int = 2**31 - 1
     """Most samples of a batch in `--space xylo`."""
 

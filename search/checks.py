@@ -18,7 +18,7 @@ from ttfs_jax.training.recipe import TrainConfig
 
 
 def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """List the fields in which two configs differ, a.b for b of a config a, with both values.
+    """List the fields in which configs `old` and `new` differ, a.b for b of a, with both values.
 
     `within` goes before every name.
     """
@@ -35,13 +35,16 @@ def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, 
 
 
 def refuse_changes(saved: Config, wanted: Config) -> None:
-    """Refuse to go on with a run under another config. Raises: InputError naming an option."""
+    """Refuse to go on with a run of the config `saved` under another one, `wanted`.
+
+    Raises: InputError naming an option.
+    """
     for name, old, new in differences(saved, wanted):
         raise changed(name, old, new)
 
 
 def changed(name: str, old: Any, new: Any) -> InputError:
-    """Make the error for a field that has another value than when the run began."""
+    """Make the error for the field `name`, which is `new` and was `old` when the run began."""
     return InputError(
         f"{option(name)} {new} differs from the {old} this run began with: leave the option "
         "out, or start a new run by --run-dir"
@@ -49,7 +52,7 @@ def changed(name: str, old: Any, new: Any) -> InputError:
 
 
 def check_options(config: Config, *, new: bool) -> None:
-    """Check options against each other, before data are loaded. Raises: InputError.
+    """Check options of `config` against each other, before data are loaded. Raises: InputError.
 
     `new` tells a new run from one that is gone on with or shown again.
     """
@@ -67,7 +70,7 @@ def check_options(config: Config, *, new: bool) -> None:
 
 
 def check_recipes(config: Config, data: Dataset, space: Genes) -> None:
-    """Check what depends on the data and the space. Raises: InputError naming an option."""
+    """Check what of `config` depends on data and space. Raises: InputError naming an option."""
     entry, samples = space_entry(config.space), len(data.train.labels)
     recipes = strategies.strategy_entry(entry.strategy).recipes(config)
     recipes |= retraining.retraining_entry(entry.retraining).recipes(config)

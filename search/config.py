@@ -81,6 +81,7 @@ class SupernetConfig:
     """Stage 1 of a run: the shared-weight ReLU network."""
 
     train: StageConfig = StageConfig(epochs=8)
+    """Its training."""
     batch_size: int = 256
     """Images per step, shared out among the paths."""
     paths: int = 4
@@ -123,7 +124,7 @@ class RetrainConfig:
     activity_penalty: float = 0.1
     """Weight of the mean activation in the loss; more makes fewer spikes."""
     halving: int = 1
-    """One in so many members goes on after 1, h, h² … epochs; 1 = all train to the end."""
+    """One in so many members goes on after 1, h, h², … epochs; 1 = all train to the end."""
     population: Annotated[PopulationConfig, pairs(PopulationConfig)] = PopulationConfig()
     """How the members are laid out on the devices, such as `lanes=1 waste=0.05`."""
 
@@ -257,10 +258,15 @@ class Config:
     """Limits of one inference, such as `energy-uj=3 params=10000`: what is beyond one of them loses
     to all that is within."""
     train: SharedConfig = SharedConfig()
+    """What every training of a convolutional network has in common."""
     supernet: SupernetConfig = SupernetConfig()
+    """Stage 1 of a run: the shared-weight ReLU network."""
     evolution: EvolutionConfig = EvolutionConfig()
+    """Stage 2 of a run: the search, on validation data."""
     retrain: RetrainConfig = RetrainConfig()
+    """Stage 3 of a run: the best candidates from scratch, all in one program."""
     xylo: XyloConfig = XyloConfig()
+    """Search and retraining in `--space xylo`, whose candidates run in the chip's integer core."""
 
     def __post_init__(self):
         check_fields(self, objectives=Names(), seed=SEED, split_seed=SEED)

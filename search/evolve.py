@@ -45,6 +45,7 @@ class Command:
     """
 
     config: Annotated[Config, tyro.conf.arg(name="")]
+    """Everything but where results go."""
     run_dir: Path | None = None
     """New or empty folder for the results (default: runs/<data>-<time>)."""
     resume: Path | None = None
@@ -65,7 +66,7 @@ PEERS = ("coordinator", "processes", "process")  # are of use to several process
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command; invalid input ends in one line and exit status 2."""
+    """Run the command by its `arguments`; invalid input ends in one line and exit status 2."""
     try:
         with one_line_errors():
             result = execute(sys.argv[1:] if arguments is None else arguments, console())
@@ -78,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def execute(arguments: list[str], screen: Console) -> Result:
-    """Parse, set up the devices, and run.
+    """Parse `arguments`, set up the devices, and run; progress is shown on `screen`.
 
     Where the defaults follow from the size of the data, these are read first; mistakes in the
     options are found before.

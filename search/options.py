@@ -38,7 +38,10 @@ def conditions(config: Config) -> dict[str, str]:
 
 
 def option_fields(config: Any, within: str = "") -> Iterator[str]:
-    """List the fields of a config, and of those in it, that may be options: a.b for b of a."""
+    """List the fields of a config, and of those in it, that may be options: a.b for b of a.
+
+    `within` goes before every name.
+    """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value) and field.name not in PAIRED:

@@ -21,6 +21,7 @@ class Schedule(NamedTuple):
     population: int
     """Architectures per generation."""
     generations: int
+    """Generations of the search."""
     top: int
     """Networks retrained of each search."""
     why: str
@@ -52,6 +53,7 @@ class ChipSchedule(NamedTuple):
     """How long a run in `--space xylo` searches and trains, before `chip_passes`."""
 
     generations: int
+    """Generations of the search."""
     population: int
     """Architectures per generation."""
     train_epochs: int
@@ -78,6 +80,7 @@ class SizedSchedule(NamedTuple):
     population: int
     """Architectures per generation."""
     generations: int
+    """Generations of the search."""
     top: int
     """Networks retrained of each search."""
     why: str
@@ -136,7 +139,7 @@ SIZED_SCHEDULES = {
 
 
 def markdown(title: str, rows: Mapping[Any, Any]) -> str:
-    """Lay out one of the tables above in Markdown; `title` heads the column of the keys."""
+    """Lay out the `rows` of a table above in Markdown; `title` heads the column of the keys."""
     kind = type(next(iter(rows.values())))
     heads = (title, *(name.replace("_", " ") for name in kind._fields))
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]

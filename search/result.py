@@ -20,7 +20,10 @@ from ttfs_jax.support.errors import InputError
 
 
 class Networks(Sequence):
-    """The networks that a run was made for, best first; each is loaded when it is asked for."""
+    """The networks that a run was made for, best first; each is loaded when it is asked for.
+
+    `run` is the run directory, `report` knows where in it they are.
+    """
 
     def __init__(self, run: Path, report: Report):
         self._report = report
@@ -45,6 +48,12 @@ class Result:
 
     `best` of a convolutional space are models (`ttfs_jax.load`), from the highest recall on
     validation data; of `xylo` networks on the chip, along the front.
+
+    Examples:
+        >>> import search
+        >>> config = search.preset("digits", "smoke")
+        >>> result = search.run(config, run_dir="runs/digits")  # doctest: +SKIP
+        >>> result.best[0].predict(images), result.metrics["best"][0]["ttfs"]  # doctest: +SKIP
     """
 
     path: Path

@@ -6,7 +6,7 @@ import pytest
 from places import PACKAGES, ROOT, SOURCE
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = ("plans.md",)  # pages whose Python blocks are one program
+PROGRAMS = ("plans.md", "zoo.md")  # pages whose Python blocks are one program
 # [text](target), [label]: target "title", <img src="target">
 LINK = re.compile(r'\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)(?: "(\w+)")?$|src="([^"]+)"', re.MULTILINE)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -24,6 +24,11 @@ for name in sys.argv[2:]:
             print(error.name)
 from benchmarks.ranking import TABLE
 assert TABLE.is_file() and home in TABLE.parents
+import ttfs_jax
+names = ttfs_jax.zoo.network_names()
+assert "digits" in names
+for name in names:
+    ttfs_jax.load(f"zoo:{name}")
 """
 EXTRAS = {"torch", "snntorch"}  # of `bench`, for its peers
 

@@ -5,7 +5,7 @@ A network of one's own: a `Plan` of the layers in `network.kinds`, `Network`, `i
 `compare`; `evaluate`, `layer_counts`; `Model`, `save_model`, `load`.
 """
 
-from ttfs_jax import imports, spike_time
+from ttfs_jax import imports, spike_time, zoo
 from ttfs_jax.evaluation.identity import compare
 from ttfs_jax.evaluation.measure import evaluate
 from ttfs_jax.model import Model, load, save_model
@@ -46,5 +46,6 @@ __all__ = [
     "make_train",
     "save_model",
     "spike_time",
+    "zoo",
 ]
 __version__ = "0.1.0"

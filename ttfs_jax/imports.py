@@ -44,6 +44,16 @@ def from_arrays(plan: Plan, arrays: Mapping[str, Arrays]) -> Variables:
     Returns float arrays, of 64 bits where JAX has them enabled.
     Raises: InputError for a layer that is missing, not in the plan, or whose arrays have another
     shape; it says where PyTorch's order fits. The same for NaN, and for var + epsilon ≤ 0.
+
+    Examples:
+        >>> import numpy as np
+        >>> from ttfs_jax import Plan
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> head, classes = {"kernel": np.ones((16, 8))}, {"kernel": np.ones((8, 3))}
+        >>> variables = from_arrays(plan, {"head": head, "classes": classes})
+        >>> variables["params"]["head"]["bias"].shape
+        (8,)
     """
     shapes = jax.eval_shape(lambda: initialise(Network(plan), jax.random.key(0)))
     variables = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, float), shapes)

@@ -22,6 +22,7 @@ from ttfs_jax.network.plan import Plan, plan_from_dict
 from ttfs_jax.network.timeline import Timeline, make_timeline, signal_names
 from ttfs_jax.support import checkpoint
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.zoo import network_folder
 
 RESERVED = ("plan", "spec")  # keys of a checkpoint that a model's `meta` cannot have
 CHUNK = 128  # images computed at a time, which bounds memory
@@ -44,18 +45,35 @@ class Model:
     `variables` and `architecture`. Images [B, H, W, C] are an array of any kind, or nested lists,
     with values in [0, 1]; they are computed as float32, a chunk at a time unless they are traced,
     so that memory does not grow with B beyond what is returned. B may be 0.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> variables = initialise(Network(plan), jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1))
+        >>> model = Model(plan, largest(plan), variables)
+        >>> model
+        Model(4 × 4 × 1 images -> 3 classes)
+        >>> model(images).shape, model.predict(images).shape
+        ((16, 3), (16,))
+        >>> list(model.signals(images))
+        ['input', 'head']
     """
 
     plan: Plan
     """The layers; the `NetworkSpec` of a searchable network is turned into its plan."""
     architecture: Architecture
+    """What of the layers is in use, and the time steps."""
     variables: Variables
+    """Parameters, statistics of the norms, and windows, by layer."""
     meta: dict = dataclasses.field(default_factory=dict)
     """What else is known and saved, as JSON values: `dataset`, `classes`."""
 
     @property
     def network(self) -> Network:
-        """Give the flax module."""
+        """Return the flax module."""
         return Network(self.plan)
 
     def __post_init__(self):
@@ -76,7 +94,7 @@ class Model:
         return self._apply(images, code, record=False)[0]
 
     def signals(self, images: ArrayLike) -> dict[str, Signal]:
-        """Return the spike times of every layer and their windows; `NO_SPIKE` where silent.
+        """Return spike times and window of every layer for `images`; `NO_SPIKE` where silent.
 
         Layers come in the order of their windows, see `timeline`; skipped blocks are left out.
         Raises: InputError as a call does, and for a traced architecture, which does not say what
@@ -98,9 +116,10 @@ class Model:
     def predict(
         self, images: ArrayLike, *, readout: Literal["potential", "first-spike"] = "potential"
     ) -> jax.Array:
-        """Return class indices: [B, H, W, C] -> [B], by largest potential or first output spike.
+        """Return class indices of `images`: [B, H, W, C] -> [B].
 
-        Of equals, and if no output neuron spikes, the class with the lowest index wins.
+        `readout` says by the largest potential or the first output spike. Of equals, and if no
+        output neuron spikes, the class with the lowest index wins.
 
         Raises: InputError as a call does, ValueError for an unknown read-out.
         """
@@ -164,7 +183,7 @@ class Model:
 
     @classmethod
     def tree_unflatten(cls, static: tuple, leaves: tuple) -> "Model":
-        """Put together again, for JAX."""
+        """Put `static` and `leaves` together again, for JAX."""
         (plan, meta), (variables, architecture) = static, leaves
         return cls(plan, architecture, variables, meta.values)
 
@@ -207,7 +226,9 @@ def _checked(images: np.ndarray) -> np.ndarray:
 
 
 def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
-    """Save a model with all that is needed to run it.
+    """Save a `model` with all that is needed to run it in the folder `path`.
+
+    `replace` allows a checkpoint to be there; it is kept until the new one is complete.
 
     Raises: InputError for a path that is taken, and for `meta` under the names of the format.
     """
@@ -222,11 +243,19 @@ def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
 
 
 def load(path: str | Path) -> Model:
-    """Load a model, also one saved before networks had plans.
+    """Load the model in the folder `path`, also one saved before networks had plans.
 
-    Raises: InputError for a missing, foreign or damaged folder.
+    `"zoo:NAME"` is a trained network that comes with the package, see `ttfs_jax.zoo`.
+
+    Raises: InputError for a missing, foreign or damaged folder, or a name unknown to the zoo.
+
+    Examples:
+        >>> import ttfs_jax
+        >>> ttfs_jax.load("zoo:digits")
+        Model(8 × 8 × 1 images -> 10 classes, trained on digits)
     """
-    meta = checkpoint.read_meta(Path(path))
+    path = network_folder(path)
+    meta = checkpoint.read_meta(path)
     try:
         old = "plan" not in meta
         plan = _plan_of_spec(meta["spec"]) if old else plan_from_dict(meta["plan"])
@@ -235,7 +264,7 @@ def load(path: str | Path) -> Model:
     shapes = jax.eval_shape(lambda: initialise(Network(plan), jax.random.key(0)))
     stored = jax.tree.map(lambda leaf: np.zeros(_stored(leaf.shape, old), leaf.dtype), shapes)
     template = {"variables": stored, "architecture": largest(plan)}
-    tree, _ = checkpoint.restore(Path(path), template)
+    tree, _ = checkpoint.restore(path, template)
     if jax.tree.map(np.shape, tree) != jax.tree.map(np.shape, template):
         raise InputError(f"{path} is damaged (its arrays are not those of its network)")
     variables = jax.tree.map(lambda leaf, like: leaf.reshape(like.shape), tree["variables"], shapes)

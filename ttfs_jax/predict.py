@@ -62,9 +62,9 @@ class PredictArguments:
 def classify_clips(model: Model, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Return the share of each class for every clip of a recording, some clips at a time.
 
-    Softmax of the output potentials of clips that begin at every frame in turn. Clips without a
-    single event are left out: they say nothing. Memory does not grow with the recording, and the
-    network is compiled once.
+    Softmax of the `model`'s output potentials, for clips of the frames `pieces` that begin at every
+    frame in turn. Clips without a single event are left out: they say nothing. Memory does not grow
+    with the recording, and the network is compiled once.
 
     Shapes: frames in order, pieces int8 [T_i, H, W] -> pieces [clips, K].
     Raises: InputError for a network that was not made for eye data, or frames of another size.
@@ -84,14 +84,14 @@ def classify_clips(model: Model, pieces: Iterable[np.ndarray]) -> Iterator[np.nd
 
 
 def predict_recording(arguments: PredictArguments) -> dict:
-    """Read one recording, classify it and sum up: JSON values."""
+    """Read the recording of `arguments`, classify it and sum up: JSON values."""
     if arguments.events is None:
         raise InputError("name a recording by --events, or files by --inputs")
     return _recording(load(arguments.checkpoint), arguments.events, arguments)
 
 
 def predict_files(arguments: PredictArguments) -> Iterator[dict]:
-    """Classify files and yield a row of JSON values for each, for arrays one for each image.
+    """Classify the files of `arguments`: a row of JSON values each, for arrays one per image.
 
     A row has the `file`, the `item` of an array, the `class`, its `share` and the `shares` of all.
     A file that cannot be read or does not suit the network has a `problem` instead.
@@ -176,7 +176,7 @@ READERS: Mapping[str, Rows] = {
 
 
 def print_csv(results: Iterable[dict]) -> None:
-    """Print rows as CSV under a line of names, without what needs more than one column."""
+    """Print `results` as CSV under a line of names, without what needs more than one column."""
     writer = csv.DictWriter(sys.stdout, COLUMNS, restval="", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(results)
@@ -223,7 +223,7 @@ def _recording(model: Model, path: Path, arguments: PredictArguments) -> dict:
 
 
 def shares_table(summary: dict) -> Group:
-    """Lay out the shares of all classes, between the recording's name and the notes."""
+    """Lay out the shares of `summary`, between the recording's name and the notes."""
     result = Table("class", "share", "clips")
     for name, share in sorted(summary["shares"].items(), key=lambda item: -item[1]):
         result.add_row(escape(name), f"{share:.3f}", str(summary["classes_of_clips"].count(name)))
@@ -274,7 +274,10 @@ def _notes(frames: int, clips: int, config: EyeConfig, rate: float) -> list[str]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table or a JSON line for one recording, CSV or JSON lines for files."""
+    """Print a table or a JSON line for one recording, CSV or JSON lines for files.
+
+    `arguments` are those of the command line.
+    """
     with one_line_errors(), single_precision():
         options = parse_options(
             PredictArguments, arguments, name="ttfs_jax.predict", script="ttfs-predict"

@@ -13,13 +13,13 @@ SURROGATE_SLOPE = 4.0  # steepness of the spike's stand-in derivative
 
 
 def power(exponent: jax.Array) -> jax.Array:
-    """Return 2^n exactly, for whole numbers n held as floats."""
+    """Return 2^n exactly, for whole numbers n held as floats, the `exponent`."""
     # jnp.exp2 is not exact for whole numbers.
     return jnp.ldexp(jnp.ones_like(exponent), exponent.astype(jnp.int32))
 
 
 def floor_at(state: jax.Array, low: jax.Array | float) -> jax.Array:
-    """Return the larger one; a NaN state stays one.
+    """Return the larger one of `state` and `low`; a NaN state stays one.
 
     One instruction on a CPU, as `jnp.maximum` is not, which looks for NaN in the limit too.
     """
@@ -27,7 +27,7 @@ def floor_at(state: jax.Array, low: jax.Array | float) -> jax.Array:
 
 
 def at_most(state: jax.Array, high: jax.Array | float) -> jax.Array:
-    """Return the smaller one; a NaN state stays one."""
+    """Return the smaller one of `state` and `high`; a NaN state stays one."""
     return jnp.where(state > high, high, state)
 
 
@@ -84,11 +84,11 @@ _count.defvjp(_count_fwd, _count_bwd)
 
 
 def count_spikes(potential: jax.Array, threshold: jax.Array, *, most: jax.Array) -> jax.Array:
-    """Count the spikes of one step: n = min(most, ⌊V / θ⌋), 0 below the threshold.
+    """Count the spikes of one step, n = min(most, ⌊V / θ⌋), 0 below θ.
 
-    Shapes: [N, …], of parameters with axes that are as long or 1. The gradient is a surrogate,
-    1 / θ (1 + s |V / θ − 1|)², that of a fast sigmoid about the first spike, and 0 where no spike
-    is allowed.
+    Shapes: `potential` V and `threshold` θ [N, …], of parameters with axes that are as long or 1.
+    The gradient is a surrogate, 1 / θ (1 + s |V / θ − 1|)², that of a fast sigmoid about the first
+    spike, and 0 where no spike is allowed.
 
     Source: fast sigmoid, Zenke & Ganguli 2018 (arXiv:1705.11146).
     """
@@ -105,7 +105,7 @@ def integrate(
 ) -> jax.Array:
     """Move the potential by current, decay and bias: V ← sat(V + sat(sat(I − leak(V)) + b)).
 
-    The change saturates on its own, before and after the bias is added.
+    `rate` is that of the leak. The change saturates on its own, before and after the bias is added.
 
     Source: black-box probing of xylosim 0.1.3.
     """

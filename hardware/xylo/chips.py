@@ -33,6 +33,7 @@ class MappedNetwork:
     """
 
     network: ChipNetwork
+    """What the core computes with."""
     steps: int
     """Time steps of one inference, a silent gap included."""
     activity: ChipActivity = WORST
@@ -50,17 +51,20 @@ class Xylo:
     name: str
     """Key of `families.FAMILIES`."""
     clock_mhz: float = 50.0
+    """Clock in MHz, one of `energy.CLOCKS_MHZ`."""
     step_seconds: float | None = None
     """Length of a step in real time; None: as fast as the clock allows."""
 
     def cycles(self, network: ChipNetwork, active: ChipActivity) -> float:
-        """Count the mean clock cycles of one step; see `cycles.cycles_per_step`."""
+        """Count the mean clock cycles of a step of `network`; `active` as in `cycles_per_step`."""
         return float(
             cycles_per_step(network, active, full_matrices=family(self.name).full_matrices)
         )
 
     def estimate(self, workload: Workload) -> Estimate:
-        """Estimate from a `MappedNetwork`, its activity and steps; see `energy.estimate`.
+        """Estimate from the `MappedNetwork` of `workload`, its activity and steps.
+
+        See `energy.estimate`.
 
         A mapped network beyond a limit costs what it would on a larger chip of the kind, and the
         reasons say so. A network that was not mapped to this family, such as a convolutional one,
@@ -91,7 +95,7 @@ class Xylo:
 
 
 def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
-    """List the limits in the way of a network that was not mapped, and the nearest change.
+    """List the limits of `chip` in the way of a `workload` not mapped, and the nearest change.
 
     Every neuron and connection needs a place of its own there, as kernels cannot be shared; the
     pooling between stages of the network would need further neurons, which are not counted.

@@ -91,23 +91,23 @@ class CoreState(NamedTuple):
 
 
 def at_rest(neurons: Neurons, samples: tuple[int, ...] = ()) -> CoreState:
-    """Return the state before the first step."""
+    """Return the state of `neurons` before the first step, for `samples`, [] or [B]."""
     synapses, count = neurons.rate_syn.shape[:2]
     nothing = jnp.zeros((synapses, count, *samples))
     return CoreState(nothing, nothing[0], nothing[0])
 
 
 def potential(neurons: Neurons, state: CoreState) -> jax.Array:
-    """Return the membrane potential after the spikes: [N, …]."""
+    """Return the membrane potential of `neurons` in `state`, after the spikes: [N, …]."""
     return state.raised - state.spikes * neurons.threshold
 
 
 def advance(
     neurons: Neurons, state: CoreState, received: jax.Array, *, alias: jax.Array | None = None
 ) -> CoreState:
-    """Take one step: received [S, N, …] is the current with what arrived, before its decay.
+    """Take one step from `state`: received [S, N, …] is the current with what arrived.
 
-    `alias` [N] names for each neuron the one that its spikes are handed to, if there are any.
+    `neurons` are the parameters, `alias` [N] the neurons that spikes are handed to, if any.
     """
     current = saturate(received)
     current = current - leak(current, neurons.rate_syn)
@@ -255,7 +255,7 @@ def run_batch(
 
 
 def check_events(events: np.ndarray, channels: int) -> np.ndarray:
-    """Check input events [B, T, I]. Raises: InputError for another shape, NaN or other counts."""
+    """Check input events [B, T, I = `channels`]. Raises: InputError for other shapes and values."""
     events = np.asarray(events)
     if events.ndim != 3 or events.shape[2] != channels:
         raise InputError(f"events must be [B, T, {channels}], not {events.shape}")
@@ -272,7 +272,7 @@ def check_events(events: np.ndarray, channels: int) -> np.ndarray:
 def simulate(
     network: ChipNetwork, events: np.ndarray, *, keep: Callable[[Trace], Any] = whole_trace
 ) -> Any:
-    """Run a batch from rest, exact in every case: events [B, T, I] -> `Trace`, each [B, ...].
+    """Run `network` on a batch from rest, exact in every case: events [B, T, I] -> `Trace`.
 
     Samples whose currents came near saturation are computed again event by event. `keep(trace)`
     says what of one sample's trace is returned; a function at module level, for few compilations.

@@ -22,14 +22,14 @@ WORST = ChipActivity(np.ones(()), np.ones(()))  # of NumPy, as an import must no
 
 
 def measure_activity(events: Array, trace: Trace) -> ChipActivity:
-    """Measure activity: events [..., T, I], spikes [..., T, N] of any number of samples."""
+    """Measure activity: events [..., T, I], spikes of `trace` [..., T, N], of any samples."""
     return ChipActivity((jnp.asarray(events) > 0).mean(), (jnp.asarray(trace.spikes) > 0).mean())
 
 
 def cycles_per_step(
     network: ChipNetwork, active: ChipActivity = WORST, *, full_matrices: bool = False
 ) -> Array:
-    """Count the mean clock cycles of one step: [].
+    """Count the mean clock cycles of one step of `network`: [].
 
     C = I (3.5 p_in N_ien + 1) + N (7 p_h F + 3) + N_oen p_h (1 + 8 O) + N (19 + 3 p_h) + 12 O, with
     p the shares of `active`, N_ien hidden neurons that inputs reach, N_oen those that reach outputs

@@ -35,7 +35,7 @@ _first_spikes = jax.jit(jax.vmap(first_spike))
 
 
 def first_output_spike(spikes_out: np.ndarray) -> Decision:
-    """Decide by the first output spike, see `first_spike`: spikes [B, T, O] -> `Decision`."""
+    """Decide by the first output spike, see `first_spike`: `spikes_out` [B, T, O] -> `Decision`."""
     classes, steps = map(np.asarray, _first_spikes(np.asarray(spikes_out) > 0))
     return Decision(classes, steps + 1)
 
@@ -43,7 +43,7 @@ def first_output_spike(spikes_out: np.ndarray) -> Decision:
 class Classified(NamedTuple):
     """A batch classified, with what pricing it needs."""
 
-    decision: Decision
+    decision: Decision  # of every sample
     active_hidden: np.ndarray  # [] share of hidden neurons that spike in a step
     spikes: np.ndarray  # [] hidden spikes per sample
 
@@ -58,7 +58,7 @@ def output_spikes(trace: Trace) -> Array:
 
 
 def classify(network: ChipNetwork, events: np.ndarray) -> Classified:
-    """Classify samples by the first output spike, exactly: events [B, T, I] -> `Classified`.
+    """Classify samples in `network` by the first output spike: events [B, T, I] -> `Classified`.
 
     As `core.simulate`, but in chunks and without keeping traces.
 
@@ -77,7 +77,7 @@ def classify(network: ChipNetwork, events: np.ndarray) -> Classified:
 def classify_stream(
     network: ChipNetwork, events: np.ndarray, *, gap: int, streams: int = 8
 ) -> Decision:
-    """Classify samples that follow each other without a reset, `gap` silent steps between them.
+    """Classify samples in `network` without a reset, `gap` silent steps between them.
 
     Shapes: events [B, T, I] -> `Decision`; a sample's decision is its first output spike within
     T + gap steps. Samples are dealt out to several streams, each of which begins at rest; those

@@ -47,12 +47,15 @@ def _idle(clock_mhz: float, *, mapped: bool) -> dict[str, Range]:
 
 
 def idle_power(clock_mhz: float, *, mapped: bool) -> Range:
-    """Return the idle power of the core in W: P = P₀ + e_clk f, plus the mapped network's share."""
+    """Return the idle power of the core in W: P = P₀ + e_clk f, with f = `clock_mhz`.
+
+    `mapped` adds the share of a mapped network.
+    """
     return total(_idle(clock_mhz, mapped=mapped))
 
 
 def running_power(clock_mhz: float, cycles_per_second: float) -> Range:
-    """Return the power in W of a mapped network that is busy for so many cycles per second."""
+    """Return the power in W of a mapped network at `clock_mhz`, busy `cycles_per_second`."""
     return idle_power(clock_mhz, mapped=True) + CONSTANTS["activity"].value * cycles_per_second
 
 
@@ -68,7 +71,7 @@ def estimate(
 
     E = (P₀ + P_map + (e_clk + e_map) f) t + e_act N, with N = steps × cycles and t = N / f, after
     which the clock is stopped or the chip used again; with `step_seconds` the chip runs in real
-    time, t = steps × step_seconds.
+    time, t = steps × step_seconds. f is `clock_mhz`, and `reasons` say what does not fit.
 
     Raises: InputError for another clock than the chip's, or steps too short for their cycles.
     """

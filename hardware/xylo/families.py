@@ -18,6 +18,7 @@ class Family:
     """
 
     name: str
+    """As users choose it."""
     module: str
     """Rockpool's module of the chip."""
     hidden: int
@@ -54,7 +55,7 @@ FAMILIES = {
 
 
 def family(name: str) -> Family:
-    """Look up a chip. Raises: InputError for an unknown one."""
+    """Look up the chip `name`. Raises: InputError for an unknown one."""
     return errors.look_up("chip", name, FAMILIES)
 
 

@@ -67,7 +67,7 @@ class ChipNetwork:
 
 
 def shapes(network: ChipNetwork) -> dict[str, tuple[int, ...]]:
-    """Say which shape every field must have, given the shapes of the weights."""
+    """Say which shape every field of `network` must have, given the shapes of its weights."""
     channels, hidden, outputs, synapses = network.sizes
     of_outputs = dict.fromkeys(
         ("dash_syn_out", "dash_mem_out", "threshold_out", "bias_out"), (outputs,)

@@ -54,7 +54,7 @@ def _arrays(net: ChipNetwork) -> dict[str, Any]:
 
 
 def save_specification(path: Path, network: ChipNetwork, *, chip: str) -> None:
-    """Write a network that fits the chip to an .npz file, whole or not at all.
+    """Write a network that fits the chip to `path`, an .npz file, whole or not at all.
 
     Raises: InputError if it does not fit, or something is there already.
     """
@@ -69,7 +69,7 @@ def save_specification(path: Path, network: ChipNetwork, *, chip: str) -> None:
 
 
 def load_specification(path: Path) -> tuple[ChipNetwork, str]:
-    """Read (network, chip) back; the file's checksums are checked.
+    """Read (network, chip) back from the file `path`; its checksums are checked.
 
     Raises: InputError for a file that is missing, cut short, damaged or of another kind.
     """

@@ -28,7 +28,7 @@ class Wiring(NamedTuple):
 
 
 def full(channels: int, hidden: int) -> Wiring:
-    """Describe a network in which anything may be connected."""
+    """Describe a network of `channels` and `hidden` neurons where anything may be connected."""
     return Wiring((channels, hidden), ((0, 1), (1,)))
 
 
@@ -66,7 +66,7 @@ def _slices(sizes):
 def products(weights: jax.Array, plan: Wiring) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """Make `arriving(counts [I, …], spikes [N + O, …]) -> [S, N + O, …]`, Σ_j n_j w_j.
 
-    Shapes: weights [S, N + O, I + N].
+    Shapes: weights [S, N + O, I + N]; `plan` says who feeds whom.
     """
     channels, *groups = plan.sizes
     _, targets, origins = weights.shape

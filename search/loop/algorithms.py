@@ -26,7 +26,11 @@ def _guard(fitness: jax.Array) -> jax.Array:
 
 
 class Algorithm:
-    """One algorithm: `ask` for genotypes, `tell` their fitness, which is maximised."""
+    """One algorithm: `ask` for genotypes, `tell` their fitness, which is maximised.
+
+    `strategy` is an algorithm of evosax, over genotypes of `space` if it is `unique`, else over
+    one-hot logits; one that `needs_population` begins with genotypes drawn at random.
+    """
 
     def __init__(self, strategy: Any, space: Genes, *, unique: bool, needs_population: bool):
         self.strategy, self.space, self.unique = strategy, space, unique
@@ -34,7 +38,7 @@ class Algorithm:
         self.params = strategy.default_params
 
     def init(self, key: jax.Array) -> dict[str, Any]:
-        """Return the first state, a pytree of arrays."""
+        """Return the first state, a pytree of arrays; `key` is the randomness."""
         key_first, key_state = jax.random.split(key)
         size = self.strategy.population_size
         genotypes = self.space.sample(key_first, size)
@@ -47,7 +51,9 @@ class Algorithm:
         return {"state": state, "first": first, "started": jnp.zeros((), bool)}
 
     def ask(self, key: jax.Array, state: dict) -> tuple[jax.Array, jax.Array, dict]:
-        """Return proposals, the canonical genotypes [P, G] they stand for, and the state.
+        """Return proposals, the canonical genotypes [P, G] they stand for, and the `state`.
+
+        `key` is the randomness.
 
         An algorithm over genotypes proposes these; logits stay as they are. A population-based
         algorithm's first proposals are its first population.
@@ -62,7 +68,10 @@ class Algorithm:
         return genotypes if self.unique else proposals, genotypes, state
 
     def tell(self, key, state: dict, proposals, genotypes, fitness: jax.Array) -> dict:
-        """Learn the fitness [P] of what was asked for; higher is better."""
+        """Learn the `fitness` [P] of what was asked for; higher is better.
+
+        `proposals` and `genotypes` are what `ask` returned with the `state`, `key` the randomness.
+        """
         cost = self._cost(fitness)
         if self._needs_population and not state["started"]:
             inner = self.strategy.init(key, proposals, cost, self.params)
@@ -77,10 +86,11 @@ class Algorithm:
         return _guard(fitness)
 
     def fresh(self, key: jax.Array, genotypes: np.ndarray, seen: set[tuple]) -> np.ndarray:
-        """Replace networks seen before, or twice in this generation, by unseen ones: [P, G].
+        """Replace `genotypes` seen before, or twice in this generation, by unseen ones: [P, G].
 
-        All in canonical form. The replacement is the first unseen one of a random walk from the
-        one replaced, a gene redrawn each step: near ones are likelier, all are possible.
+        All in canonical form; `key` is the randomness. The replacement is the first unseen one of a
+        random walk from the one replaced, a gene redrawn each step: near ones are likelier, all are
+        possible.
 
         Raises: InputError when fewer than P networks of the space are unseen.
         """
@@ -120,7 +130,10 @@ class Algorithm:
 
 
 class ParetoAlgorithm(Algorithm):
-    """An algorithm that is told costs [P, M] and, in a last column, violated limits."""
+    """An algorithm that is told costs [P, M] and, in a last column, violated limits.
+
+    `strategy` works on genotypes of `space`; `objectives` counts the costs, M.
+    """
 
     def __init__(self, strategy: Any, space: Genes, *, objectives: int):
         super().__init__(strategy, space, unique=True, needs_population=True)
@@ -134,22 +147,28 @@ class ParetoAlgorithm(Algorithm):
 
 
 class RandomSearch(Algorithm):
-    """Uniform sampling without repetition, the honest control."""
+    """Uniform sampling without repetition, the honest control.
+
+    A generation is a `population` of genotypes of `space`.
+    """
 
     def __init__(self, space: Genes, population: int):
         self.space, self.unique, self._population = space, True, population
 
     def init(self, key):
-        """Return an empty state."""
+        """Return an empty state, whatever the `key`."""
         return {"generation": jnp.zeros((), jnp.int32)}
 
     def ask(self, key, state):
-        """Draw genotypes uniformly."""
+        """Draw genotypes uniformly by `key`; the `state` stays as it is."""
         genotypes = self.space.sample(key, self._population)
         return genotypes, genotypes, state
 
     def tell(self, key, state, proposals, genotypes, fitness):
-        """Count the generation; nothing is learnt."""
+        """Count the generation in `state`; nothing is learnt.
+
+        That holds whatever `key`, `proposals`, `genotypes` and `fitness` are.
+        """
         return {"generation": state["generation"] + 1}
 
     def _another(self, generator, genotype):

@@ -9,7 +9,10 @@ from search.loop.genes import Genes
 
 
 class Archive:
-    """Every distinct network evaluated so far, in order, by canonical genotype, with its scores."""
+    """Every distinct network evaluated so far, in order, by canonical genotype, with its scores.
+
+    A genotype has so many `genes`, G; `fields` name the scores.
+    """
 
     def __init__(self, genes: int, fields: tuple[str, ...]):
         self.fields = fields
@@ -27,7 +30,7 @@ class Archive:
         return set(self._row)
 
     def add(self, genotypes: np.ndarray, generation: int, scores: Mapping[str, np.ndarray]) -> None:
-        """Append evaluated candidates: genotypes [n, G], the scores of `fields`, each [n]."""
+        """Append candidates of a `generation`: genotypes [n, G], scores of `fields`, each [n]."""
         for genotype in genotypes:
             self._row[tuple(genotype.tolist())] = len(self._row)
         self.genotypes = np.concatenate([self.genotypes, genotypes])
@@ -43,7 +46,10 @@ class Archive:
         return {name: values[rows] for name, values in self.scores.items()}
 
     def columns(self, space: Genes, **constant: Any) -> dict[str, Any]:
-        """Lay the archive out as a table."""
+        """Lay the archive out as a table, genes by the choices of `space`.
+
+        `constant` are columns of one value each.
+        """
         described = [space.describe(genotype) for genotype in self.genotypes]
         genes = {gene.name: [str(row[gene.name]) for row in described] for gene in space.genes}
         constants = {name: [value] * len(self) for name, value in constant.items()}
@@ -65,7 +71,7 @@ class Archive:
 
     @classmethod
     def from_tree(cls, tree: dict[str, Any], fields: tuple[str, ...]) -> "Archive":
-        """Rebuild the archive of a checkpoint."""
+        """Rebuild the archive of a checkpoint, its `tree`, with the scores `fields`."""
         archive = cls(tree["genotypes"].shape[1], fields)
         archive.genotypes, archive.generations = tree["genotypes"], tree["generations"]
         # Checkpoints sort their keys; the order of columns must not depend on a resume.
@@ -74,7 +80,7 @@ class Archive:
         return archive
 
     def template(self, count: int) -> dict[str, Any]:
-        """Describe the tree of an archive like this one with that many rows."""
+        """Describe the tree of an archive like this one with `count` rows."""
         return {
             "genotypes": np.zeros((count, self.genotypes.shape[1]), np.int32),
             "generations": np.zeros(count, np.int32),

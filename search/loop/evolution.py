@@ -38,9 +38,9 @@ def run_generations(
     Genotypes are canonical (`Genes.canonical`), and none is evaluated twice: an algorithm over
     genotypes proposes fresh ones, a continuous one is told the scores already known. `evaluate`
     gets those that are new [n, G], n ≤ P, and gives the scores named in `fields`, each [n]. `goal`
-    makes of these what the algorithm is told. `on_generation(archive)` is called after each,
-    and the `bar` shows how far it is. The
-    state is saved in `directory` after every generation, and the randomness of a generation
+    makes of these what the algorithm is told. `on_generation(archive)` is called after each, and
+    the `bar` shows how far it is. `name` is that of the search, `space` says what genotypes are.
+    The state is saved in `directory` after every generation, and the randomness of a generation
     depends on the seed and its number only.
     """
     key = jax.random.key(seed)

@@ -35,13 +35,13 @@ AnySpace = TypeVar("AnySpace", bound=Genes)
 class Search(Generic[AnyConfig, AnySpace]):
     """What the stages of a run share."""
 
-    config: AnyConfig
-    data: Dataset
-    space: AnySpace
-    algorithm: Algorithm
-    directory: RunDirectory
-    reporter: Reporter
-    goal: Goal = Goal()
+    config: AnyConfig  # of the run
+    data: Dataset  # train, validation and test
+    space: AnySpace  # what genotypes stand for
+    algorithm: Algorithm  # proposes genotypes, and is told their scores
+    directory: RunDirectory  # where results are written
+    reporter: Reporter  # shows how far the run is
+    goal: Goal = Goal()  # objectives and limits
 
     def seed(self, purpose: int) -> int:
         """Derive the seed of one purpose from the run's."""
@@ -50,7 +50,7 @@ class Search(Generic[AnyConfig, AnySpace]):
 
 
 def write_history(search: Search, archives: dict[str, Archive]) -> None:
-    """Write the candidates of several searches, by name, one after another."""
+    """Write the candidates of `archives`, by the names of searches, for the run of `search`."""
     tables = [
         archive.columns(search.space, stage=stage, seed=search.config.seed)
         for stage, archive in archives.items()
@@ -71,8 +71,9 @@ def explore(
 ) -> dict[str, Archive]:
     """Search by the run's algorithm, then at random with the same budget, on validation data.
 
-    `evaluate` gives the scores named in `fields`. `streams` number the randomness of the searches
-    "evolution" and "random"; evolution gets `generations` of a `population`.
+    `search` is what the stages of the run share. `evaluate` gives the scores named in `fields`.
+    `streams` number the randomness of the searches "evolution" and "random"; evolution gets
+    `generations` of a `population`.
     """
 
     def search_by(name, algorithm, *, budget, before):

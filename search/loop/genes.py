@@ -14,8 +14,8 @@ import numpy as np
 class Gene:
     """One choice."""
 
-    name: str
-    choices: tuple[str | int, ...]
+    name: str  # a column of the history
+    choices: tuple[str | int, ...]  # what it can be, by number
 
 
 class Genes:
@@ -26,7 +26,9 @@ class Genes:
     """
 
     name: str
+    """As users choose the space."""
     genes: tuple[Gene, ...]
+    """The choices, G of them."""
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -69,18 +71,18 @@ class Genes:
         return {gene.name: gene.choices[index] for gene, index in pairs}
 
     def sample(self, key: jax.Array, count: int) -> jax.Array:
-        """Draw canonical genotypes, uniformly over distinct networks: [count, G]; traceable."""
+        """Draw canonical genotypes by `key`, uniformly over networks: [count, G]; traceable."""
         limits = jnp.asarray([len(table) for table in self.tables])
         rows = jax.random.randint(key, (count, len(limits)), 0, limits[None], dtype=jnp.int32)
         parts = [jnp.asarray(table)[rows[:, n]] for n, table in enumerate(self.tables)]
         return jnp.concatenate(parts, 1)
 
     def draw(self, generator: np.random.Generator) -> tuple[int, ...]:
-        """Draw one canonical genotype, uniformly over distinct networks, outside of JAX."""
+        """Draw one canonical genotype by `generator`, uniformly over networks, outside of JAX."""
         rows = [table[generator.integers(len(table))] for table in self.tables]
         return tuple(np.concatenate(rows).tolist())
 
 
 def idle_last(choices: np.ndarray, idle: int) -> np.ndarray:
-    """Move the choice `idle` behind all others, which keep their order: [..., n] -> [..., n]."""
+    """Move the choice `idle` behind all others of `choices`, in their order: [..., n]."""
     return np.take_along_axis(choices, np.argsort(choices == idle, axis=-1, kind="stable"), -1)

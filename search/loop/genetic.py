@@ -23,8 +23,8 @@ class GeneticState:
 class Params:
     """Probabilities, as in Guo et al. 2020 (arXiv:1904.00420) but for the tournament."""
 
-    crossover_rate: float = 0.5
-    mutation_rate: float = 0.1
+    crossover_rate: float = 0.5  # that a child mixes genes of both parents
+    mutation_rate: float = 0.1  # that a gene changes
 
 
 def vary(
@@ -34,7 +34,11 @@ def vary(
     cardinalities: tuple[int, ...],
     params: Params,
 ) -> jax.Array:
-    """Cross parents uniformly and mutate genes to another choice: four keys, [P, G] -> [P, G]."""
+    """Cross parents uniformly and mutate genes to another choice.
+
+    Shapes: four `keys`, `mothers` and `fathers` [P, G] -> children [P, G]. `cardinalities` count
+    the choices of every gene, `params` are the probabilities.
+    """
     cross, mix, mutate, draw = keys
     count, genes = mothers.shape
     crossed = jax.random.bernoulli(cross, params.crossover_rate, (count, 1))
@@ -51,6 +55,8 @@ class CategoricalGA(PopulationBasedAlgorithm):
     """Tournament selection, uniform crossover, mutation to another choice, best of both kept.
 
     Like all of evosax it minimises. Genotypes stay integers within their genes' choices.
+    `population_size` P genotypes of genes with so many choices each, `cardinalities`; a parent is
+    the best of `tournament` drawn at random.
     Source: tournament selection and mutation of Real et al. 2019 (arXiv:1802.01548).
     """
 

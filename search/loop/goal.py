@@ -76,11 +76,11 @@ class Goal:
         return np.where(beyond, -BEYOND * violations, self._value(scores))
 
     def front(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Mark the candidates within the limits that none dominates: bool [n]."""
+        """Mark candidates within the limits that none dominates: `scores` [n] each -> bool [n]."""
         return pareto.front(self.costs(scores), _violations(scores))
 
     def finalists(self, archive: Archive, most: int) -> np.ndarray:
-        """Choose genotypes to retrain, at most so many: [n, G].
+        """Choose genotypes of `archive` to retrain, at most so many: [n, G].
 
         One objective: the best within the limits, best first, NaN as the worst. Several: of the
         front, evenly along its first cost.
@@ -96,7 +96,7 @@ class Goal:
         return archive.genotypes[order[_violations(scores)[order] <= 0][:most]]
 
     def describe(self, archive: Archive) -> str:
-        """Say how far a search has come."""
+        """Say how far the search of `archive` has come."""
         scores = archive.scores
         if self.several:
             return f"{self.front(scores).sum()} on the front"
@@ -108,9 +108,9 @@ class Goal:
     def volumes(self, groups: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, float]:
         """Measure the hypervolumes of the fronts of several searches in one box: 0 … 1 each.
 
-        The box reaches from the best of each objective on any front to recalls of 0, and to a
-        tenth of the range beyond the largest cost on any front, so that the worst point counts.
-        Costs are taken as logarithms.
+        `groups` are their scores, by search and name. The box reaches from the best of each
+        objective on any front to recalls of 0, and to a tenth of the range beyond the largest cost
+        on any front, so that the worst point counts. Costs are taken as logarithms.
         """
         within = {name: self._logarithms(scores) for name, scores in groups.items()}
         seen = np.concatenate(list(within.values()))

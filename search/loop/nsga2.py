@@ -25,7 +25,8 @@ class NSGA2(PopulationBasedAlgorithm):
 
     `init` and `tell` take a fitness [P, M + 1]: M costs, which are minimised, and in the last
     column by how much limits are violated, 0 for none. A candidate within the limits beats every
-    one that is not. Rows that are not finite are the worst.
+    one that is not. Rows that are not finite are the worst. P is `population_size`, and
+    `cardinalities` count the choices of every gene.
 
     Source: Deb et al. 2002, doi:10.1109/4235.996017; evosax 0.3 knows one objective only.
     """
@@ -40,7 +41,10 @@ class NSGA2(PopulationBasedAlgorithm):
 
     @partial(jax.jit, static_argnames=("self",))
     def init(self, key, population, fitness, params) -> Nsga2State:
-        """Start with an evaluated population [P, G], fitness [P, M + 1]."""
+        """Start with an evaluated population [P, G], fitness [P, M + 1].
+
+        Nothing is drawn: `key` and `params` have no effect.
+        """
         best_first = pareto.order(fitness[:, :-1], fitness[:, -1])
         return Nsga2State(population[best_first], fitness[best_first], jnp.zeros((), jnp.int32))
 
@@ -54,7 +58,10 @@ class NSGA2(PopulationBasedAlgorithm):
 
     @partial(jax.jit, static_argnames=("self",))
     def tell(self, key, population, fitness, state: Nsga2State, params) -> tuple[Nsga2State, dict]:
-        """Keep the best of parents and children: [P, G], [P, M + 1]."""
+        """Keep the best of the parents, `state`, and the `population` [P, G], `fitness` [P, M + 1].
+
+        Nothing is drawn: `key` and `params` have no effect.
+        """
         everyone = jnp.concatenate([state.population, population])
         costs = jnp.concatenate([state.fitness, fitness])
         best_first = pareto.order(costs[:, :-1], costs[:, -1])

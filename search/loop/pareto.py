@@ -53,7 +53,9 @@ def ranks(costs: jax.Array, violation: jax.Array) -> jax.Array:
 
 
 def crowding(costs: jax.Array, rank: jax.Array) -> jax.Array:
-    """Measure how far apart the neighbours of a row are within its front: [n, M], [n] -> [n].
+    """Measure how far apart the neighbours of a row are within its front: [n].
+
+    Shapes: costs [n, M], rank [n] -> [n].
 
     Σ over objectives of (next − previous) / (largest − smallest) of the front; ∞ at its ends.
 
@@ -80,13 +82,19 @@ def crowding(costs: jax.Array, rank: jax.Array) -> jax.Array:
 
 
 def order(costs: jax.Array, violation: jax.Array) -> jax.Array:
-    """Order rows from best to worst, by rank and then by crowding: [n, M], [n] -> indices [n]."""
+    """Order rows from best to worst, by rank and then by crowding.
+
+    Shapes: costs [n, M], violation [n] -> indices [n].
+    """
     rank = ranks(costs, violation)
     return jnp.lexsort((-crowding(costs, rank), rank))
 
 
 def front(costs: np.ndarray, violation: np.ndarray | None = None) -> np.ndarray:
-    """Mark the feasible, finite rows that no other dominates, the first of equals: bool [n]."""
+    """Mark the feasible, finite rows that no other dominates, the first of equals.
+
+    Shapes: costs [n, M], violation [n], 0 for none -> bool [n].
+    """
     costs = np.asarray(costs, float)
     eligible = np.isfinite(costs).all(1)
     if violation is not None:

@@ -20,25 +20,25 @@ class RateColumn(ProgressColumn):
     """Show units per second, such as candidates."""
 
     def render(self, task) -> Text:
-        """Render the speed measured by rich."""
+        """Render the speed of a `task`, measured by rich."""
         speed = task.finished_speed or task.speed
         unit = task.fields.get("unit", "")
         return Text(f"{speed:.1f} {unit}/s" if speed else f"– {unit}/s", style="cyan")
 
 
 class Bar:
-    """The bar of one stage of a run."""
+    """The bar of one stage of a run, a `task` of rich's `progress`."""
 
     def __init__(self, progress: Progress, task):
         self._progress, self._task = progress, task
 
     def advance(self, amount: int, note: str = "") -> None:
-        """Move on, and say in a few words how it goes."""
+        """Move on by `amount`, and say in a few words, the `note`, how it goes."""
         self._progress.update(self._task, advance=amount, note=note)
 
 
 class Reporter:
-    """All bars of a run."""
+    """All bars of a run, on a `console`."""
 
     def __init__(self, console: Console):
         self.console = console
@@ -62,13 +62,13 @@ class Reporter:
 
     @contextmanager
     def bar(self, name: str, total: int, *, done: int = 0, unit: str) -> Iterator[Bar]:
-        """Show one stage: `total` steps, each a `unit`, of which an earlier process did `done`."""
+        """Show the stage `name`: `total` steps, each a `unit`; an earlier process did `done`."""
         task = self._progress.add_task(name, total=total, completed=done, unit=unit, note="")
         yield Bar(self._progress, task)
         self._progress.stop_task(task)
 
     def follow(self, name: str, *, unit: str) -> Callable[[int, int], None]:
-        """Return a callback (done, total) that shows a bar, in `unit`, from its first call on."""
+        """Return a callback (done, total) that shows a bar, `name`, in `unit`, once called."""
         tasks = []
 
         def update(done: int, total: int) -> None:

@@ -33,7 +33,7 @@ FORMAT = 2  # of metrics.json; in 1 `relu` was the network before fine-tuning
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """Read the results of a finished run.
+    """Read the results of the finished run in the folder `path`.
 
     Raises: InputError for a folder without them, and for those of another version, whose figures
     mean something else.
@@ -52,7 +52,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
 
 class LogFile(logging.Handler):
-    """Append a line to the log at a time: no file stays open, and a full disk ends the run."""
+    """Append a line to the log `path` at a time: no file stays open, a full disk ends the run."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -67,7 +67,9 @@ class LogFile(logging.Handler):
 
 
 class RunDirectory:
-    """One run: config, checkpoints, history, metrics, log. Files are replaced atomically.
+    """One run, in the folder `path`: config, checkpoints, history, metrics, log.
+
+    Files are replaced atomically.
 
     Of several processes only the first writes; all of them read. A finished run keeps its log and
     times; its report can be written anew where the folder can be written.
@@ -89,7 +91,7 @@ class RunDirectory:
 
     @staticmethod
     def check_free(path: Path) -> None:
-        """Check that nothing is there yet: at the start of a command, before hours of work.
+        """Check that nothing is in `path` yet: at the start of a command, before hours of work.
 
         Raises: InputError if there is a run, or anything else but an empty folder.
         """
@@ -103,7 +105,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, config: Any) -> "RunDirectory":
-        """Start a run in a new or empty folder; the processes that do not write wait for it.
+        """Start a run in `path`, new or empty; the processes that do not write wait for it.
 
         `config` is a dataclass, kept as JSON. Raises: InputError if something is there already;
         nothing is overwritten.
@@ -124,12 +126,12 @@ class RunDirectory:
 
     @classmethod
     def resume_or_create(cls, path: Path, config: Any) -> "RunDirectory":
-        """Go on with the run of a folder, or start one in it; see `create`."""
+        """Go on with the run in `path`, or start one in it by `config`; see `create`."""
         return cls(path) if (path / CONFIG).exists() else cls.create(path, config)
 
     @staticmethod
     def read_config(path: Path, build: Callable[[dict], AnyConfig]) -> AnyConfig:
-        """Read the config of an existing run; `build` makes it of its JSON values.
+        """Read the config of the run in `path`; `build` makes it of its JSON values.
 
         Raises: InputError if the folder holds no run, or a config this version cannot read.
         """
@@ -144,7 +146,7 @@ class RunDirectory:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure the wall time of a stage of the run; pieces of an interrupted one add up."""
+        """Measure the wall time of the stage `name`; pieces of an interrupted one add up."""
         started = time.perf_counter()
         self.log.info("%s: start", name)
         try:
@@ -153,7 +155,7 @@ class RunDirectory:
             self.add_seconds(name, time.perf_counter() - started)
 
     def add_seconds(self, name: str, spent: float) -> None:
-        """Count time spent on a stage of the run; not on a run that was finished before."""
+        """Count time `spent` on the stage `name`; not on a run that was finished before."""
         if self.finished:
             return
         self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
@@ -161,7 +163,7 @@ class RunDirectory:
         self.log.info("%s: %.1f s", name, spent)
 
     def write_history(self, columns: dict[str, Any]) -> None:
-        """Write every evaluated candidate, one row each, without wall times."""
+        """Write every evaluated candidate, `columns` by name, without wall times."""
         if not self.writes:
             return
         temporary = self.path / f".{HISTORY}.tmp"
@@ -169,29 +171,29 @@ class RunDirectory:
         os.replace(temporary, self.path / HISTORY)
 
     def write_metrics(self, metrics: dict) -> None:
-        """Write the results, which ends the run."""
+        """Write the results, `metrics`, which ends the run."""
         self.write_json(METRICS, {"format": FORMAT, **metrics})
         self.log.info("done: %s and %s written", METRICS, HISTORY)
 
     def write_json(self, name: str, values: dict) -> None:
-        """Write a JSON file."""
+        """Write `values` to the JSON file `name`."""
         if self.writes:
             _write(self.path / name, dumps(values, indent=2))
 
     def save(self, path: Path, tree: Any, *, meta: dict) -> None:
-        """Save or replace a checkpoint of a pytree; `meta`, JSON values, is saved beside it."""
+        """Save or replace a checkpoint of `tree` in `path`, with `meta`, JSON values."""
         if self.writes:
             make_room(self.path, _bytes(tree))
             checkpoint.save(path, tree, meta=meta, replace=True)
 
     def save_model(self, name: str, model: Model) -> None:
-        """Save or replace a trained network."""
+        """Save or replace a trained network, `model`, in the folder `name` of the run."""
         if self.writes:
             make_room(self.path, _bytes(model.variables))
             save_model(self.path / name, model, replace=True)
 
     def restore(self, path: Path, template: Callable[[dict], Any]) -> tuple[Any, dict] | None:
-        """Return (tree, meta) of a checkpoint, or None if there is none yet.
+        """Return (tree, meta) of the checkpoint `path`, or None if there is none yet.
 
         `template(meta)` gives the tree's structure and shapes. No process goes on, and so none
         replaces the checkpoint, before all have read it.
@@ -204,12 +206,12 @@ class RunDirectory:
         return contents
 
     def checkpoint(self, name: str) -> Path:
-        """Say where a stage of the run keeps its checkpoint."""
+        """Say where the stage `name` keeps its checkpoint."""
         return self.path / "checkpoints" / name
 
 
 def make_room(folder: Path, size: int) -> None:
-    """Make sure that the disk takes a checkpoint of so many bytes; twice that while it is merged.
+    """Make sure that the disk of `folder` takes a checkpoint of `size` bytes, twice when merged.
 
     Raises: OSError here, in one place, instead of in several of orbax's threads.
     """

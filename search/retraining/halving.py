@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Rung:
     """After so many epochs the best `keep` go on."""
 
-    epoch: int
-    keep: int
+    epoch: int  # epochs trained by then
+    keep: int  # members that go on
 
 
 def rungs(members: int, epochs: int, factor: int) -> tuple[Rung, ...]:

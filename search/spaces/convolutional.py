@@ -19,8 +19,11 @@ class Space(Genes):
     """
 
     name: str
+    """As users choose the space."""
     spec: NetworkSpec
+    """The largest shape."""
     genes: tuple[Gene, ...]
+    """The choices, in the order above."""
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -29,7 +32,7 @@ class Space(Genes):
         return (*stages, *[1] * (len(self.genes) - sum(stages)))
 
     def canonical(self, genotypes: np.ndarray) -> np.ndarray:
-        """Move the skips of every stage behind its other blocks: [..., G] -> [..., G].
+        """Move the skips of every stage behind its other blocks: `genotypes` [..., G] -> [..., G].
 
         A skip is the identity, and the blocks of a stage have one width and resolution: (skip, X)
         and (X, skip) are the same network. In a supernet every block owns its weights, so the
@@ -104,7 +107,7 @@ def _large(image_shape: tuple[int, int, int]) -> bool:
 def conv_space(
     image_shape: tuple[int, int, int], classes: int, *, narrow: bool | None = None
 ) -> Space:
-    """Build the convolutional space for images of that shape.
+    """Build the convolutional space for images of `image_shape` in so many `classes`.
 
     Operators skip, 3 × 3, 5 × 5 and residual in two stages of two blocks; three tiers of width
     per stage and for the head; 4, 5 or 6 time bits, for larger images 5 or 6. The choices are ours:
@@ -127,8 +130,8 @@ def conv_space(
 def wide_range_space(image_shape: tuple[int, int, int], classes: int) -> Space:
     """Build a convolutional space of very different architectures, to compare how well they rank.
 
-    As `conv_space`, with four widths per stage and for the head, the largest eight times the
-    smallest, and 3 to 6 time bits.
+    As `conv_space`, for images of `image_shape` in so many `classes`, with four widths per stage
+    and for the head, the largest eight times the smallest, and 3 to 6 time bits.
     """
     return _convolutional(
         "conv-wide",
@@ -144,8 +147,9 @@ def wide_range_space(image_shape: tuple[int, int, int], classes: int) -> Space:
 def deep_space(image_shape: tuple[int, int, int], classes: int) -> Space:
     """Build a convolutional space that keeps the full resolution in its first stage.
 
-    As `conv_space`, with a stem of stride 1 and three stages, of one, two and two blocks: up to
-    fourteen layers of spiking neurons, which cost more operations than those of `conv`.
+    As `conv_space`, for images of `image_shape` in so many `classes`, with a stem of stride 1 and
+    three stages, of one, two and two blocks: up to fourteen layers of spiking neurons, which cost
+    more operations than those of `conv`.
     """
     return _convolutional(
         "conv-deep",

@@ -16,7 +16,9 @@ class Features(NamedTuple):
     """How an image is pooled: a grid of cells for every group of frames and every polarity."""
 
     rows: int
+    """Cells from top to bottom."""
     columns: int
+    """Cells from left to right."""
     frames: int = 1
     """Groups of successive frames that are kept apart."""
     polarities: int = 1
@@ -32,7 +34,7 @@ class Features(NamedTuple):
 
 
 def fits(features: Features, image_shape: tuple[int, int, int], *, polarities: int) -> bool:
-    """Tell whether images of that shape can be pooled so; `polarities` they have: 1 or 2."""
+    """Tell whether images of `image_shape`, with 1 or 2 `polarities`, fit `features`."""
     height, width, channels = image_shape
     frames = channels // polarities
     return not (
@@ -44,7 +46,9 @@ def fits(features: Features, image_shape: tuple[int, int, int], *, polarities: i
 
 
 def pool(images: np.ndarray, features: Features, *, polarities: int) -> np.ndarray:
-    """Average images over the cells: [N, H, W, C], C = frames × polarities -> [N, I].
+    """Average images over the cells of `features`: [N, H, W, C] -> [N, I].
+
+    C = frames × `polarities`.
 
     Raises: InputError if the cells do not divide the image.
     """
@@ -67,13 +71,13 @@ def pool(images: np.ndarray, features: Features, *, polarities: int) -> np.ndarr
 
 
 def full_scale(pooled: np.ndarray) -> np.ndarray:
-    """Choose what counts as 1 of every feature, from training data: [N, I] -> [I], above 0."""
+    """Choose what counts as 1 of every feature, from training data: `pooled` [N, I] -> [I] > 0."""
     scale = np.quantile(pooled, FULL, axis=0)
     return np.where(scale > 0, scale, 1.0).astype(np.float32)
 
 
 def scale(pooled: np.ndarray, full: np.ndarray, *, root: bool = False) -> np.ndarray:
-    """Scale features to [0, 1], clipped: [N, I], [I] -> [N, I].
+    """Scale features to [0, 1], clipped: `pooled` [N, I], `full` [I] -> [N, I].
 
     `root` takes the square root, which gives rare and frequent events the same resolution.
 

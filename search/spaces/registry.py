@@ -52,16 +52,19 @@ SPACES = {
 
 
 def space_entry(name: str) -> SpaceEntry:
-    """Look up a space. Raises: InputError for an unknown one."""
+    """Look up the space `name`. Raises: InputError for an unknown one."""
     return errors.look_up("--space", name, SPACES)
 
 
 def make_space(name: str, image_shape: tuple[int, int, int], classes: int, **options: Any) -> Any:
-    """Build a space by name; `options` are its own. Raises: InputError for an unknown one."""
+    """Build the space `name` for images of `image_shape` in so many `classes`.
+
+    `options` are its own. Raises: InputError for an unknown one.
+    """
     return replace(space_entry(name).make(image_shape, classes, **options), name=name)
 
 
 def build_space(config: Config, data: Dataset) -> Genes:
-    """Build the space of a run for its data. Raises: InputError for an unknown one."""
+    """Build the space of a run of `config` for its data. Raises: InputError for an unknown one."""
     options = space_entry(config.space).options(data, config)
     return make_space(config.space, data.image_shape, len(data.classes), **options)

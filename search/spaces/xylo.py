@@ -42,6 +42,7 @@ class Candidate:
     """What a genotype stands for."""
 
     features: Features
+    """How images are pooled to inputs."""
     number: int
     """Of the features among those of the space."""
     widths: tuple[int, ...]
@@ -51,8 +52,11 @@ class Candidate:
     steps: int
     """Steps of an inference (native)."""
     dash_syn: int
+    """Decay of the synaptic currents, in bits (native)."""
     dash_mem: int
+    """Decay of the membrane potentials, in bits (native)."""
     mapping: str
+    """How it gets onto the chip: native or exact."""
 
     @property
     def dynamics(self) -> Dynamics:
@@ -92,11 +96,17 @@ class XyloSpace(Genes):
     """
 
     name: str
+    """As users choose the space."""
     image_shape: tuple[int, int, int]
+    """Height, width and channels."""
     classes: int
+    """Outputs."""
     polarities: int
+    """2 for images with ON and OFF channels, else 1."""
     grids: tuple[Features, ...]
+    """The ways to pool an image, by the first gene."""
     genes: tuple[Gene, ...]
+    """The choices, in the order above."""
 
     @property
     def widest(self) -> int:
@@ -150,7 +160,7 @@ def xylo_space(
     polarities: int,
     mappings: tuple[str, ...] = MAPPINGS,
 ) -> XyloSpace:
-    """Build the space for images of that shape, whose channels are frames × polarities.
+    """Build the space for images of `image_shape`, whose channels are frames × polarities.
 
     `mappings` are the ways onto the chip that candidates may take.
 
@@ -175,7 +185,7 @@ def xylo_space(
 
 
 def xylo_options(data: Dataset, config: Config) -> dict[str, Any]:
-    """Say how images are to be read, and which mappings are tried: options of `xylo_space`."""
+    """Say how `data` are to be read, and which mappings `config` tries: options of `xylo_space`."""
     return {
         "polarities": 1 if config_of(data.source) is None else 2,
         "mappings": tuple(one for one in MAPPINGS if one in config.xylo.mappings),

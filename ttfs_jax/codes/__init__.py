@@ -22,5 +22,11 @@ def find_code(code: str | Code) -> Code:
     """Look up a code by name; a code itself, such as `Rate(steps=64)`, is returned unchanged.
 
     Raises: InputError for an unknown name.
+
+    Examples:
+        >>> find_code("ttfs").in_windows
+        True
+        >>> find_code(Rate(steps=64)).steps
+        64
     """
     return look_up("code", code, CODES) if isinstance(code, str) else code

@@ -31,7 +31,7 @@ class Synapses(Protocol):
         ...
 
     def patches(self, charge: jax.Array) -> jax.Array:
-        """Gather what each neuron hears: -> [..., N], in the order of `kernel.reshape(N, O)`."""
+        """Gather what each neuron hears of `charge`: [..., N], as in `kernel.reshape(N, O)`."""
         ...
 
 
@@ -93,7 +93,7 @@ class Code(Protocol):
         ...
 
     def pool(self, signal: Signal, *, size: int) -> Signal:
-        """Let the largest value of each block of s × s through, s = `size`, as its spikes say."""
+        """Let the largest value of each block of a `signal` through, of `size` × `size` neurons."""
         ...
 
     def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
@@ -109,7 +109,7 @@ class Summing:
         return settle(charge)
 
     def integrate(self, charge: jax.Array, synapses: Synapses, window: jax.Array) -> jax.Array:
-        """Add up `charge` by weight, whatever the `window`."""
+        """Add up `charge` by the weights of `synapses`, whatever the `window`."""
         return synapses(charge)
 
     def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
@@ -132,7 +132,9 @@ def has_steps(charge: jax.Array) -> bool:
 
 
 def spike_map(code: Code, signal: Signal) -> jax.Array:
-    """Count spikes (or active neurons) per position, summed over batch, channels and steps.
+    """Count spikes (or active neurons) of a `signal` in a `code` per position.
+
+    Counts are summed over batch, channels and steps.
 
     Shapes: values [..., H, W, C] -> [H, W]; [..., C] -> [1, 1].
     """

@@ -16,6 +16,11 @@ def encode(images: jax.Array) -> jax.Array:
     Shapes: images [...] -> spike times [...], in a window of length `INPUT_WINDOW`.
     No spike: a black pixel (p = 0) is silent. NaN stays NaN.
     Source: Stanojevic et al. 2024, Methods (arXiv:2306.08744).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> encode(jnp.array([1.0, 0.25, 0.0])).tolist()
+        [0.0, 0.75, inf]
     """
     return fire(images, jnp.asarray(INPUT_WINDOW, images.dtype))
 

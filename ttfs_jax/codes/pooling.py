@@ -8,7 +8,10 @@ import numpy as np
 
 
 def blocks(x: jax.Array, size: int, fill: float) -> jax.Array:
-    """Pad to a multiple of `size` with `fill` and split: [B, H, W, C] -> [B, H/s, s, W/s, s, C]."""
+    """Pad to a multiple of `size` s with `fill` and split.
+
+    Shapes: `x` [B, H, W, C] -> [B, ⌈H/s⌉, s, ⌈W/s⌉, s, C].
+    """
     batch, height, width, channels = x.shape
     rows, columns = -(-height // size), -(-width // size)
     padding = ((0, 0), (0, rows * size - height), (0, columns * size - width), (0, 0))
@@ -18,7 +21,7 @@ def blocks(x: jax.Array, size: int, fill: float) -> jax.Array:
 
 @jax.custom_jvp
 def earliest(times: jax.Array) -> jax.Array:
-    """Find the smallest value of each block: [B, H/s, s, W/s, s, C] -> [B, H/s, W/s, C].
+    """Find the smallest of `times` in each block: [B, H/s, s, W/s, s, C] -> [B, H/s, W/s, C].
 
     ∂t/∂t_j = 1/n for each of the n smallest values, 0 for all others.
     """
@@ -43,7 +46,7 @@ def _earliest_jvp(primals, tangents):
 def block_means(x: jax.Array, *, size: int = 2) -> jax.Array:
     """Average charges over neighbourhoods; linear, so it folds into the next layer's weights.
 
-    Shapes: [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of s × s, s = `size`; odd borders count
-    as silent.
+    Shapes: `x` [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of s × s, s = `size`; odd borders
+    count as silent.
     """
     return blocks(x, size, 0.0).mean((2, 4))

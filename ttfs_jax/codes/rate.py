@@ -28,9 +28,9 @@ class Rate(Summing):
     steps: int = 32
     """How many steps an inference takes, S; 1 or more."""
 
-    name: ClassVar[str] = "rate"
-    folded: ClassVar[bool] = True
-    in_windows: ClassVar[bool] = False
+    name: ClassVar[str] = "rate"  # as users choose it
+    folded: ClassVar[bool] = True  # trained with its norms folded
+    in_windows: ClassVar[bool] = False  # layers run side by side
 
     def __post_init__(self):
         if not isinstance(self.steps, int) or self.steps < 1:
@@ -39,7 +39,7 @@ class Rate(Summing):
             )
 
     def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
-        """Let each pixel p drive a neuron with threshold 1: it spikes in about p S steps.
+        """Let each pixel p of `images` drive a neuron of threshold 1: spikes in about p S steps.
 
         `time_bits` mean nothing here.
         """
@@ -47,11 +47,14 @@ class Rate(Summing):
         return Signal(self.emit(images, window, time_bits=time_bits), window)
 
     def deliver(self, signal: Signal) -> jax.Array:
-        """Return θ for every spike: [S, B, ...]."""
+        """Return θ for every spike of a `signal`: [S, B, ...]."""
         return signal.values * signal.window
 
     def wait(self, signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
-        """Return θ for every spike: no layer waits for another, whatever the `time_bits`."""
+        """Return θ for every spike of a `signal`, whatever the `window` and the `time_bits`.
+
+        No layer waits for another.
+        """
         return self.deliver(signal)
 
     def receive(self, charge: jax.Array) -> jax.Array:
@@ -59,19 +62,23 @@ class Rate(Summing):
         return charge
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
-        """Let the neurons integrate and fire; see `integrate_and_fire`."""
+        """Let neurons integrate their `drive` and fire at θ = `window`; see `integrate_and_fire`.
+
+        A `drive` without steps is the same in each of them; `time_bits` mean nothing here.
+        """
         if not has_steps(drive):
             drive = jnp.broadcast_to(drive[None], (self.steps, *drive.shape))
         return integrate_and_fire(drive, window)
 
     def active(self, values: jax.Array) -> jax.Array:
-        """Mark the spikes."""
+        """Mark the spikes among `values`."""
         return values > 0
 
     def pool(self, signal: Signal, *, size: int) -> Signal:
         """Spike whenever the largest number of spikes in a block rises: max_j Σ_s s_j in the end.
 
-        With N_j(s) the spikes of neuron j up to step s: max_j N_j(s) − max_j N_j(s − 1), 0 or 1.
+        `signal` is that of the layer before. With N_j(s) the spikes of neuron j up to step s: max_j
+        N_j(s) − max_j N_j(s − 1), 0 or 1.
 
         Shapes: values [S, B, H, W, C] -> [S, B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of `size` × `size`.
         Neurons with equally many spikes share the gradient.

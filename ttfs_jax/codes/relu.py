@@ -15,30 +15,39 @@ from ttfs_jax.codes.window import unit_window
 class Relu(Summing):
     """A layer sends a = max(0, drive); see `Code` for the methods."""
 
-    name: ClassVar[str] = "relu"
-    folded: ClassVar[bool] = False
-    in_windows: ClassVar[bool] = False
+    name: ClassVar[str] = "relu"  # as users choose it
+    folded: ClassVar[bool] = False  # trained with its norms as they are
+    in_windows: ClassVar[bool] = False  # no time passes
 
     def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
-        """Send the intensities as they are: [B, H, W, C]."""
+        """Send `images` [B, H, W, C] as they are, whatever the `time_bits`."""
         return Signal(images, unit_window(images, INPUT_WINDOW))
 
     def deliver(self, signal: Signal) -> jax.Array:
-        """Return the activations."""
+        """Return the activations of a `signal`."""
         return signal.values
 
     def wait(self, signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
-        """Return the activations: there is no time to wait in."""
+        """Return the activations of a `signal`.
+
+        There is no time to wait in, whatever the `window` and the `time_bits`.
+        """
         return signal.values
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
-        """Return max(0, a): [...] -> [...]; its gradient is 0 at 0."""
+        """Return max(0, a) of the `drive` a: [...] -> [...]; its gradient is 0 at 0.
+
+        `window` and `time_bits` mean nothing here.
+        """
         return jax.nn.relu(drive)
 
     def active(self, values: jax.Array) -> jax.Array:
-        """Mark the positive activations, whose neurons would spike."""
+        """Mark the positive activations among `values`, whose neurons would spike."""
         return values > 0
 
     def pool(self, signal: Signal, *, size: int) -> Signal:
-        """Take the maximum of each block; equal ones share the gradient equally."""
+        """Take the maximum of each block of a `signal`, `size` × `size`.
+
+        Equal ones share the gradient equally.
+        """
         return Signal(-earliest(-blocks(signal.values, size, 0.0)), signal.window)

@@ -20,30 +20,39 @@ from ttfs_jax.spike_time import NO_SPIKE, charge, fire, is_spike
 class Ttfs(Summing):
     """A layer sends spike times T − a, local to its window of length T; see `Code`."""
 
-    name: ClassVar[str] = "ttfs"
-    folded: ClassVar[bool] = True
-    in_windows: ClassVar[bool] = True
+    name: ClassVar[str] = "ttfs"  # as users choose it
+    folded: ClassVar[bool] = True  # trained with its norms folded
+    in_windows: ClassVar[bool] = True  # a layer waits for the one before
 
     def encode(self, images: jax.Array, *, time_bits: jax.Array) -> Signal:
-        """Let bright pixels spike early and black ones not at all; see `encoding.encode`."""
+        """Let bright pixels of `images` spike early and black ones not at all.
+
+        In 2^b time steps, b = `time_bits`; see `encoding.encode`.
+        """
         window = unit_window(images, INPUT_WINDOW)
         return Signal(quantise(encode(images), window, time_bits), window)
 
     def deliver(self, signal: Signal) -> jax.Array:
-        """Return the charge by the window's end, T − t; 0 without a spike."""
+        """Return the charge of a `signal` by its window's end, T − t; 0 without a spike."""
         return charge(*signal)
 
     def wait(self, signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
-        """Return the charge by the end of a later window; see `delay`."""
+        """Return the charge of a `signal` by the end of a later `window`; see `delay`.
+
+        `time_bits` are those of `encode`.
+        """
         waiting, weight = delay(signal, window, time_bits=time_bits)
         return weight * charge(*waiting)
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
-        """Return spike times in 2^b steps, `NO_SPIKE` where a ≤ 0; see `spike_time.fire`."""
+        """Return the spike times of neurons with `drive` a, `NO_SPIKE` where a ≤ 0.
+
+        They are local to `window` [], in 2^b time steps, b = `time_bits`; see `spike_time.fire`.
+        """
         return quantise(fire(drive, window), window, time_bits)
 
     def active(self, values: jax.Array) -> jax.Array:
-        """Mark the spikes."""
+        """Mark the spikes among `values`."""
         return is_spike(values)
 
     def pool(self, signal: Signal, *, size: int) -> Signal:
@@ -51,8 +60,8 @@ class Ttfs(Summing):
 
         t = min_j t_j; ∂t/∂t_j = 1/n for each of the n first spikes, 0 for all others.
 
-        Shapes: values [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of s × s, s = `size`. Odd
-        borders are padded with silence.
+        Shapes: values of `signal` [B, H, W, C] -> [B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of s × s,
+        s = `size`. Odd borders are padded with silence.
         No spike: a block without spikes. Simultaneous spikes share the gradient equally.
         """
         return Signal(earliest(blocks(signal.values, size, NO_SPIKE)), signal.window)

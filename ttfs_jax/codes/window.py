@@ -93,5 +93,10 @@ def quantise(times: jax.Array, window: jax.Array, bits: jax.Array) -> jax.Array:
     No spike stays `NO_SPIKE`; a spike in the last half step becomes one. The gradient is the
     straight-through one: 1 where a spike is left, 0 elsewhere. NaN stays NaN.
     Source: straight-through estimator, Bengio et al. 2013 (arXiv:1308.3432).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> quantise(jnp.array([0.3, 0.99]), 1.0, 2).tolist()  # the end is silent
+        [0.25, inf]
     """
     return _quantise(times, jnp.asarray(window, times.dtype), jnp.asarray(bits, times.dtype))

@@ -47,22 +47,29 @@ __all__ = [
     "Options",
     "Split",
     "check_dataset",
-    "load_dataset",
     "dataset_entry",
+    "load_dataset",
     "make_options",
 ]
 
 
 def dataset_entry(name: str) -> DatasetEntry:
-    """Look up a data set. Raises: InputError for an unknown one."""
+    """Look up the data set `name`. Raises: InputError for an unknown one."""
     return errors.look_up("data set", name, DATASETS)
 
 
 def make_options(name: str, **values: Any) -> Options:
-    """Make the options of the data set `name`; those not given have their defaults.
+    """Make the options of the data set `name`: `values` by name, the others by default.
 
     Raises: InputError for an unknown name, an option that the set does not have, or one out of its
     range.
+
+    Examples:
+        >>> make_options("npz", shift=2).shift
+        2
+        >>> make_options("digits", shift=2)
+        Traceback (most recent call last):
+        ttfs_jax.support.errors.InputError: shift is no option of the data set digits: ...
     """
     kind = dataset_entry(name).options
     known = [field.name for field in fields(kind)]
@@ -92,6 +99,11 @@ def load_dataset(
 
     Raises: InputError for an unknown name or option, a split seed outside 0 … 2³² − 1, missing or
     damaged files, or unsound data.
+
+    Examples:
+        >>> data = load_dataset("digits")
+        >>> data.image_shape, len(data.classes), len(data.train.labels)
+        ((8, 8, 1), 10, 1077)
     """
     check_seed("split seed", split_seed)
     entry = dataset_entry(name)

@@ -10,7 +10,7 @@ from ttfs_jax.support.ranges import inside, option
 
 
 def first_option(arguments: list[str], name: str) -> str | None:
-    """Return the value of the option --NAME, on which others depend; None if it is not given."""
+    """Return the value that `arguments` give the option --`name`; None if they do not."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument(f"--{name}", nargs="?", dest="value")
     return parser.parse_known_args(arguments)[0].value
@@ -31,7 +31,10 @@ def chosen_data(arguments: list[str], default: str | None = None) -> str:
 
 
 def option_names(kind: Any, *, within: str = "") -> set[str]:
-    """List the options of a config's class, `--a.b` for b of a config a in it."""
+    """List the options of a config's class, `kind`: `--a.b` for b of a config a in it.
+
+    `within` is put before every name, such as `a.`.
+    """
     names = set()
     for name, hint in get_type_hints(kind).items():
         if is_dataclass(hint):

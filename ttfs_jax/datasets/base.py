@@ -36,8 +36,8 @@ class Split:
 class Augmentation:
     """What may be done to training images without changing their class."""
 
-    shift: int = 0
-    flip: bool = False
+    shift: int = 0  # pixels that they are shifted by at most
+    flip: bool = False  # mirror half of them, left to right
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,17 @@ class Dataset:
     """A classification task, split into train, validation and test."""
 
     name: str
+    """As tables call it."""
     classes: tuple[str, ...]
+    """Names of the classes, in the order of the labels."""
     train: Split
+    """Samples that weights are trained on."""
     validation: Split
+    """Samples that networks are chosen by."""
     test: Split
+    """Samples that are only measured, once."""
     augmentation: Augmentation = Augmentation()
+    """What training may do to the images."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """How an image was made, as JSON values; saved with every network."""
     problems: tuple[str, ...] = ()
@@ -85,7 +91,10 @@ def check_dataset(data: Dataset) -> Dataset:
 
 
 def check_split(name: str, images: np.ndarray, labels: np.ndarray, classes: int) -> None:
-    """Check images [N, H, W, C] in [0, 1] and labels [N]. Raises: InputError."""
+    """Check images [N, H, W, C] in [0, 1] and labels [N] of so many `classes`.
+
+    Raises: InputError that calls them `name`.
+    """
     if images.ndim != 4:
         raise InputError(f"{name} images must be [N, H, W, C], not {images.shape}: reshape them")
     if len(images) != len(labels):

@@ -9,7 +9,9 @@ from ttfs_jax.support.ranges import check_seed
 
 
 def load_digits(options: Options = NO_OPTIONS, *, split_seed: int = 0) -> Dataset:
-    """Load the digits, split 60 / 20 / 20 with the classes in proportion; they have no `options`.
+    """Load the digits, split 60 / 20 / 20 with the classes in proportion.
+
+    They have no `options`; `split_seed` draws the parts.
 
     Raises: InputError for a split seed outside 0 … 2³² − 1.
     Source: Alpaydin & Kaynak 1998, UCI repository, doi:10.24432/C50P49.

@@ -16,6 +16,7 @@ class SeeOptions(Options):
     data_dir: Path | None = None
     """Folder that holds event/."""
     eye: FoldConfig = FoldConfig()
+    """How recordings become images and parts."""
 
 
 def load_see(options: SeeOptions, *, split_seed: int = 0) -> Dataset:

@@ -13,6 +13,7 @@ class EyeOptions(Options):
     """Who is simulated, and how recordings become images and parts."""
 
     eye: EyeConfig = EyeConfig()
+    """Who is simulated, and how recordings become images and parts."""
 
     def __post_init__(self):
         check_fields(self.eye, within="eye.", simulator_seed=SEED)

@@ -11,7 +11,7 @@ from ttfs_jax.support.errors import InputError
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read an IDX file of unsigned bytes.
+    """Read an IDX file of unsigned bytes, `path` or `path`.gz.
 
     Raises: InputError when the file is missing, truncated, damaged or of another kind.
     Source: format description by LeCun, Cortes & Burges at http://yann.lecun.com/exdb/mnist/.

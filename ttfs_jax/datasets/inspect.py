@@ -80,7 +80,9 @@ def _describe_part(data: Dataset, part: Split) -> dict[str, Any]:
 
 
 def event_rates(data: Dataset, part: Split) -> np.ndarray:
-    """Return the events per second of each clip [N], [] if the images are no counts of events.
+    """Return the events per second of each clip of a `part` of `data`: [N].
+
+    They are [] if the images are no counts of events.
 
     A pixel of a frame counts once, however many events it had.
     """
@@ -92,7 +94,7 @@ def event_rates(data: Dataset, part: Split) -> np.ndarray:
 
 
 def contact_sheet(data: Dataset) -> Image.Image:
-    """Draw the first training images of every class: a row each, its name before it.
+    """Draw the first training images of every class of `data`: a row each, its name before it.
 
     Clips show ON events red and OFF events blue; other images than grey and colour their mean.
     """
@@ -120,7 +122,7 @@ def _visible(image: np.ndarray, *, clips: bool) -> np.ndarray:
 
 
 def description_tables(result: dict[str, Any]) -> Group:
-    """Lay out what `describe_dataset` returns, for rich."""
+    """Lay out `result`, what `describe_dataset` returns, for rich."""
     shape = " × ".join(map(str, result["image_shape"]))
     counts = Table("class", *PARTS, title=f"{result['dataset']}: samples, images {shape}")
     parts = [result["parts"][name] for name in PARTS]
@@ -149,7 +151,7 @@ def description_tables(result: dict[str, Any]) -> Group:
 
 
 def inspect_dataset(arguments: InspectArguments) -> dict[str, Any]:
-    """Load the data set, describe it and write its contact sheet: JSON values."""
+    """Load the data set of `arguments`, describe it and write its contact sheet: JSON values."""
     data = load_dataset(arguments.data, arguments.data_options, split_seed=arguments.split_seed)
     try:
         contact_sheet(data).save(arguments.out)
@@ -159,7 +161,7 @@ def inspect_dataset(arguments: InspectArguments) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print tables or a JSON line."""
+    """Print tables or a JSON line, by the command line's `arguments`."""
     words = sys.argv[1:] if arguments is None else arguments
     with one_line_errors(), single_precision():
         name = chosen_data(words)

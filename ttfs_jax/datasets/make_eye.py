@@ -53,9 +53,10 @@ def write_eye(
     size: int = 90,
     limit: int | None = None,
 ) -> int:
-    """Write event/, frame/ and emotion.json; return the number of sequences.
+    """Write event/, frame/ and emotion.json into `out`; return the number of sequences.
 
-    All of it is removed again if that fails or is interrupted.
+    Frames have the edge `size`; `limit` writes the first so many sequences only. All of it is
+    removed again if that fails or is interrupted.
 
     Raises: InputError when the folder holds something already or cannot be written, for a seed
     outside 0 … 2³² − 1, subjects outside 8 … 10,000 or an edge outside 1 … 4096 pixels.
@@ -126,7 +127,7 @@ def _write_annotation(out: Path, plan: list[Take]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parse the options and write; a mistake ends in one line and exit status 2."""
+    """Parse the options, `arguments`, and write; a mistake ends in one line and exit status 2."""
     options = tyro.cli(
         MakeEyeArguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye"
     )

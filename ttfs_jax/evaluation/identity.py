@@ -21,7 +21,7 @@ AGREEMENT, LOGIT_ERROR = 0.999, 1e-4  # of a proof: at least, at most
 class EqualityReport(NamedTuple):
     """How equal the two codes are on a set of images."""
 
-    max_abs_logit_error: float
+    max_abs_logit_error: float  # largest difference of a logit
     max_rel_logit_error: float  # largest error over the largest logit
     max_rel_logit_error_unclipped: float  # the same of images without clipped neurons, else NaN
     argmax_agreement: float  # share of all images
@@ -79,8 +79,24 @@ def compare(
 ) -> EqualityReport:
     """Compare the two codes of one network, in continuous time.
 
-    Shapes: images [N, H, W, C]. Time bits are left out here: they are a loss of accuracy, not
-    of the identity, and are measured as such.
+    `variables` are those of the `network`, `architecture` says what of it is in use, and
+    `batch_size` images are computed at a time. Time bits are left out here: they are a loss of
+    accuracy, not of the identity, and are measured as such.
+
+    Shapes: images [N, H, W, C]. No spike: a neuron that is silent in one code is so in the other.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, calibrate, fold, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network, architecture = Network(plan), largest(plan)
+        >>> variables = initialise(network, jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1))
+        >>> variables = fold(calibrate(network, variables, architecture, images))
+        >>> report = compare(network, variables, architecture, images)
+        >>> report.argmax_agreement, report.failures
+        (1.0, ())
     """
     (relu, ttfs, first, clipped), spikes = jax.tree.map(
         np.asarray, _both_codes(network, variables, architecture, images, batch_size)

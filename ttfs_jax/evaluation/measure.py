@@ -15,7 +15,9 @@ from ttfs_jax.tasks import Activity, Task, find_task
 
 
 def in_chunks(function: Callable, data, size: int):
-    """Run a function over chunks of the leading axis, to bound memory.
+    """Run a `function` over chunks of `size` samples of `data`, to bound memory.
+
+    `data` is a pytree of arrays [N, ...].
 
     The function returns (per_sample, sums): the first is joined along the leading axis, the
     second added up. The last chunk may be smaller.
@@ -43,7 +45,7 @@ def in_chunks(function: Callable, data, size: int):
 
 
 def clipped_neurons(layers: dict[str, LayerInfo], samples: int) -> jax.Array:
-    """Count the clipped neurons of each sample over all layers: -> [B]."""
+    """Count the clipped neurons of each of B = `samples` over all `layers`: [B]."""
     return sum((info.clipped for info in layers.values()), jnp.zeros(samples, int))
 
 
@@ -70,10 +72,24 @@ def evaluate(
 ) -> Any:
     """Measure the task's metrics, spikes and clip rate of one architecture.
 
-    Shapes: images [N, H, W, C], targets [N, ...] -> what the task's `measure` returns, such as
+    `variables` are those of the `network`, `architecture` says what of it is in use. Shapes: images
+    [N, H, W, C], targets [N, ...] -> what the task's `measure` returns, such as
     `classification.Measured`. Traceable, so it maps over a population. In the `ttfs` code time is
     quantised if the architecture has time bits. `batch_size` images are computed at a time.
     Raises: InputError for an unknown code or task.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network, architecture = Network(plan), largest(plan)
+        >>> variables = initialise(network, jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1))
+        >>> targets = jax.numpy.zeros(16, int)
+        >>> measured = evaluate(network, variables, architecture, images, targets, code="relu")
+        >>> measured.predictions.shape, bool(0 <= measured.war <= 1)
+        ((16,), True)
     """
     task = find_task(task)
     readout = layer_of(variables["windows"], network.plan.readout)

@@ -28,9 +28,9 @@ def score_draws(
     the draws' own. The interval is a percentile bootstrap over *sequences*: draws of one
     recording are no independent samples. Without a column `sequence` every image is its own.
 
-    Shapes: predictions, labels, columns [N]. Returns JSON values: war and uar with
-    [low, high], recall of each class, war and uar of each light, confusion [K, K] (rows are true
-    classes), numbers of sequences and draws.
+    Shapes: predictions, labels, columns [N]. `seed` draws the resamples. Returns JSON values: war
+    and uar with [low, high], recall of each class, war and uar of each light, confusion [K, K]
+    (rows are true classes), numbers of sequences and draws.
     Source: 20 random clips per sequence, Zhang et al. 2023 (arXiv:2310.04043); bootstrap, Efron
     1979, doi:10.1214/aos/1176344552.
     """

@@ -36,14 +36,14 @@ class NetworkSpec:
     end average pooling, a dense head and the output potentials.
     """
 
-    image_shape: tuple[int, int, int]
-    classes: int
-    stage_widths: tuple[int, ...]
-    stage_blocks: tuple[int, ...]
-    head_width: int
-    stem_kernel: int = 3
-    stem_stride: int = 1
-    head_pool: int = 2
+    image_shape: tuple[int, int, int]  # height, width and channels
+    classes: int  # output potentials, K
+    stage_widths: tuple[int, ...]  # [S] channels of each stage at most
+    stage_blocks: tuple[int, ...]  # [S] searchable blocks of each stage
+    head_width: int  # neurons of the dense head at most
+    stem_kernel: int = 3  # edge of the stem's kernel
+    stem_stride: int = 1  # positions from one to the next neuron of the stem
+    head_pool: int = 2  # edge of the blocks that are averaged before the head
 
     @property
     def blocks(self) -> int:
@@ -95,7 +95,7 @@ def _block(number: int, source: str, width: Width) -> tuple[Layer, Layer]:
 
 @cache
 def make_plan(shape: NetworkSpec | Plan) -> Plan:
-    """List the layers of a searchable network; a plan is returned unchanged.
+    """List the layers of a searchable network of this `shape`; a plan is returned unchanged.
 
     `Architecture.widths` says how many channels each stage has in use, `head` how many neurons the
     head has, and `operators` which layers of each block are run, and with which kernels.
@@ -125,8 +125,16 @@ def make_plan(shape: NetworkSpec | Plan) -> Plan:
 def largest(shape: NetworkSpec | Plan, *, time_bits: int = 0) -> Architecture:
     """Return the architecture that uses everything: all channels, and of each block most layers.
 
-    A plan without genes has this one only. `time_bits` b are 2^b time steps per window; 0 is
-    continuous time. Of operators that run as many layers, the last one is taken.
+    `shape` is a plan, or that of a searchable network. A plan without genes has this one only.
+    `time_bits` b are 2^b time steps per window; 0 is continuous time. Of operators that run as many
+    layers, the last one is taken.
+
+    Examples:
+        >>> from ttfs_jax import NetworkSpec
+        >>> stages = {"stage_widths": (8, 16), "stage_blocks": (1, 1)}
+        >>> spec = NetworkSpec((28, 28, 1), 10, **stages, head_width=32)
+        >>> largest(spec, time_bits=5).widths.tolist()
+        [8, 16]
     """
     plan = make_plan(shape)
     widths, head, runs = {}, 0, {}

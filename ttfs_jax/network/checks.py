@@ -13,7 +13,10 @@ GENES = (None, "widths", "head")  # fields of `Architecture` that a width can be
 
 
 def check_names(layers: tuple[Layer, ...]) -> None:
-    """Check names, kinds and what is heard, layer by layer. Raises: InputError for the first."""
+    """Check names, kinds and what is heard of `layers`, in order.
+
+    Raises: InputError for the first that is wrong.
+    """
     known = {INPUT: Layer(INPUT, "concatenate")}
     for layer in layers:
         if layer.kind not in get_args(Kind):
@@ -78,7 +81,10 @@ def _code_of(layer: Layer, known: dict[str, Layer]) -> str | None:
 
 
 def check_genes(layers: tuple[Layer, ...]) -> None:
-    """Check that genes are numbered from 0, and those of a block alike. Raises: InputError."""
+    """Check that genes of `layers` are numbered from 0, and those of a block alike.
+
+    Raises: InputError that names the layer.
+    """
     kernels: dict[Any, int] = {}
     for layer in layers:
         if layer.block is not None and kernels.setdefault(layer.block, len(layer.kernels)) != len(

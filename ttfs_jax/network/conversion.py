@@ -28,8 +28,21 @@ def calibrate(
     `readout_margin` times the spread of the logits. Without `batch_statistics` the norms stay as
     they are: for a network trained elsewhere (see `imports`), or one that was folded before.
 
-    Shapes: images [B, H, W, C], one batch of the training set -> variables.
+    Shapes: images [B, H, W, C], one batch of the training set -> variables. `architecture` says
+    what of the `network` is in use; the `variables` given are not changed.
     No spike: a layer that stays silent gets the window 1.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network, architecture = Network(plan), largest(plan)
+        >>> variables = initialise(network, jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1))
+        >>> variables = calibrate(network, variables, architecture, images)
+        >>> bool(variables["windows"]["head"]["window"] > 0)
+        True
     """
     out: Any = network.apply(variables, images, architecture, batch_statistics=batch_statistics)
     # A network without weighted neurons has no statistics.
@@ -52,8 +65,19 @@ def fold(variables: Variables) -> Variables:
 
     W ← W · scale / std,  D ← bias − mean · scale / std, and then scale = 1, mean = 0, std = 1.
 
-    The zero padding of a convolution stays exact at borders: the norm acts after the sum.
+    `variables` are those of a calibrated network; they are not changed, new ones are returned. The
+    zero padding of a convolution stays exact at borders: the norm acts after the sum.
     Source: Stanojevic et al. 2024, Methods (arXiv:2306.08744).
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, initialise
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network = Network(plan)
+        >>> variables = initialise(network, jax.random.key(0))
+        >>> bool((fold(variables)["statistics"]["head"]["std"] == 1).all())
+        True
     """
 
     def folded(params, statistics):

@@ -52,7 +52,7 @@ class LayerCounts:
     weights: jax.Array  # [] in use, norms folded
     thresholds: jax.Array  # [] or biases of the twin, one per neuron map
     synapses: jax.Array  # [] connections between single neurons, none shared
-    name: str = struct.field(pytree_node=False, default="total")
+    name: str = struct.field(pytree_node=False, default="total")  # of the layer
 
     @property
     def params(self) -> jax.Array:
@@ -67,7 +67,10 @@ def sum_layers(layers: Sequence[LayerCounts]) -> LayerCounts:
 
 
 def neurons_by_layer(shape: NetworkSpec | Plan, architecture: Any) -> dict[str, Any]:
-    """Count the spiking neurons in use by layer name; a layer that is not run has 0. Traceable."""
+    """Count the spiking neurons of a `shape` that an `architecture` uses, by layer name.
+
+    A layer that is not run has 0. Traceable.
+    """
     plan = make_plan(shape)
     return {layer.name: _neurons(plan, layer, architecture) for layer in plan.spiking}
 
@@ -86,9 +89,9 @@ def multiply_adds(
     """Count the multiply-adds of one forward pass of one image.
 
     Σ over layers of positions × kernel area × inputs × outputs. `shares` [N, operators] says how
-    often each operator of a block is computed: once for the chosen one, a probability each for an
-    average, or 1 for all where they are computed side by side. `widths` and `head` are the channels
-    in use.
+    often each operator of a block of the `shape` is computed: once for the chosen one, a
+    probability each for an average, or 1 for all where they are computed side by side. `widths` and
+    `head` are the channels in use.
     """
     plan, total = make_plan(shape), 0
     # NumPy's 32-bit integers would overflow in later arithmetic.
@@ -105,7 +108,11 @@ def multiply_adds(
 
 
 def fan_out(height: int, width: int, *, size: int, stride: int = 1) -> np.ndarray:
-    """Count the output positions that each input position reaches, exact at borders: [H, W]."""
+    """Count the output positions that each input position reaches, exact at borders: [H, W].
+
+    The input has `height` H and `width` W, the kernel the edge `size`, the outputs are `stride`
+    apart.
+    """
 
     def reach(length):
         outputs = np.arange(-(-length // stride)) * stride
@@ -170,8 +177,21 @@ def layer_counts(
     skip connection is one synapse. A neuron is updated once per inference, by its first spike or
     the end of its window; an output potential is read once. Multiply-adds = positions × kernel
     area × inputs × outputs, borders included, in float32 (exact to 2²⁴); a skip connection is
-    none. `recorded` are spikes measured on data. Traceable, so it maps over a population.
+    none. `shape` is the plan or the searchable network, `architecture` what of it is in use, and
+    `recorded` are spikes measured on data. Traceable, so it maps over a population.
     Source: definition of SynOps, Merolla et al. 2014, doi:10.1126/science.1254642.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> import jax.numpy as jnp
+        >>> from ttfs_jax import Plan, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> spikes = SimpleNamespace(
+        ...     spikes={"head": jnp.full((1, 1), 5.0)}, passed={"input": jnp.ones((4, 4))}
+        ... )
+        >>> [(row.name, int(row.synops)) for row in layer_counts(plan, largest(plan), spikes)]
+        [('head', 128), ('classes', 15)]
     """
     plan = make_plan(shape)
     sent = _spikes(plan, architecture.operators, recorded)
@@ -232,7 +252,10 @@ def _row(
 
 
 def count(shape: NetworkSpec | Plan, architecture: Architecture, recorded: Recorded) -> Counts:
-    """Count what the architecture costs: the sums of `layer_counts`, traceable."""
+    """Count what an `architecture` of a `shape` costs: the sums of `layer_counts`, traceable.
+
+    `recorded` are spikes measured on data.
+    """
     sums = sum_layers(layer_counts(shape, architecture, recorded))
     return Counts(spikes=sums.spikes, synops=sums.synops, neurons=sums.neurons, params=sums.params)
 
@@ -240,7 +263,7 @@ def count(shape: NetworkSpec | Plan, architecture: Architecture, recorded: Recor
 def count_rows(
     layers: Sequence[LayerCounts], *, weight_bits: int = 8, state_bits: int = 16
 ) -> list[dict[str, Any]]:
-    """List one row of plain numbers per layer, for a report.
+    """List one row of plain numbers per layer of `layers`, for a report.
 
     `weight_memory` = weights × weight_bits and `state_memory` = (thresholds + states) ×
     state_bits, both in bits.

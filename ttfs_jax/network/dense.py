@@ -23,7 +23,7 @@ class Dense(NamedTuple):
 
 
 def init_dense(key: jax.Array, sizes: Sequence[int]) -> tuple[Dense, ...]:
-    """Draw a stack with the given numbers of inputs, hidden neurons and classes.
+    """Draw a stack by a random `key`: `sizes` are the numbers of inputs, hidden neurons, classes.
 
     Source: variance 2 / I before rectification, He et al. 2015 (arXiv:1502.01852).
     """
@@ -51,7 +51,8 @@ def windows(
 ) -> tuple[jax.Array, ...]:
     """Choose each hidden layer's window from its largest activation; see `window.window_length`.
 
-    Shapes: inputs [B, I] -> one [] a hidden layer.
+    Shapes: inputs [B, I] -> one [] per hidden layer of `layers`; the window holds `margin` times
+    the largest activation.
     """
     return tuple(window_length(a.max(), margin=margin) for a in relu(layers, inputs)[1])
 
@@ -65,8 +66,8 @@ def ttfs(
 ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
     """Compute the same network in spike times: inputs [B, I] in [0, 1] -> logits, spike times.
 
-    Each layer's times [B, O] are local to its window; `NO_SPIKE` where the activation is 0. `bits`
-    rounds them to 2^b steps of the window (0: continuous).
+    The times [B, O] of each of the `layers` are local to its window of `window_lengths`; `NO_SPIKE`
+    where the activation is 0. `bits` rounds them to 2^b steps of the window (0: continuous).
 
     Source: Stanojevic et al. 2024 (arXiv:2306.08744).
     """

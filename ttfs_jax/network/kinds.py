@@ -14,9 +14,9 @@ A residual network of one's own, without any search:
         ),
     )
 
-Every layer hears the one before it that is no read-out, unless `after` names another one or
-several; `"input"` are the images. `code` is the neural code of the layer's neurons; left out, it is
-the one that the network is read in.
+Every layer has a `name`, and hears the one before it that is no read-out, unless `after` names
+another one or several; `"input"` are the images. `code` is the neural code of the layer's neurons;
+left out, it is the one that the network is read in.
 """
 
 from collections.abc import Iterable
@@ -50,9 +50,9 @@ SENDERS = (*NEURONS, "earliest_pool")  # what sends spikes, beside the input
 class Shape(NamedTuple):
     """Height, width and channels of what a layer sends."""
 
-    height: int
-    width: int
-    channels: int
+    height: int  # rows
+    width: int  # columns
+    channels: int  # values at each position
 
     @property
     def positions(self) -> int:
@@ -64,14 +64,14 @@ class Shape(NamedTuple):
 class Width:
     """How many channels a layer has: at most, and the gene that says how many are in use."""
 
-    largest: int
+    largest: int  # channels at most
     gene: str | None = None
     """Field of `Architecture`; None: all are in use."""
     place: int | None = None
     """Index into that field."""
 
     def used(self, architecture: Any) -> Any:
-        """Return the channels in use: an integer, or an array [] where a gene decides."""
+        """Return the channels that `architecture` uses: an integer, or [] where a gene decides."""
         if self.gene is None:
             return self.largest
         value = getattr(architecture, self.gene)
@@ -84,7 +84,7 @@ class Layer:
 
     name: str
     """Of its variables, its report and its signal; a/b is b of the group a."""
-    kind: Kind
+    kind: Kind  # what it computes
     sources: tuple[str, ...] = ()
     """The layers whose signals arrive; left out: the layer before."""
     width: Width | None = None
@@ -126,7 +126,7 @@ class Layer:
         return self.kind == "convolution" or (self.kind == "readout" and max(self.kernels) > 0)
 
     def chosen(self, values: Any, operators: Any) -> Any:
-        """Choose among values, one per operator, or the only one; operators [N]."""
+        """Choose among `values`, one per operator, or the only one; `operators` [N]."""
         return values[0] if len(values) == 1 else values[operators[self.block]]
 
     def runs(self, operators: Any) -> Any:
@@ -146,10 +146,11 @@ def convolution(
     add: Names = (),
     code: str | None = None,
 ) -> Layer:
-    """Describe neurons behind a square kernel, zero-padded: ⌈H/stride⌉ × ⌈W/stride⌉ × channels.
+    """Describe neurons behind a square kernel, zero-padded: ⌈H/stride⌉ × ⌈W/stride⌉ × `channels`.
 
     a = relu(Σ W a_before + D + Σ of the activations of the layers `add`), which are skip
-    connections of weight 1; they send what this layer sends in shape.
+    connections of weight 1; they send what this layer sends in shape. `kernel` is the edge of the
+    kernel; `name`, `after` and `code` as above.
     """
     return Layer(
         name,
@@ -171,51 +172,66 @@ def dense(
     add: Names = (),
     code: str | None = None,
 ) -> Layer:
-    """Describe neurons that hear every position and channel; `add` as for `convolution`."""
+    """Describe `neurons` that hear every position and channel.
+
+    `name`, `after`, `add` and `code` as for `convolution`.
+    """
     return Layer(name, "dense", _names(after), _width(neurons), skips=_names(add), code=code)
 
 
 def add(name: str, after: Names, *, code: str | None = None) -> Layer:
-    """Describe neurons that add up several layers of one shape: a = Σ a_before."""
+    """Describe neurons, `name`, that add up the layers `after` of one shape: a = Σ a_before.
+
+    `code` as for `convolution`.
+    """
     return Layer(name, "add", _names(after), code=code)
 
 
 def earliest_pool(name: str, *, size: int = 2, after: str = "") -> Layer:
-    """Describe max pooling over blocks of size × size: their first spike is let through."""
+    """Describe max pooling, `name`, of the layer `after` over blocks of `size` × `size`.
+
+    The first spike of a block is let through.
+    """
     return Layer(name, "earliest_pool", _names(after), factor=size)
 
 
 def average_pool(name: str, *, size: int = 2, after: str = "") -> Layer:
-    """Describe the mean over blocks of size × size, folded into the weights of the next layer."""
+    """Describe the mean, `name`, of the layer `after` over blocks of `size` × `size`.
+
+    It is folded into the weights of the next layer.
+    """
     return Layer(name, "average_pool", _names(after), factor=size)
 
 
 def concatenate(name: str, after: Names) -> Layer:
-    """Put the channels of several layers of one size side by side; early spikes wait for late."""
+    """Put the channels of the layers `after`, of one size, side by side as `name`.
+
+    Early spikes wait for late ones.
+    """
     return Layer(name, "concatenate", _names(after))
 
 
 def upsample(name: str, *, factor: int = 2, after: str = "") -> Layer:
-    """Repeat every position factor × factor times: H × W × C -> fH × fW × C."""
+    """Repeat positions of `after` f = `factor` times, as `name`: H × W × C -> fH × fW × C."""
     return Layer(name, "upsample", _names(after), factor=factor)
 
 
 def pixel_shuffle(name: str, *, factor: int = 2, after: str = "") -> Layer:
-    """Turn channels into positions: H × W × f²C -> fH × fW × C.
+    """Turn channels of the layer `after` into positions, as `name`: H × W × f²C -> fH × fW × C.
 
-    Channel f² c + f i + j goes to row i and column j of its block in channel c.
+    f is `factor`. Channel f² c + f i + j goes to row i and column j of its block in channel c.
     Source: Shi et al. 2016 (arXiv:1609.05158).
     """
     return Layer(name, "pixel_shuffle", _names(after), factor=factor)
 
 
 def flatten(name: str, *, after: str = "") -> Layer:
-    """Turn positions into channels, row by row: H × W × C -> 1 × 1 × HWC."""
+    """Turn positions of `after` into channels, row by row, as `name`: H × W × C -> 1 × 1 × HWC."""
     return Layer(name, "flatten", _names(after))
 
 
 def readout(name: str, outputs: int, *, kernel: int = 0, after: str = "") -> Layer:
-    """Describe output potentials; these neurons do not spike.
+    """Describe output potentials, `name`, of what `after` sends; these neurons do not spike.
 
     Without a kernel each hears everything: [B, outputs]. With one they are an image of the size
     of what they hear: [B, H, W, outputs].
@@ -238,7 +254,10 @@ def _width(channels: int | Width) -> Width:
 
 
 def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
-    """Return the shape of what a layer sends. Raises: InputError for inputs that do not fit."""
+    """Return the shape of what `layer` sends, by the `shapes` of what it hears.
+
+    Raises: InputError for inputs that do not fit.
+    """
     first, *others = (shapes[name] for name in layer.sources)
     for other in others:
         same = other[:2] == first[:2] if layer.kind == "concatenate" else other == first

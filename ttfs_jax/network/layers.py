@@ -22,8 +22,11 @@ class Reading:
     """How the parameters are read."""
 
     code: Code = struct.field(pytree_node=False, default=CODES["relu"])
+    """How neurons send what they compute."""
     batch_statistics: bool = struct.field(pytree_node=False, default=False)
+    """Whether norms use the statistics of the batch, instead of those stored."""
     time_bits: jax.Array = struct.field(default_factory=lambda: jnp.zeros((), jnp.int32))
+    """[] b for 2^b time steps per window; 0 is continuous time."""
 
 
 @struct.dataclass
@@ -66,8 +69,8 @@ def neurons(
     """Turn the charge received into what the neurons send.
 
     a = scale (V − mean) / std + bias [+ skip], then the code's neurons, such as relu(a) or the
-    spike at T − a. With `batch_statistics` mean and std are those of this batch, else the stored
-    ones.
+    spike at T − a. `weights` are the layer's own. With `reading.batch_statistics` mean and std are
+    those of this batch, else the stored ones.
 
     Shapes: potential V [B, ..., O] or, with steps, [S, B, ..., O], mask [O], skip like V -> signal
     like V, report.
@@ -90,7 +93,7 @@ def neurons(
 
 
 def joined(one: jax.Array, other: jax.Array) -> jax.Array:
-    """Add charges of one shape, of which one may have steps: [B, ...] or [S, B, ...] each."""
+    """Add charges `one` and `other` of one shape: [B, ...] or, with steps, [S, B, ...] each."""
     if has_steps(one) == has_steps(other):
         return one + other
     return one + other[None] if has_steps(one) else one[None] + other
@@ -99,7 +102,7 @@ def joined(one: jax.Array, other: jax.Array) -> jax.Array:
 def fire_neurons(
     drive: jax.Array, window: jax.Array, reading: Reading, *, mask: jax.Array
 ) -> tuple[Signal, LayerInfo]:
-    """Let neurons with a drive a fire, and report on them.
+    """Let neurons with a drive a fire in the code of `reading`, and report on them.
 
     Shapes: drive [B, ..., O] or [S, B, ..., O], window [], mask [O] -> signal, and a report whose
     mean is 0 and std is 1.
@@ -129,7 +132,7 @@ class SpikingLayer(nn.Module):
     Collections: `params` (kernel, scale, bias), `statistics` (mean, std), `windows` (window).
     """
 
-    kernel_shape: tuple[int, ...] | None
+    kernel_shape: tuple[int, ...] | None  # [I, O] or [k, k, I, O]; None: it only adds
 
     @nn.compact
     def __call__(self) -> Weights | jax.Array:
@@ -154,7 +157,7 @@ class Readout(nn.Module):
     read-out).
     """
 
-    kernel_shape: tuple[int, ...]
+    kernel_shape: tuple[int, ...]  # [I, O] or [k, k, I, O]
 
     @nn.compact
     def __call__(self) -> tuple[jax.Array, jax.Array]:
@@ -167,13 +170,13 @@ class Readout(nn.Module):
 
 
 def layer_of(tree: dict, name: str) -> dict:
-    """Return the sub-tree of a layer, such as `block_0/first`, of params, statistics or windows."""
+    """Return the part of `tree` that is of the layer `name`, such as `block_0/first`."""
     for part in name.split("/"):
         tree = tree[part]
     return tree
 
 
 def with_layer(tree: dict, name: str, leaf: dict) -> dict:
-    """Return the tree with the layer of that name replaced; nothing is changed in place."""
+    """Return `tree` with the layer `name` replaced by `leaf`; nothing is changed in place."""
     head, _, rest = name.partition("/")
     return tree | {head: with_layer(tree[head], rest, leaf) if rest else leaf}

@@ -25,7 +25,7 @@ class Output:
 
     logits: jax.Array  # [B, K] output potentials, or [B, H, W, K], of the first read-out
     readouts: dict[str, jax.Array]  # the same of every read-out
-    layers: dict[str, LayerInfo]
+    layers: dict[str, LayerInfo]  # reports of layers of neurons, by name
     passed: dict[str, jax.Array]  # [H, W] spikes handed on by inputs and pooling, summed over B
     signals: dict[str, Signal]  # every layer's signal when recording, else empty
 
@@ -36,7 +36,7 @@ Owner = tuple[str, str, tuple[int, ...] | None]  # name, kind and shape of the w
 class Group(nn.Module):
     """Own the variables of the layers of a group."""
 
-    owners: tuple[Owner, ...]
+    owners: tuple[Owner, ...]  # the layers, by their names within the group
 
     @nn.compact
     def __call__(self) -> dict:
@@ -66,6 +66,17 @@ class Network(nn.Module):
     Variables: `params`, `statistics` (of the norms) and `windows`, each a dict by layer name, those
     of a layer a/b in a dict a. Reports and recorded signals go by the same names.
     `timeline.signal_names` lists those that an architecture uses.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, initialise, largest
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network = Network(plan)
+        >>> variables = initialise(network, jax.random.key(0))
+        >>> images = jax.random.uniform(jax.random.key(1), (2, 4, 4, 1))
+        >>> network.apply(variables, images, largest(plan), code="ttfs").logits.shape
+        (2, 3)
     """
 
     spec: NetworkSpec | Plan
@@ -127,7 +138,10 @@ class Network(nn.Module):
 
 @partial(jax.jit, static_argnums=0)
 def initialise(network: Network, key: jax.Array) -> Variables:
-    """Draw fresh variables for the maximal shape; compiled, since op by op it takes far longer."""
+    """Draw fresh variables of a `network` for its maximal shape, by a random `key`.
+
+    Compiled, since op by op it takes far longer.
+    """
     images = jnp.zeros((1, *network.plan.image_shape))
     variables: Any = network.init(key, images, largest(network.plan))
     return variables

@@ -32,11 +32,22 @@ class Plan:
     """The layers of a network in order, each after those that it hears.
 
     Raises: InputError that names the layer for a plan that is not one.
+
+    Examples:
+        >>> from ttfs_jax import Plan
+        >>> from ttfs_jax.network.kinds import convolution, dense, earliest_pool, readout
+        >>> layers = (convolution("stem", 4), earliest_pool("pool"), readout("digit", 10))
+        >>> plan = Plan((8, 8, 1), layers)
+        >>> plan.shapes["pool"]
+        Shape(height=4, width=4, channels=4)
+        >>> plan.kernel_shape(plan["digit"])
+        (64, 10)
     """
 
     image_shape: tuple[int, int, int]
     """Height, width and channels of an image."""
     layers: tuple[Layer, ...]
+    """What `ttfs_jax.network.kinds` makes; the last one, or any, is a read-out."""
 
     def __post_init__(self):
         object.__setattr__(self, "image_shape", _image_shape(self.image_shape))
@@ -108,7 +119,7 @@ class Plan:
         return tuple(layer for layer in self.layers if layer.spiking)
 
     def used(self, name: str, architecture: Any) -> Any:
-        """Count the channels in use of what a layer sends: an integer, or an array []."""
+        """Count the channels that `architecture` uses of what `name` sends: an integer, or []."""
         if name == INPUT:
             return self.image_shape[2]
         layer = self[name]
@@ -135,7 +146,7 @@ class Plan:
         return count if traced else int(count)
 
     def marks(self, name: str, base: Callable[[str], Any], array: Any = np) -> Any:
-        """Mark channels of what a layer sends, from the marks of those with a width of their own.
+        """Mark channels of what `name` sends, from the marks of layers with a width of their own.
 
         `base(name) -> bool [C]` gives these; the others join, repeat, drop or unite them: bool [C],
         by the functions of `array`, which is NumPy or jax.numpy.
@@ -190,7 +201,7 @@ def _layers(layers: Any) -> tuple[Layer, ...]:
 
 
 def plan_from_dict(values: dict[str, Any]) -> Plan:
-    """Rebuild a plan from `dataclasses.asdict(plan)`, also after it went through JSON.
+    """Rebuild a plan from `values`, `dataclasses.asdict(plan)`, also after it went through JSON.
 
     Raises: TypeError or KeyError for a dict that is none.
     """

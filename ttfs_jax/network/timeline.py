@@ -51,7 +51,7 @@ class Timeline(NamedTuple):
 
 
 def signal_names(shape: NetworkSpec | Plan, operators: np.ndarray) -> tuple[str, ...]:
-    """Name the signals of an architecture in the order of its layers.
+    """Name the signals of an architecture of a `shape` in the order of its layers.
 
     `operators` [N] are indices into OPERATORS: a skipped block has no signal, a convolution one
     (`block_<n>/first`), a residual block two.
@@ -70,8 +70,9 @@ def make_timeline(shape: NetworkSpec | Plan, architecture: Architecture, windows
     A neuron collects its inputs in the window before its own, so each layer's window begins where
     that of its latest input ends. Pooled spikes pass on in the window in which they arrive.
 
-    `architecture` is concrete; `windows` are the network's variables of that name: lengths [] in
-    time units by layer. Raises: InputError for a plan with a layer whose code has no windows.
+    `shape` is its plan or searchable shape, `architecture` is concrete; `windows` are the network's
+    variables of that name: lengths [] in time units by layer. Raises: InputError for a plan with a
+    layer whose code has no windows.
     """
     operators, plan = np.asarray(architecture.operators), make_plan(shape)
     slots = {INPUT: Slot(0, 0.0, INPUT_WINDOW)}

@@ -39,9 +39,9 @@ Sent = dict[str, Any]  # by layer: `Signal`, or `Passed`
 class Pass(NamedTuple):
     """All that a forward pass leaves."""
 
-    sent: Sent
+    sent: Sent  # what every layer sends, by name
     readouts: dict[str, jax.Array]  # [B, K] or [B, H, W, K]
-    reports: dict[str, LayerInfo]
+    reports: dict[str, LayerInfo]  # of layers of neurons, by name
     passed: dict[str, jax.Array]  # [H, W] spikes of layers without neurons, summed over B
 
 
@@ -49,13 +49,13 @@ class Pass(NamedTuple):
 class Walk:
     """A plan with weights, read in a code by an architecture."""
 
-    plan: Plan
-    weights: dict[str, Any]
-    architecture: Architecture
-    reading: Reading
+    plan: Plan  # the layers
+    weights: dict[str, Any]  # what each layer owns, by name
+    architecture: Architecture  # what of them is in use
+    reading: Reading  # the code, the statistics and the time steps
 
     def code(self, name: str) -> Code:
-        """Return the code of what a layer sends; read as `relu`, the whole network is the twin."""
+        """Return the code of what `name` sends; read as `relu`, the whole network is the twin."""
         if name == INPUT or self.reading.code == CODES["relu"]:
             return self.reading.code
         layer = self.plan[name]
@@ -64,7 +64,7 @@ class Walk:
         return self.reading.code if layer.code is None else find_code(layer.code)
 
     def run(self, images: jax.Array, *, record: bool) -> Pass:
-        """Send a batch of images [B, H, W, C] through all layers."""
+        """Send `images` [B, H, W, C] through all layers; `record` keeps what all of them send."""
         time_bits = self.reading.time_bits
         sent: Sent = {INPUT: self.code(INPUT).encode(images, time_bits=time_bits)}
         readouts, reports = {}, {}
@@ -225,7 +225,7 @@ def _kernel(kernel: jax.Array, edge: int, layer: Layer) -> jax.Array:
 class LayerSynapses(NamedTuple):
     """The synapses of one layer; see `codes.code.Synapses`."""
 
-    layer: Layer
+    layer: Layer  # whose neurons hear by them
     kernel: jax.Array  # [I, O], or [k, k, I, O]
 
     def __call__(self, charge: jax.Array) -> jax.Array:

@@ -40,7 +40,10 @@ def _is_double(value, array) -> bool:
 
 
 def check_positive(name: str, value, dtype=None) -> None:
-    """Check a value that is not traced: all above 0, in `dtype`. Raises: InputError."""
+    """Check a `value` that is not traced: all above 0, in `dtype`.
+
+    Raises: InputError, which calls the value `name`.
+    """
     value = _as_array(name, value)
     if isinstance(value, Tracer):
         return
@@ -52,7 +55,9 @@ def check_positive(name: str, value, dtype=None) -> None:
 
 
 def promote(*, positive: Iterable[str] = (), **values) -> list[Any]:
-    """Return the arguments as arrays of one floating type, in order; None stays None.
+    """Return the arguments, `values` by name, as arrays of one floating type, in order.
+
+    None stays None.
 
     Arguments named in `positive` are checked; where they are traced, and so not known, an
     element that is not above 0 becomes NaN, so that it is seen.
@@ -82,16 +87,20 @@ def check_layer(times, weights) -> None:
 
 
 def per_neuron(name: str, value: Any, outputs: int) -> jax.Array:
-    """Repeat a constant for every neuron: [] or [O] -> [O]. Raises: InputError otherwise."""
+    """Repeat a constant for every neuron: `value` [] or [O] -> [O], with O = `outputs`.
+
+    Raises: InputError for another shape; it calls the value `name`.
+    """
     if value.shape not in ((), (outputs,)):
         raise InputError(f"{name} must be [] or [{outputs}], not {value.shape}")
     return jnp.broadcast_to(value, (outputs,))
 
 
 def static_number(name: str, value) -> float:
-    """Read a number that the program is compiled for.
+    """Read a number that the program is compiled for: `value`, called `name` in messages.
 
-    Raises: InputError if it is traced, which it would be as an argument of jit, grad or vmap.
+    Raises: InputError if it is no number, or if it is traced, which it would be as an argument of
+    jit, grad or vmap.
     """
     if isinstance(value, Tracer):
         raise InputError(
@@ -105,7 +114,10 @@ def static_number(name: str, value) -> float:
 
 
 def time_constant(name: str, value) -> float:
-    """Read a time constant. Raises: InputError if it is traced, not above 0, or not finite."""
+    """Read a time constant: `value`, called `name` in messages.
+
+    Raises: InputError if it is traced, not above 0, or not finite.
+    """
     number = static_number(name, value)
     if not 0.0 < number < np.inf:
         raise InputError(f"time constants must be above 0 and finite: {name} is {number}")

@@ -45,6 +45,11 @@ def fire(drive: jax.Array, window: ArrayLike) -> jax.Array:
     a = 0); a clipped spike has gradient 0 too. ∂t/∂a = −1 elsewhere. NaN stays NaN.
     Raises: InputError when a window is not above 0, as far as it is known.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eqs. 2-4 (arXiv:2306.08744).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> fire(jnp.array([0.25, -1.0]), 1.0).tolist()  # the second one is silent
+        [0.75, inf]
     """
     check_positive("window", window)
     drive, window = promote(drive=drive, window=window)
@@ -63,13 +68,21 @@ def constant_slope(
 
     t_i = T_out − a_i  with  a_i = Σ_j W_ji (T_in − t_j) + D_i,  0 < a_i;  θ_i = T_out − D_i.
 
-    Shapes: times [I], weights [I, O], bias D [] or [O], windows [] -> [O], local to the next
-    window.
+    Shapes: times [I], weights [I, O], bias D [] or [O], `window_in` T_in and `window_out` T_out []
+    -> [O], local to the next window; time units.
     No spike: a silent input adds nothing; a neuron with a_i ≤ 0 returns `NO_SPIKE`; a_i > T_out
     is clipped to 0. See `fire` for the gradients in both cases.
     Raises: InputError when the shapes do not fit together or a window is not above 0; one that
     is traced and not above 0 gives NaN.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eqs. 2-4 (arXiv:2306.08744).
+
+    Examples:
+        >>> from ttfs_jax import NO_SPIKE, spike_time
+        >>> times, weights = [0.5, NO_SPIKE], [[1.0, -1.0], [2.0, 2.0]]
+        >>> windows = {"window_in": 1.0, "window_out": 1.0}
+        >>> spikes = spike_time.constant_slope(times, weights, bias=0.0, **windows)
+        >>> spikes.tolist()  # 1 − relu(0.5), and silence for relu(−0.5)
+        [0.5, inf]
     """
     times, weights, bias, window_in, window_out = promote(
         times=times,

@@ -45,26 +45,29 @@ class Neuron(Protocol):
     """Exact dynamics between inputs; hashable, all methods elementwise over neurons."""
 
     def decay(self, gap: jax.Array) -> tuple[jax.Array, ...]:
-        """Return the factors by which a state moves on over gaps [...], each [...]."""
+        """Return the factors by which a state moves on over a `gap` [...], each [...]."""
         ...
 
     def advance(self, state: State, decay: tuple[jax.Array, ...]) -> State:
-        """Move states on over a gap; a gap may be infinite."""
+        """Move a `state` on over a gap, which may be infinite, by the factors `decay` of it."""
         ...
 
     def peaks_over(self, start: State, end: State, threshold: jax.Array) -> jax.Array:
-        """Tell which potentials rise above the threshold and fall again within a gap."""
+        """Tell which potentials rise above `threshold` [O] and fall again within a gap.
+
+        `start` and `end` are the states at its ends.
+        """
         ...
 
     def wait(self, state: State, gap: jax.Array) -> jax.Array:
-        """Return the time from the start of a gap to the crossing that is known to be in it.
+        """Return the time from the start of a `gap` to the crossing that is known to be in it.
 
-        The state is in units of the threshold.
+        `state` is the one at its start, in units of the threshold.
         """
         ...
 
     def slope(self, state: State, wait: jax.Array) -> jax.Array:
-        """Return dV/dt, `wait` after a state."""
+        """Return dV/dt, `wait` after a `state`."""
         ...
 
     def unit(self, elapsed: jax.Array) -> jax.Array | float:
@@ -178,7 +181,11 @@ def _solve(neuron, min_slope, times, weights, threshold):
 
 
 def solve_fwd(neuron, min_slope, times, weights, threshold):
-    """Keep what a backward rule needs: the arguments and the crossings."""
+    """Find first crossings, and keep what a backward rule needs.
+
+    Shapes: `times` [I], `weights` [I, O], `threshold` [O] -> spike times [O], and the arguments
+    with the `Crossing` of every `neuron`. `min_slope` is for the backward rule.
+    """
     crossing = first_crossing(neuron, times, weights, threshold)
     return crossing.time, (times, weights, threshold, crossing)
 
@@ -202,6 +209,9 @@ _solve.defvjp(solve_fwd, _solve_bwd)
 def spread(crossing: Crossing, cotangent, threshold, min_slope: float) -> jax.Array:
     """Return the cotangent over dV/dt, 0 for silent neurons: ∂t/∂θ times the cotangent, [O].
 
+    `crossing` says where neurons fired, `cotangent` [O] is that of their spike times, and
+    `threshold` θ is [O].
+
     A slope below √ε θ per the neuron's unit of time cannot be told from a touch in this
     precision, and counts as that much; `min_slope`, in θ per unit of time, bounds the gradient
     further.
@@ -223,7 +233,10 @@ def solve(
 ) -> jax.Array:
     """Check the arguments, apply the delays, and find the first crossings: [O].
 
-    `rule` brings its own gradient.
+    Shapes: `times` [I], `weights` [I, O], `threshold` [] or [O], `delays` None, [I] or [I, O],
+    added to the times. `neuron` says how its state moves on, `min_slope` bounds the gradient, and a
+    `rule` with another gradient may take the place of the usual one.
+    No spike: `NO_SPIKE` with gradient 0.
 
     Raises: InputError when the shapes do not fit together, a threshold is not above 0 or
     `min_slope` is negative.

@@ -13,38 +13,38 @@ EULER_STEPS = 10  # cubic near the solution: 5 suffice in float64, 10 next to a 
 class NonLeaky:
     """V' = I / τ, I' = −I / τ."""
 
-    tau: float
+    tau: float  # time constant τ of the synaptic current
 
     def decay(self, gap):
-        """Return e^(−Δ/τ), and 1 − e^(−Δ/τ)."""
+        """Return e^(−Δ/τ) and 1 − e^(−Δ/τ) of `gap` Δ."""
         return jnp.exp(-gap / self.tau), -jnp.expm1(-gap / self.tau)
 
     def advance(self, state, decay):
-        """Move the state on."""
+        """Move the `state` on over a gap by its factors, `decay`."""
         remainder, loss = decay
         return State(state.potential + state.current * loss, state.current * remainder)
 
     def peaks_over(self, start, end, threshold):
-        """Return False: the potential is monotone in a gap."""
+        """Return False: the potential is monotone from `start` to `end`, below any `threshold`."""
         del start, threshold
         return jnp.zeros_like(end.potential, bool)
 
     def wait(self, state, gap):
-        """Δ = −τ ln(1 − (θ − V) / I)."""
+        """Return Δ = −τ ln(1 − (θ − V) / I) after `state`, at most `gap`."""
         share = (1.0 - state.potential) / state.current
         return jnp.minimum(-self.tau * jnp.log1p(-jnp.minimum(share, 1.0)), gap)
 
     def slope(self, state, wait):
-        """Return I / τ."""
+        """Return I e^(−Δ/τ) / τ, `wait` Δ after `state`."""
         return state.current * jnp.exp(-wait / self.tau) / self.tau
 
     def unit(self, elapsed):
-        """Return τ."""
+        """Return τ, whatever the time `elapsed`."""
         del elapsed
         return self.tau
 
     def kernel(self, age):
-        """ε = 1 − e^(−s/τ)."""
+        """Return ε = 1 − e^(−s/τ) and ε' of `age` s."""
         remainder, loss = self.decay(age)
         return loss, remainder / self.tau
 
@@ -57,23 +57,23 @@ class Leaky:
     difference of the time constants: no digit is lost, however close these are to each other.
     """
 
-    tau_mem: float
-    tau_syn: float
+    tau_mem: float  # time constant of the membrane
+    tau_syn: float  # time constant of the synaptic current, in the same unit
 
     @property
     def longest(self) -> float:
-        """The longer time constant."""
+        """Return the longer time constant."""
         return max(self.tau_mem, self.tau_syn)
 
     @property
     def shortest(self) -> float:
-        """The shorter time constant."""
+        """Return the shorter time constant."""
         return min(self.tau_mem, self.tau_syn)
 
     def slow_fast(self, gap):
         """Return l = e^(−Δ/τ_longest), s = e^(−Δ/τ_shortest), and |τ_syn/(τ_mem − τ_syn)| (l − s).
 
-        The last is what a unit of current adds to the potential.
+        Δ is `gap`. The last is what a unit of current adds to the potential.
         """
         slow, fast = jnp.exp(-gap / self.longest), jnp.exp(-gap / self.shortest)
         difference = self.longest - self.shortest
@@ -83,19 +83,19 @@ class Leaky:
         return slow, fast, self.tau_syn / difference * slow * share
 
     def decay(self, gap):
-        """Return e^(−Δ/τ_mem), e^(−Δ/τ_syn), and what a unit of current adds to the potential."""
+        """Return e^(−Δ/τ_mem), e^(−Δ/τ_syn), and what a unit of current adds in a `gap` Δ."""
         slow, fast, added = self.slow_fast(gap)
         return (slow, fast, added) if self.tau_mem >= self.tau_syn else (fast, slow, added)
 
     def advance(self, state, decay):
-        """Move the state on."""
+        """Move the `state` on over a gap by its factors, `decay`."""
         of_potential, of_current, added = decay
         return State(
             state.potential * of_potential + state.current * added, state.current * of_current
         )
 
     def rest(self, state):
-        """Return the wait until the potential peaks, and the peak; I > V at the start."""
+        """Return the wait from `state`, with I > V, until the potential peaks, and the peak."""
         # With δ = 1 − τ_syn/τ_mem, V = I when e^(−s δ/τ_syn) = 1 − δ (1 − V₀/I₀).
         delta = (self.tau_mem - self.tau_syn) / self.tau_mem
         rise = 1.0 - state.potential / state.current
@@ -105,7 +105,7 @@ class Leaky:
         return self.tau_syn * rise, state.current * jnp.exp(-rise)  # at a peak V = I
 
     def peaks_over(self, start, end, threshold):
-        """Compare the peak, if the potential rises first and falls then."""
+        """Compare the peak with `threshold`, if V rises at `start` and falls at `end`."""
         peaks = (start.current > jnp.maximum(start.potential, threshold)) & (
             end.current <= end.potential
         )
@@ -116,7 +116,7 @@ class Leaky:
         return peaks & (peak > threshold)
 
     def wait(self, state, gap):
-        """Solve V(Δ) = θ between the start and the end or the peak, by Euler's iteration.
+        """Solve V(Δ) = θ by Euler's iteration, from `state` to the end of the `gap` or the peak.
 
         The potential is increasing and concave there. Each step goes to the root of the parabola
         with its value, slope and curvature, or halves the bracket if there is none; next to a
@@ -144,20 +144,20 @@ class Leaky:
         return time
 
     def slope(self, state, wait):
-        """Return dV/dt = I ε'(Δ) − V e^(−Δ/τ_mem) / τ_mem."""
+        """Return dV/dt = I ε'(Δ) − V e^(−Δ/τ_mem) / τ_mem, `wait` Δ after `state`."""
         of_potential, _, _ = self.decay(wait)
         _, rise = self.kernel(wait)
         return state.current * rise - state.potential * of_potential / self.tau_mem
 
     def unit(self, elapsed):
-        """Return √(τ_mem τ_syn): V'' = −θ / (τ_mem τ_syn) at a touch."""
+        """Return √(τ_mem τ_syn), whatever is `elapsed`: V'' = −θ / (τ_mem τ_syn) at a touch."""
         del elapsed
         return (self.tau_mem * self.tau_syn) ** 0.5
 
     def kernel(self, age):
-        """ε = τ_syn / (τ_mem − τ_syn) (e^(−s/τ_mem) − e^(−s/τ_syn)), or its limit.
+        """Return ε = τ_syn / (τ_mem − τ_syn) (e^(−s/τ_mem) − e^(−s/τ_syn)), or its limit, and ε'.
 
-        ε' = e^(−s/τ_shortest) / τ_mem − ε / τ_longest, which only cancels at the peak.
+        s is `age`; ε' = e^(−s/τ_shortest) / τ_mem − ε / τ_longest, which only cancels at the peak.
         """
         _, fast, added = self.slow_fast(age)
         return added, fast / self.tau_mem - added / self.longest
@@ -168,12 +168,12 @@ class DoubleLeaky(Leaky):
     """τ_mem = 2 τ_syn, where the crossing is the root of a quadratic."""
 
     def slow_fast(self, gap):
-        """Return y = e^(−Δ/τ_mem), y² and y (1 − y)."""
+        """Return y = e^(−Δ/τ_mem) of `gap` Δ, y² and y (1 − y)."""
         slow = jnp.exp(-gap / self.tau_mem)
         return slow, slow * slow, -slow * jnp.expm1(-gap / self.tau_mem)
 
     def peaks_over(self, start, end, threshold):
-        """Compare the peak (V + I)² / 4 I, if the potential rises first and falls then."""
+        """Compare the peak (V + I)² / 4 I with `threshold`; V rises at `start`, falls at `end`."""
         rises = start.current > jnp.maximum(start.potential, 0.0)
         peaks = rises & (end.current <= end.potential)
         total = start.potential + start.current
@@ -181,7 +181,10 @@ class DoubleLeaky(Leaky):
         return peaks & high & (total > 0.0)
 
     def wait(self, state, gap):
-        """Solve I y² − (I − V) y + θ − V = 0 for y = 1 − e^(−Δ/τ_mem), without cancellation."""
+        """Solve I y² − (I − V) y + θ − V = 0 for y = 1 − e^(−Δ/τ_mem), without cancellation.
+
+        `state` is V and I at the start of the `gap`, θ = 1.
+        """
         missing, rise = 1.0 - state.potential, state.current - state.potential
         root = jnp.sqrt(jnp.maximum(rise**2 - 4.0 * state.current * missing, 0.0))
         share = jnp.clip(2.0 * missing / (rise + root), 0.0, 1.0)

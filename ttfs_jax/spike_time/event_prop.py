@@ -76,9 +76,21 @@ def lif_event_prop(
     ∂L/∂t_j = w_j λ_I'(t_j). For τ_mem > τ_syn λ_V is replaced by λ = λ_V − (τ_mem/τ_syn − 1) λ_I,
     with λ' = λ / τ_syn and λ_I' = λ_I / τ_mem − λ / τ_mem: the same, without cancellation.
 
-    Shapes, no spike, `min_slope`, errors: as for `lif`, whose gradient it equals; it needs no
-    exponential function per weight.
+    Shapes: times [I], weights [I, O], threshold [] or [O] (above 0), delays [I] or [I, O] -> [O];
+    times, `tau_mem` and `tau_syn` in one unit. `min_slope`, no spike, errors: as for `lif`, whose
+    gradient it equals; it needs no exponential function per weight.
     Source: Wunderlich & Pehle 2021, eqs. 5-7 (arXiv:2009.08378).
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import spike_time
+        >>> def total(solver, weights):
+        ...     return solver([0.0, 0.1], weights, tau_mem=2.0, tau_syn=1.0).sum()
+        >>> weights = jax.numpy.array([[3.0], [3.0]])
+        >>> one = jax.grad(lambda w: total(spike_time.lif, w))(weights)
+        >>> other = jax.grad(lambda w: total(spike_time.lif_event_prop, w))(weights)
+        >>> bool(abs(one - other).max() < 1e-5)
+        True
     """
     return solve(
         Leaky(time_constant("tau_mem", tau_mem), time_constant("tau_syn", tau_syn)),

@@ -62,6 +62,11 @@ def linear_threshold(
     Raises: InputError when the shapes do not fit together, or a threshold or the window is not
     above 0; one that is traced and not above 0 gives NaN.
     Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public source code.
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spike_time.linear_threshold([0.5], [[1.0, -1.0]]).tolist()
+        [0.25, inf]
     """
     times, weights, threshold, window = promote(
         times=times,
@@ -87,6 +92,11 @@ def linear_threshold_proxy(activations: jax.Array, weights: jax.Array) -> jax.Ar
     Shapes: activations [I] in 0 … 1, weights [I, O] -> [O]. An activation of 0 is a silent input.
     A sum Σ_j w_j ≤ −1 gives 0 unless Σ_j w_j x_j ≥ 1.
     Source: Wei et al. 2023, DTA-TTFS (ICCV 2023), public source code.
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spike_time.linear_threshold_proxy([0.5], [[1.0, -1.0]]).tolist()  # 1 − t, or 0
+        [0.75, 0.0]
     """
     activations, weights = promote(activations=activations, weights=weights)
     check_layer(activations, weights)
@@ -144,12 +154,18 @@ def exponential_threshold(
     t = −τ_out ln(V/θ).
 
     Shapes: times [I], weights [I, O], bias and threshold (above 0) [] or [O] -> [O], local to the
-    next window; τ_in, τ_out and window T [] in units of time.
+    next window; `tau_in` τ_in, `tau_out` τ_out and window T [] in units of time.
     No spike: a silent input adds nothing; V ≤ θ e^(−T/τ_out) gives `NO_SPIKE` with gradient 0.
     V ≥ θ fires at 0, with gradient 0. NaN stays NaN.
     Raises: InputError when the shapes do not fit together, or a threshold, time constant or the
     window is not above 0; one that is traced and not above 0 gives NaN.
     Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spikes = spike_time.exponential_threshold([0.5], [[1.0, -1.0]])
+        >>> round(float(spikes[0]), 3), float(spikes[1])  # −ln e^(−0.5), and silence
+        (0.5, inf)
     """
     times, weights, bias, threshold, tau_in, tau_out, window = promote(
         times=times,
@@ -175,10 +191,16 @@ def exponential_code(
 ) -> jax.Array:
     """Turn values into the spike times of an exponentially falling threshold: t = −τ ln a.
 
-    Shapes: values [...], τ and window T broadcastable to it -> [...]; units of time.
+    Shapes: values [...], `tau` τ and window T broadcastable to it -> [...]; units of time.
     No spike: a ≤ e^(−T/τ) gives `NO_SPIKE` with gradient 0; a ≥ 1 fires at 0 with gradient 0.
     Raises: InputError when τ or the window is not above 0; if traced, that gives NaN.
     Source: T2FSNN, Park et al. 2020, eqs. 2-6 (arXiv:2003.11741).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spikes = spike_time.exponential_code([0.5, 0.0])
+        >>> round(float(spikes[0]), 3), float(spikes[1])  # ln 2, and silence
+        (0.693, inf)
     """
     values, tau, window = promote(values=values, tau=tau, window=window, positive=("tau", "window"))
     return _first_decay(
@@ -189,9 +211,14 @@ def exponential_code(
 def exponential_value(times: jax.Array, *, tau: jax.Array | float = 1.0) -> jax.Array:
     """Read the value a = e^(−t/τ) of spike times; the inverse of `exponential_code`.
 
-    Shapes: times [...], τ broadcastable to it -> [...]. No spike: value 0 with gradient 0.
+    Shapes: times [...], `tau` τ broadcastable to it -> [...]. No spike: value 0 with gradient 0.
     Raises: InputError when τ is not above 0; if traced, that gives NaN.
     Source: T2FSNN, Park et al. 2020, eq. 4 (arXiv:2003.11741).
+
+    Examples:
+        >>> from ttfs_jax import NO_SPIKE, spike_time
+        >>> spike_time.exponential_value([0.0, NO_SPIKE]).tolist()
+        [1.0, 0.0]
     """
     times, tau = promote(times=times, tau=tau, positive=("tau",))
     spiking = is_spike(times)
@@ -207,14 +234,22 @@ def convert_to_exponential(
 ) -> tuple[jax.Array, jax.Array]:
     """Rescale a trained ReLU layer so that its activations fill the exponential code's range.
 
-    With λ the largest activation that training data cause before and behind the layer,
-    W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ, down to e^(−T/τ).
+    With λ the largest activation that training data cause before the layer, `largest_in`, and
+    behind it, `largest_out`, W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ,
+    down to e^(−T/τ).
 
-    Shapes: weights [I, O], bias [O], largest [] -> the same. Give λ_out = 1 to a last layer whose
+    Shapes: weights [I, O], bias [O], λ [] -> the same. Give λ_out = 1 to a last layer whose
     potentials are read as logits.
     Raises: InputError when an activation is not above 0; if traced, that gives NaN.
     Source: data-based normalisation, Diehl et al. 2015 (doi:10.1109/IJCNN.2015.7280696), as used
     by T2FSNN, Park et al. 2020 (arXiv:2003.11741).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> largest = {"largest_in": 1.0, "largest_out": 4.0}
+        >>> weights, bias = spike_time.convert_to_exponential([[2.0]], [4.0], **largest)
+        >>> weights.tolist(), bias.tolist()
+        ([[0.5]], [1.0])
     """
     weights, bias, largest_in, largest_out = promote(
         weights=weights,

@@ -13,36 +13,36 @@ class Linear:
     """V' = I, and I stays."""
 
     def decay(self, gap):
-        """Return the gap."""
+        """Return the `gap`."""
         return (gap,)
 
     def advance(self, state, decay):
-        """Move the state on; a potential without slope stays where it is for ever."""
+        """Move the `state` on by `decay`, the gap; a potential without slope stays for ever."""
         (gap,) = decay
         moves = state.current != 0.0
         risen = jnp.where(moves, state.current, 1.0) * gap
         return State(state.potential + jnp.where(moves, risen, 0.0), state.current)
 
     def peaks_over(self, start, end, threshold):
-        """Return False: the potential is straight in a gap."""
+        """Return False: the potential is straight from `start` to `end`, below any `threshold`."""
         del start, threshold
         return jnp.zeros_like(end.potential, bool)
 
     def wait(self, state, gap):
-        """Δ = (θ − V) / I."""
+        """Return Δ = (θ − V) / I after `state`, at most `gap`."""
         return jnp.minimum((1.0 - state.potential) / state.current, gap)
 
     def slope(self, state, wait):
-        """Return I."""
+        """Return I of `state`, whatever the `wait`."""
         del wait
         return state.current
 
     def unit(self, elapsed):
-        """Return the time since the first input, as the neuron has none of its own."""
+        """Return `elapsed`, the time since the first input, as the neuron has none of its own."""
         return elapsed
 
     def kernel(self, age):
-        """ε = s."""
+        """Return ε = s of `age` s, and its slope 1."""
         return age, jnp.ones_like(age)
 
 
@@ -67,5 +67,10 @@ def linear_psp(
     Raises: InputError when the shapes do not fit together or a threshold is not above 0; one that
     is traced and not above 0 gives NaN.
     Source: Zhang et al. 2021, ReL-PSP (arXiv:2003.11837).
+
+    Examples:
+        >>> from ttfs_jax import spike_time
+        >>> spike_time.linear_psp([0.0], [[0.5, -1.0]]).tolist()  # at θ / w, and never
+        [2.0, inf]
     """
     return solve(Linear(), times, weights, threshold=threshold, delays=delays, min_slope=min_slope)

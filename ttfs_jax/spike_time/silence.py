@@ -18,6 +18,11 @@ def is_spike(times: jax.Array) -> jax.Array:
 
     Shapes: times [...] -> bool [...]. `NO_SPIKE` gives False; NaN gives True, so that a NaN is
     counted and seen instead of passing for silence.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> is_spike(jnp.array([0.5, NO_SPIKE])).tolist()
+        [True, False]
     """
     return times != NO_SPIKE
 
@@ -31,6 +36,11 @@ def charge(times: jax.Array, window: ArrayLike) -> jax.Array:
     No spike: charge 0 with gradient 0. NaN stays NaN.
     Raises: InputError when a window is not above 0, as far as it is known.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eq. 4 (arXiv:2306.08744).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> charge(jnp.array([0.25, NO_SPIKE]), 1.0).tolist()
+        [0.75, 0.0]
     """
     check_positive("window", window)
     times, window = promote(times=times, window=window)

@@ -173,9 +173,10 @@ def _in_one_line(box: str) -> str:
 
 @dataclass(frozen=True)
 class Changes:
-    """Values of some fields of a config, by name."""
+    """What to change of a config."""
 
     values: dict[str, Any]
+    """Values of some fields by name."""
 
 
 def pairs(kind: type) -> Any:
@@ -183,8 +184,7 @@ def pairs(kind: type) -> Any:
 
     It goes into `Annotated`. Fields that are not named keep their default of the command.
     """
-    hints = get_type_hints(kind)
-    names = {field.name.replace("_", "-"): field.name for field in fields(kind)}
+    names = {name.replace("_", "-"): name for name in (hints := get_type_hints(kind))}
 
     def read(words: list[str]) -> Changes:
         values = {}

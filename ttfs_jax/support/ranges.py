@@ -30,11 +30,11 @@ class Allowed(Protocol):
 class Allowance:
     """The finite numbers, or whole numbers, between two bounds."""
 
-    low: float = -math.inf
-    high: float = math.inf
-    without_low: bool = False
-    without_high: bool = False
-    whole: bool = False
+    low: float = -math.inf  # smallest
+    high: float = math.inf  # largest
+    without_low: bool = False  # `low` itself is not allowed
+    without_high: bool = False  # `high` itself is not allowed
+    whole: bool = False  # only whole numbers are allowed
     optional: bool = False
     """None is allowed."""
 
@@ -71,8 +71,8 @@ class Allowance:
 class OneOf:
     """One of a few values."""
 
-    choices: tuple[Any, ...]
-    why: str = ""
+    choices: tuple[Any, ...]  # the values
+    why: str = ""  # said after them in messages
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value is allowed."""
@@ -85,9 +85,10 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Names:
-    """One or more names, each once, in a tuple; of a few `choices` if there are any."""
+    """One or more names, each once, in a tuple."""
 
     choices: tuple[str, ...] = ()
+    """Names that are allowed; left out, all are."""
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value is allowed; names that one text holds with commas are not."""
@@ -105,7 +106,7 @@ class Names:
 class Instance:
     """The values of one class."""
 
-    kind: type
+    kind: type  # the class
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value is allowed."""

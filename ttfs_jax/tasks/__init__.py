@@ -18,5 +18,9 @@ def find_task(task: str | Task) -> Task:
     """Look up a task by name; a task itself is returned unchanged.
 
     Raises: InputError for an unknown name.
+
+    Examples:
+        >>> dict(find_task("classification").metrics)  # whether larger is better
+        {'war': True, 'uar': True}
     """
     return look_up("task", task, TASKS) if isinstance(task, str) else task

@@ -32,7 +32,8 @@ class Measured(Activity):
 class Classification:
     """Targets are class indices [N]; see `Task` for the methods."""
 
-    name: ClassVar[str] = "classification"
+    name: ClassVar[str] = "classification"  # as users choose it
+    # By name: whether larger is better.
     metrics: ClassVar[Mapping[str, bool]] = MappingProxyType({"war": True, "uar": True})
 
     def check(self, recipe: Any) -> None:

@@ -29,7 +29,8 @@ class MeasuredImages(Activity):
 class Regression:
     """Targets are images [N, H, W, C], or numbers [N, K]; see `Task` for the methods."""
 
-    name: ClassVar[str] = "regression"
+    name: ClassVar[str] = "regression"  # as users choose it
+    # By name: whether larger is better.
     metrics: ClassVar[Mapping[str, bool]] = MappingProxyType({"mse": False, "psnr": True})
 
     def check(self, recipe: Any) -> None:

@@ -8,7 +8,13 @@ from ttfs_jax.support.ranges import at_least, below, between, check_fields, whol
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained. Raises: ValueError for a value out of range."""
+    """How a network is trained. Raises: ValueError for a value out of range.
+
+    Examples:
+        >>> from ttfs_jax import TrainConfig
+        >>> TrainConfig(epochs=3).epochs
+        3
+    """
 
     epochs: int = 10
     """Passes over the training data."""

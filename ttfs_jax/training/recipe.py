@@ -27,16 +27,33 @@ from ttfs_jax.training.optimiser import make_optimiser
 class TrainState:
     """All that changes during training."""
 
-    variables: Variables
-    optimiser: optax.OptState
-    epoch: jax.Array  # []
+    variables: Variables  # of the network, as trained so far
+    optimiser: optax.OptState  # moments of the gradients
+    epoch: jax.Array  # [] passes done
 
 
 class Train(NamedTuple):
-    """The two pure functions of one training recipe."""
+    """The two pure functions of one training recipe.
+
+    Examples:
+        >>> import jax
+        >>> from ttfs_jax import Network, Plan, TrainConfig, initialise, largest, make_train
+        >>> from ttfs_jax.network.kinds import dense, readout
+        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
+        >>> network, images = Network(plan), jax.random.uniform(jax.random.key(0), (16, 4, 4, 1))
+        >>> targets, config = jax.numpy.arange(16) % 3, TrainConfig(epochs=2, batch_size=8)
+        >>> train = make_train(network, config, samples=len(images))
+        >>> state = train.init(initialise(network, jax.random.key(1)))
+        >>> for _ in range(config.epochs):
+        ...     state, loss = train.epoch(state, largest(plan), images, targets, 0)
+        >>> int(state.epoch), bool(loss > 0)
+        (2, True)
+    """
 
     init: Callable[[Variables], TrainState]
+    """Begin with the variables of a network."""
     epoch: Callable[..., tuple[TrainState, jax.Array]]
+    """Do one pass over the training samples; see `make_train`."""
 
 
 def grow_windows(lengths: dict, out: Output, *, margin: float) -> dict:

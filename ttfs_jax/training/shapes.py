@@ -25,7 +25,7 @@ from ttfs_jax.network.plan import Plan
 class ShapeGrid:
     """The shapes members are computed in: a width is rounded up to the next tier of its stage."""
 
-    spec: NetworkSpec
+    spec: NetworkSpec  # the largest shape
     widths: tuple[tuple[int, ...], ...]  # tiers of every stage, rising
     heads: tuple[int, ...]  # tiers of the head, rising
 

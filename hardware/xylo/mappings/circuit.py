@@ -24,18 +24,21 @@ class Ids(NamedTuple):
     twins: tuple[np.ndarray, ...]  # L ids of each layer's neurons; the last are those of the logits
     complements: tuple[np.ndarray, ...]  # L − 1 ids
     timers: np.ndarray  # [P, 3] ids of each pulse's timer, relay and the relay's own timer
-    count: int
+    count: int  # of all neurons
 
 
 def number_neurons(sizes: Sequence[int], pulses: int) -> Ids:
-    """Number the neurons of L layers: first layer first, where inputs reach, the logits' last."""
+    """Number the neurons of L layers of `sizes`, and of `pulses`: inputs' first, logits' last."""
     ends = np.cumsum([*np.repeat(sizes[:-1], 2), 3 * pulses, sizes[-1]])
     *hidden, timers, logits = np.split(np.arange(ends[-1]), ends[:-1])
     return Ids((*hidden[::2], logits), tuple(hidden[1::2]), timers.reshape(pulses, 3), ends[-1])
 
 
 class Circuit:
-    """Parameters of a chip network that is being built; neurons that are not set do nothing."""
+    """Parameters of a chip network that is being built; neurons that are not set do nothing.
+
+    `ids` says which neuron is what; there are `inputs` channels, and `synapses` per neuron.
+    """
 
     def __init__(self, ids: Ids, *, inputs: int, synapses: int):
         """Begin with neurons that do not leak and no connections."""
@@ -75,7 +78,7 @@ class Circuit:
             self.weights_rec[np.ix_(sources, twins[number])] = split(weights, self.synapses)
 
     def set_twins(self, number: int, threshold: np.ndarray) -> None:
-        """Set the thresholds [N] of layer `number`.
+        """Set the `threshold` [N] of layer `number`.
 
         A bias of 1 cancels the leak of a positive potential.
         """
@@ -83,7 +86,7 @@ class Circuit:
         self.threshold[twins], self.bias[twins] = threshold, 1
 
     def pulse(self, number: int, targets: np.ndarray, current: np.ndarray) -> None:
-        """Let a pulse start a current [N, S] in the targets, ids [N]."""
+        """Let the pulse `number` start a current [N, S] in the targets, ids [N]."""
         timer, relay, _ = self.ids.timers[number]
         coarse, fine = coarse_and_fine(current)
         self.weights_rec[relay, targets], self.weights_rec[timer, targets] = coarse, fine

@@ -34,9 +34,9 @@ START = 2  # steps before the first input, in which timer and relay start
 class Exact(NamedTuple):
     """A converted network, and what is needed to use it."""
 
-    network: ChipNetwork
-    steps: int  # T
-    total_steps: int
+    network: ChipNetwork  # what the core computes with
+    steps: int  # T, of every window
+    total_steps: int  # of an inference
     starts: tuple[int, ...]  # L + 1: first arrival at each layer, then the last firing window
     twins: tuple[np.ndarray, ...]  # L ids of each layer's neurons; the last are those of the logits
     complements: tuple[np.ndarray, ...]  # L − 1 ids
@@ -184,10 +184,10 @@ def encode_exact(inputs: np.ndarray, *, steps: int, total_steps: int) -> np.ndar
 
 
 def ideal_codes(exact: Exact, inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Compute the spike times that the rounded weights stand for: inputs [B, I] -> L times [B, N].
+    """Compute the spike times that rounded weights stand for: inputs [B, I] -> L times [B, N].
 
-    k = ⌈(goal − Σ_j w_j (T − k_j)) / R⌉ steps after the start of the firing window, clipped to
-    0 … T. T: no spike within the window.
+    `exact` is the converted network. k = ⌈(goal − Σ_j w_j (T − k_j)) / R⌉ steps after the start of
+    the firing window, clipped to 0 … T. T: no spike within the window.
     """
     code, codes = np.round(exact.steps * (1.0 - np.asarray(inputs, float))), []
     for layer in exact.slopes:
@@ -200,7 +200,7 @@ def ideal_codes(exact: Exact, inputs: np.ndarray) -> tuple[np.ndarray, ...]:
 def spike_codes(exact: Exact, trace: Trace) -> tuple[np.ndarray, ...]:
     """Read the first spike of every twin from a trace [B, ...]: L times [B, N], as `ideal_codes`.
 
-    Below 0: before the window. T: no spike.
+    `exact` is the converted network. Below 0: before the window. T: no spike.
     """
     codes = []
     for twins, start in zip(exact.twins, exact.starts[1:], strict=True):

@@ -54,7 +54,8 @@ def fit_slopes(
     with one synapse positive, whose loss of one unit per step is then known and made up for in ramp
     and threshold; a current below 0 is an error there.
 
-    Shapes: kernel [J, N], bias [N] -> `Slopes`.
+    Shapes: kernel [J, N], bias [N] -> `Slopes`; T is `steps`, `synapses` are those of a neuron, and
+    `name` is what messages call the layer.
 
     Raises: InputError when a neuron would have no slope of at least one unit.
     """
@@ -91,7 +92,7 @@ def fit_slopes(
 
 
 def split(current: np.ndarray, synapses: int) -> np.ndarray:
-    """Share weights out to the synapses, positive ones first: [...] -> [..., S]."""
+    """Share `current` out to the `synapses`, positive weights first: [...] -> [..., S]."""
     if synapses == 1:
         return current[..., None]
     return np.stack([np.maximum(current, 0), np.minimum(current, 0)], -1)

@@ -50,7 +50,9 @@ class Run(NamedTuple):
 def init_native(
     key: jax.Array, sizes: Sequence[int], dynamics: Dynamics
 ) -> tuple[NativeLayer, ...]:
-    """Draw a stack that is active at first: sizes are those of inputs, hidden layers, classes.
+    """Draw a stack by `key` that is active at first, under `dynamics`.
+
+    `sizes` are those of inputs, hidden layers and classes.
 
     Weights are normal with a standard deviation of 32 √(16 / J); the threshold is what a single
     spike of weight 32 makes of the potential in the long run, 32 · 2^d_syn / 2.
@@ -66,7 +68,7 @@ def init_native(
 def encode_native(values: jax.Array, window: Array, *, steps: int) -> jax.Array:
     """Turn values into events, one per channel: k = round(W (1 − a)), silent from k = W on.
 
-    Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1.
+    Shapes: values [I] in [0, 1], window W [] -> events [T, I] of 0 and 1, T = `steps`.
     """
     step = jnp.round(window * (1.0 - values))
     fired = (jnp.arange(steps)[:, None] == step[None]) & (step < window)[None]
@@ -74,7 +76,7 @@ def encode_native(values: jax.Array, window: Array, *, steps: int) -> jax.Array:
 
 
 def rounded(values: jax.Array, low: float, high: float) -> jax.Array:
-    """Round to integers within limits, with the gradient of the limits alone.
+    """Round `values` to integers from `low` to `high`, with the gradient of the limits alone.
 
     Source: straight-through estimator, Bengio et al. 2013 (arXiv:1308.3432).
     """
@@ -96,7 +98,8 @@ def _evolve(neurons, weights, arriving):
 def run_layers(layers: Sequence[NativeLayer], dynamics: Dynamics, events: jax.Array) -> Run:
     """Run one sample from rest: events [T, I] or [T, I, B] -> `Run`, equal to `assemble`'s network.
 
-    Exact as long as no current comes near the 16-bit limit, as in `core.run_core`.
+    `layers` are the stack, under `dynamics`. Exact as long as no current comes near the 16-bit
+    limit, as in `core.run_core`.
     """
     rate_syn = power(-jnp.asarray(dynamics.dash_syn, jnp.float32))
     rate_mem = power(-jnp.asarray(dynamics.dash_mem, jnp.float32))
@@ -132,7 +135,10 @@ def decide(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.A
 
 
 def assemble(layers: Sequence[NativeLayer], dynamics: Dynamics, threshold_out: int) -> ChipNetwork:
-    """Lay a trained stack out as the chip holds it: hidden layers one after another by id."""
+    """Lay trained `layers` out as the chip holds them: hidden ones one after another by id.
+
+    `dynamics` are those of all neurons, `threshold_out` is the outputs' threshold.
+    """
     kernels = [np.clip(np.round(layer.kernel), WEIGHT_MIN, WEIGHT_MAX) for layer in layers]
     sizes = [kernel.shape[1] for kernel in kernels[:-1]]
     hidden, outputs = sum(sizes), kernels[-1].shape[1]

@@ -37,9 +37,11 @@ class NativeTrainConfig(FitConfig):
     """How a network is trained through the chip's dynamics. Raises: ValueError if out of range."""
 
     epochs: int = 80
+    """Passes over the training data."""
     learning_rate: float = 3e-2
     """Peak, in units of 32 least significant bits of a weight; falls by a cosine."""
     label_smoothing: float = 0.1
+    """Share of the target spread over all classes."""
     jitter: float = 0.06
     """Standard deviation of noise on the inputs in training, in shares of the window."""
     second_spike_penalty: float = 0.05
@@ -55,19 +57,25 @@ class NativeTrainConfig(FitConfig):
 class Trained(NamedTuple):
     """The outcome of training."""
 
-    layers: tuple[NativeLayer, ...]
+    layers: tuple[NativeLayer, ...]  # the stack, in floats
     loss: jax.Array  # [epochs] mean of each
 
 
 def logits(outcome: Run, dynamics: Dynamics) -> jax.Array:
-    """Read the potentials of the last step as logits: V / (16 · 2^d_mem). Shapes: [K]."""
+    """Read the last potentials of `outcome` as logits: V / (16 · 2^d_mem), [K].
+
+    d_mem is that of `dynamics`.
+    """
     return outcome.potential[-1] / (LOGIT_UNIT * power(jnp.asarray(dynamics.dash_mem, jnp.float32)))
 
 
 def run_native_batch(
     layers: Sequence[NativeLayer], dynamics: Dynamics, inputs: jax.Array, *, steps: int
 ) -> Run:
-    """Encode and run a batch for so many `steps`: inputs [B, I] in [0, 1] -> `Run` of [B, ...]."""
+    """Encode and run a batch for so many `steps`: inputs [B, I] in [0, 1] -> `Run` of [B, ...].
+
+    `layers` are the stack, under `dynamics`.
+    """
 
     code = partial(encode_native, window=dynamics.window, steps=steps)
     outcome = run_layers(layers, dynamics, jax.vmap(code, out_axes=-1)(inputs))
@@ -160,5 +168,8 @@ def choose_threshold(potential: jax.Array, labels: jax.Array, *, candidates: int
 
 
 def decide_batch(potential: jax.Array, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Decide a batch by first output spikes; see `native.decide`: [B, T, K] -> [B], [B]."""
+    """Decide a batch by first output spikes; see `native.decide`.
+
+    Shapes: potential [B, T, K], threshold [] -> classes [B], steps [B].
+    """
     return jax.vmap(decide, (0, None))(potential, threshold)

@@ -35,7 +35,7 @@ _OF_OUTPUTS = ("dash_mem_out", "threshold_out", "bias_out")
 class RockpoolLayout(NamedTuple):
     """A network as Rockpool's mapper lays it out."""
 
-    network: ChipNetwork
+    network: ChipNetwork  # as the mapper lays it out
     order: np.ndarray  # [N] id, in the network that was mapped, of every hidden neuron
     specification: dict[str, Any]  # for XyloSim.from_specification(**…)
 
@@ -127,7 +127,7 @@ def _require_expressible(net: ChipNetwork, chip: Family, blocks: dict[str, np.nd
 
 
 def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> RockpoolLayout:
-    """Lay a network out by Rockpool's mapper for the chip.
+    """Lay a network out by Rockpool's mapper for the chip, with steps of `dt` seconds.
 
     Integers stay as they are: Rockpool's quantisers would scale them again. Shifts, which its
     mapper does not know, are taken out of the weights afterwards, and on Audio 3 both decays of
@@ -163,7 +163,7 @@ def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Ro
 
 
 def from_specification(specification: dict[str, Any]) -> ChipNetwork:
-    """Read what Rockpool's mapper, or its quantiser, gives for any graph.
+    """Read the `specification` that Rockpool's mapper, or its quantiser, gives for any graph.
 
     Decays are rounded to whole bits; everything else must be integers already.
 
@@ -211,7 +211,7 @@ def from_specification(specification: dict[str, Any]) -> ChipNetwork:
 
 
 def renumber(network: ChipNetwork, order: np.ndarray) -> ChipNetwork:
-    """Give hidden neurons other ids: neuron k becomes the one that was order[k], [N].
+    """Give hidden neurons of `network` other ids: neuron k becomes the one that was order[k], [N].
 
     The alias targets are renumbered with them.
     """
@@ -231,7 +231,7 @@ def renumber(network: ChipNetwork, order: np.ndarray) -> ChipNetwork:
 
 
 def compare_with_rockpool(network: ChipNetwork, chip: Family, events: np.ndarray) -> dict[str, int]:
-    """Count where our core and Rockpool's mapper and simulator differ: events [B, T, I].
+    """Count where our core and Rockpool's, for `chip`, differ: events [B, T, I].
 
     Our network runs with the ids that the mapper gives. `specification` counts integers that the
     mapper lays out otherwise than `renumber` does, the other names those of `Trace`, at every step.

@@ -50,6 +50,7 @@ class Tools(NamedTuple):
     channel_quantize: Callable[..., dict[str, Any]]
     """Scales each neuron's weights so that the largest is 127, which alters integers, too."""
     global_quantize: Callable[..., dict[str, Any]]
+    """Scales all weights by one factor, which alters integers, too."""
 
 
 def load_tools(chip: Family) -> Tools:

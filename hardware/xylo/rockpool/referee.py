@@ -71,7 +71,7 @@ class Referee:
         )
 
     def evolve(self, events: list[list[int]]) -> list[list[int]]:
-        """Run one sample from rest and return output spikes only: lists [T, I] -> [T, O]."""
+        """Run one sample from rest and return output spikes: `events` [T, I] -> [T, O], lists."""
         self._layer.reset_all()
         return self._layer.evolve(events)
 
@@ -103,7 +103,7 @@ class Referee:
 
 
 def mismatches(network: ChipNetwork, events: np.ndarray, trace: Trace) -> dict[str, int]:
-    """Count where a trace [B, ...] of events [B, T, I] differs from XyloSim, quantity by quantity.
+    """Count where a trace [B, ...] of `network` for events [B, T, I] differs from XyloSim.
 
     All zero means equal at every step, bit for bit.
     """

@@ -42,9 +42,11 @@ class Costs:
     """Works out the costs that a goal is about, and whether they are within its limits."""
 
     goal: Goal
+    """Objectives and limits of the run."""
     target: str
     """Name of the target that energy and latency are estimated for."""
     space: Space
+    """What genotypes stand for."""
     windows: dict
     """Variables of that name of any network of the space."""
 

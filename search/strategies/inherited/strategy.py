@@ -36,7 +36,9 @@ class Inherited:
         *("fitness", "war", "uar", "energy", "latency", "time_steps"),
         *("synops", "params", "memory", "spikes_per_neuron"),
     )
+    """What a run can improve."""
     streams: ClassVar[dict[str, int]] = {"evolution": EVOLUTION, "random": RANDOM}
+    """Streams of random numbers, by search."""
 
     def __init__(self, search: Search[Config, Space]):
         network, config = Network(search.space.spec), search.config.evolution

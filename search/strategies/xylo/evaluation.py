@@ -20,8 +20,8 @@ from search.strategies.xylo.scores import score_network, skeleton
 class Populations:
     """Both kinds of candidates, trained by one recipe each."""
 
-    native: NativePopulation
-    exact: ExactPopulation
+    native: NativePopulation  # trained through the chip's dynamics
+    exact: ExactPopulation  # exact copies of ReLU networks
 
     def train(
         self, candidates: Sequence[Candidate], seeds: np.ndarray

@@ -17,8 +17,8 @@ class OnChip(NamedTuple):
     """What a network did with samples."""
 
     events: np.ndarray  # [B, T, 16] that it was given
-    decision: Decision
-    measured: ChipScores
+    decision: Decision  # [B] the classes, and when
+    measured: ChipScores  # recalls and activity
 
 
 def filled(network: ChipNetwork) -> ChipNetwork:

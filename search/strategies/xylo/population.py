@@ -55,10 +55,10 @@ class ChipScores(NamedTuple):
 class Outcome(NamedTuple):
     """A trained network and how it did."""
 
-    layers: tuple[NativeLayer, ...]
+    layers: tuple[NativeLayer, ...]  # the stack, in floats
     threshold: jax.Array  # [] of the outputs
     loss: jax.Array  # [] of the last epoch
-    measured: ChipScores
+    measured: ChipScores  # on validation data
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class XyloNetwork:
     """A trained candidate on the chip."""
 
     candidate: Candidate
+    """What its genotype stands for."""
     chip: ChipNetwork
+    """What the core computes with."""
     steps: int
     """Steps of an inference, without a silent gap."""
     layers: tuple[Any, ...]

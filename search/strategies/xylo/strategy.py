@@ -25,7 +25,9 @@ class ChipStrategy:
     """
 
     objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
+    """What a run can improve."""
     streams: ClassVar[dict[str, int]] = {"evolution": EVOLUTION, "random": RANDOM}
+    """Streams of random numbers, by search."""
 
     def __init__(self, search: Search[Config, XyloSpace]):
         self._search = search

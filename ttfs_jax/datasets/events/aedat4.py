@@ -18,7 +18,10 @@ RECORD = np.dtype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])
 
 
 def open_aedat4(path: Path, stream: str | None) -> Source:
-    """Open the events of an AEDAT4 file. Raises: InputError."""
+    """Open the events of the AEDAT4 file `path`; `stream` chooses among several.
+
+    Raises: InputError.
+    """
     import_package("aedat")
     process = subprocess.run(_command(path), capture_output=True, check=False)
     if process.returncode or not process.stdout:

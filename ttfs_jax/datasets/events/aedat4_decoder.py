@@ -11,7 +11,7 @@ import aedat
 
 
 def main(path: str, stream: str | None) -> None:
-    """Write what is whole; end with an error at the first packet that is not."""
+    """Write packets of a `stream` of the file `path`; end with an error at the first bad one."""
     output = sys.stdout.buffer
     decoder = aedat.Decoder(path)
     streams = {

@@ -83,7 +83,10 @@ class Events(NamedTuple):
 
 
 def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) -> Pixels:
-    """Draw a sensor: thresholds of every pixel, not below a tenth of the mean, and hot pixels."""
+    """Draw a sensor of `shape`, H and W, by `key` and the constants of `config`.
+
+    Thresholds of every pixel, not below a tenth of the mean, and hot pixels.
+    """
     key_on, key_off, key_hot = jax.random.split(key, 3)
 
     def thresholds(key):
@@ -98,7 +101,10 @@ def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) ->
 
 
 def start_sensor(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
-    """Return the state of a sensor that has looked at this image [H, W] for long."""
+    """Return the state of a sensor that has looked at the image `intensity` [H, W] for long.
+
+    `key` draws its random numbers, `config` has its constants.
+    """
     level = jnp.log(_clip(intensity) + config.dark_light)
     return SensorState(
         level=level,
@@ -138,7 +144,8 @@ def ramp_events(
     t_1 = t_live + (C − |x|) / |s|, then every r + C / |s|; the change restarts from 0 at the end
     of the dead time r.
 
-    Shapes: slope s, change x, blind [H, W] -> events without noise, change and blind at the end.
+    Shapes: slope s, change x, blind [H, W] -> events without noise, change and blind at the end of
+    `duration` seconds; `pixels` have the thresholds C.
     No event: s = 0, or too little change; count is 0 and `first` lies beyond the step.
     Source: the pixel of Lichtsteiner et al. 2008, doi:10.1109/JSSC.2007.914337, with the reset
     at the end of the refractory period.
@@ -177,7 +184,8 @@ def step(
     light, the leak lifts it steadily, and shot noise (stronger in the dark) adds at most one
     event a step to a pixel that makes none of its own.
 
-    Shapes: intensity [H, W] in (0, 1] -> state, events [H, W]; duration in seconds.
+    Shapes: intensity [H, W] in (0, 1] -> state, events [H, W]; duration in seconds. `pixels` and
+    `config` are the sensor's.
     Source: the non-idealities of v2e, Hu et al. 2021 (arXiv:2006.07722).
     """
     light = _clip(intensity)

@@ -31,7 +31,7 @@ ORDERS = USUAL + tuple(
 class Names(NamedTuple):
     """Where t, x, y, p are among named columns."""
 
-    positions: dict[str, int]
+    positions: dict[str, int]  # of t, x, y and p
     unit: str | None  # of time, if the name says it: "t [us]"
 
 

@@ -31,7 +31,7 @@ UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, LookupError, MemoryE
 def read_events(
     path: str | Path, *, time_unit: str | None = None, stream: str | None = None
 ) -> EventFile:
-    """Read a recording by the ending of its name.
+    """Read the recording `path` by the ending of its name.
 
     AEDAT4; HDF5 as Prophesee, DSEC, M3ED, MVSEC, v2e and rpg lay it out; text with one event per
     line, columns in any order if they are named. `time_unit` (s, ms, us, ns) settles the unit of
@@ -40,6 +40,15 @@ def read_events(
 
     Raises: InputError for a missing, damaged, foreign or empty file, several streams without a
     choice, more than 1 % of bad events, a recording of more than a day, or a missing package.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+        ...     _ = file.write("t [us],x,y,p\\n0,3,4,1\\n500000,7,5,0\\n")
+        ...     file.flush()
+        ...     recording = read_events(file.name)
+        >>> recording.events["t"].tolist(), recording.width, recording.height
+        ([0.0, 0.5], 8, 6)
     """
     path = Path(path)
     if time_unit is not None:

@@ -52,6 +52,8 @@ def frame_pieces(
 ) -> Iterator[np.ndarray]:
     """Return the frames of `to_frames` in order, `length` at a time: int8 [<= length, size, size].
 
+    `recording`, `size`, `rate` and `crop` are those of `to_frames`.
+
     Everything is checked at once, frames are made when they are asked for.
     Raises: InputError as `to_frames` does.
     """
@@ -68,7 +70,7 @@ def frame_pieces(
 
 
 def count_frames(recording: EventFile, *, rate: float = 30.0) -> int:
-    """Return how many frames a recording gives."""
+    """Return how many frames a recording gives at `rate` frames per second."""
     return _frame_of(recording.events["t"][-1], recording, rate) + 1
 
 

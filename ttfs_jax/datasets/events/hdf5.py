@@ -33,7 +33,7 @@ class Stream(NamedTuple):
     columns: dict[str, Any] | None  # datasets t, x, y, p
     table: Any = None  # or one dataset with fields, or of [N, 4]
     fields: dict[str, str] | None = None  # its fields for t, x, y, p
-    unit: str | None = None
+    unit: str | None = None  # of time, if the file says it
 
     @property
     def count(self) -> int:
@@ -42,7 +42,10 @@ class Stream(NamedTuple):
 
 
 def open_hdf5(path: Path, stream: str | None) -> Source:
-    """Open the events of an HDF5 file. Raises: InputError, OSError."""
+    """Open the events of the HDF5 file `path`; `stream` chooses among several.
+
+    Raises: InputError, OSError.
+    """
     h5py = import_package("h5py")
     file = h5py.File(path, "r")
     try:

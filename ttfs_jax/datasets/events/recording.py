@@ -38,8 +38,8 @@ class EventFile(NamedTuple):
     """The events of one recording."""
 
     events: np.ndarray  # EVENT [N], t in seconds, in order of time
-    width: int
-    height: int
+    width: int  # of the sensor, in pixels
+    height: int  # of the sensor, in pixels
     notes: tuple[str, ...] = ()
     """What was guessed, left out or mended on reading, one line each."""
     dropped: Mapping[str, int] = {}
@@ -47,7 +47,7 @@ class EventFile(NamedTuple):
 
 
 def make_recording(source: Source, *, time_unit: str | None = None) -> EventFile:
-    """Check raw events and return them as a recording.
+    """Check the raw events of `source` and return them as a recording.
 
     Finiteness, whole numbers and ranges are checked before anything is narrowed. Up to 1 % of the
     events may be bad: they are dropped, counted and told. ON is 1; OFF is 0 or −1, also where −1
@@ -128,7 +128,7 @@ class Tally:
         self.unwrap = Unwrap()
 
     def narrow(self, name: str, block: Columns) -> np.ndarray:
-        """Check and count one block; return its sound events, raw times, polarities by number."""
+        """Check and count a `block` of `name`: its sound events, raw times, numbered polarities."""
         if len({len(column) for column in block}) > 1:
             lengths = ", ".join(f"{len(c)} {k}" for k, c in zip("txyp", block, strict=True))
             raise InputError(

@@ -16,7 +16,7 @@ HEIGHTS = ("height", "sensor_height", "sizey", "size_y")
 
 
 def width_and_height(attributes: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return width and height as named values give them, or None.
+    """Return width and height as named values, the `attributes`, give them, or None.
 
     Pairs are written in both orders by different tools; sensors lie, so the larger is the width.
     """
@@ -63,10 +63,10 @@ def find_size(
 ) -> tuple[int, int, list[str]]:
     """Return the width and height of the sensor, and notes.
 
-    A size in the file holds, turned if only that fits the events. Else the largest coordinates
-    count, without those of up to 0.1 % of the events that lie beyond twice all others.
+    The size that `source` tells holds, turned if only that fits the events. Else the largest
+    coordinates count, without those of up to 0.1 % of the events that lie beyond twice all others.
 
-    Shapes: events of every x and every y, each [LARGEST_EDGE].
+    Shapes: events of every x, `columns_seen`, and of every y, `rows_seen`, each [LARGEST_EDGE].
     """
     extent = tuple(int(np.flatnonzero(counts)[-1]) + 1 for counts in (columns_seen, rows_seen))
     if source.size:

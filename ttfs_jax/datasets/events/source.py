@@ -19,7 +19,9 @@ class Source(NamedTuple):
     """The event stream of one file, not yet checked."""
 
     name: str
+    """As messages call it."""
     blocks: Iterator[Columns]
+    """The events, some at a time; they can be read once."""
     notes: list[str]
     """What the reader had to guess or leave out; complete once `blocks` is exhausted."""
     dropped: Counter[str]
@@ -31,7 +33,7 @@ class Source(NamedTuple):
 
 
 def import_package(name: str) -> Any:
-    """Import an optional package. Raises: InputError that tells how to install it."""
+    """Import the optional package `name`. Raises: InputError that tells how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -24,16 +24,19 @@ UNREADABLE = "unreadable lines"
 class Head(NamedTuple):
     """What the lines before the first event say, and that event's line."""
 
-    comments: list[str]
-    names: list[str]
-    size: tuple[int, int] | None
+    comments: list[str]  # lines that say so by their first character
+    names: list[str]  # of the columns, if a line has them
+    size: tuple[int, int] | None  # width and height of the sensor, if a comment has them
     titles: list[str]  # lines of words that name no column
-    first: str
-    unreadable: int
+    first: str  # line of the first event
+    unreadable: int  # lines before it that are no events
 
 
 def open_text(path: Path, stream: str | None) -> Source:
-    """Open the events of a text file. Raises: InputError, OSError."""
+    """Open the events of the text file `path`, which has one `stream`.
+
+    Raises: InputError, OSError.
+    """
     choose_stream(str(path), {"events": ""}, stream)
     file = path.open(encoding=_encoding(path), errors="replace")
     try:

@@ -57,13 +57,17 @@ def guess_unit(sample: np.ndarray, *, integers: bool) -> str:
 
 
 def robust_span(sample: np.ndarray) -> float:
-    """Return the raw time within which 99 % of the events lie."""
+    """Return the raw time within which 99 % of the events lie, by a `sample` of times [N]."""
     low, high = np.quantile(sample, (0.005, 0.995))
     return float(high - low)
 
 
 def check_span(name: str, sample: np.ndarray, unit: str, *, integers: bool) -> None:
-    """Raise InputError, with the likely unit, for a recording that lasts more than a day."""
+    """Refuse a recording, `name`, that lasts more than a day.
+
+    `sample` [N] are times of it in `unit`, `integers` is as for `guess_unit`.
+    Raises: InputError with the likely unit.
+    """
     span = robust_span(sample)
     seconds = span * SECONDS[unit]
     if seconds <= LONGEST:

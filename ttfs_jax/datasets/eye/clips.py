@@ -25,7 +25,7 @@ def draw_clip(key: jax.Array, length: jax.Array, *, frames: int, stride: int) ->
     these `frames` in a row are taken from a random place, going round when there are too few.
     E4-S3, four frames with three left out between them, is frames = 4, stride = 4.
 
-    Shapes: length [] -> indices [F].
+    `key` draws. Shapes: length [] -> indices [F].
     Source: the sampler published with SEEN, Zhang et al. 2023 (arXiv:2310.04043).
     """
     key_begin, key_crop = jax.random.split(key)
@@ -47,7 +47,8 @@ def random_key(seed: int) -> jax.Array:
 def draw_clips(lengths: np.ndarray, *, draws: int, frames: int, stride: int, seed: int):
     """Draw several clips of every sequence: lengths [S] -> indices int32 [draws, S, F].
 
-    Different seeds below 2⁶⁴ give different draws.
+    A clip has `frames` frames, F, `stride` apart. `seed` draws. Different seeds below 2⁶⁴ give
+    different draws.
     Raises: InputError for draws, frames or a stride below 1, or an empty sequence.
     """
     for name, value in (("draws", draws), ("frames", frames), ("stride", stride)):
@@ -65,7 +66,9 @@ def _draw_all(keys, lengths, *, frames, stride):
 
 
 def every_clip(length: int, *, frames: int, stride: int) -> np.ndarray:
-    """List the clips that begin at every frame in turn: indices [clips, F].
+    """List the clips that begin at every frame of a sequence in turn: indices [clips, F].
+
+    The sequence has `length` frames, a clip `frames` of them, F, `stride` apart.
 
     A sequence that is too short for one gives a single clip that goes round.
     """
@@ -101,6 +104,8 @@ def clip_image(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.n
 
 def split_by_person(subjects: np.ndarray, *, parts: int, seed: int) -> np.ndarray:
     """Deal people out to parts of about equal numbers of sequences: subjects [S] -> part [S].
+
+    `seed` draws the order.
 
     Nobody is in two parts. Raises: InputError for fewer people than parts.
     """

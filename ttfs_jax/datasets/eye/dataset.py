@@ -73,7 +73,10 @@ class EyeConfig(FoldConfig):
 
 
 def check_clips(config: ClipConfig, *, group: str) -> None:
-    """Raise InputError for options that no recording can satisfy; they are called --GROUP.NAME."""
+    """Check that recordings can satisfy the options of `config`.
+
+    Raises: InputError that calls them --`group`.NAME.
+    """
     for name in (field.name for field in fields(config) if field.name in RANGES):
         check_whole(f"--{group}.{name.replace('_', '-')}", getattr(config, name), *RANGES[name])
     if config.size % config.pool:
@@ -83,7 +86,7 @@ def check_clips(config: ClipConfig, *, group: str) -> None:
 
 
 def check_config(config: FoldConfig) -> None:
-    """Raise InputError for options that no recording of eyes can satisfy."""
+    """Check that recordings of eyes can satisfy `config`. Raises: InputError."""
     check_clips(config, group="eye")
     if config.split not in get_args(Protocol):
         raise unknown("--eye.split", config.split, get_args(Protocol))
@@ -91,7 +94,7 @@ def check_config(config: FoldConfig) -> None:
 
 
 def split_sequences(recordings: Recordings, config: FoldConfig, *, seed: int) -> dict:
-    """Choose the sequences of each part: name -> indices [n].
+    """Choose the sequences of each part of `recordings`, as `config` says: name -> indices [n].
 
     Validation is carved out by person, so nobody is in both training and validation; in the
     subject-disjoint split nobody is in any two parts.
@@ -124,12 +127,15 @@ class Clips(NamedTuple):
     """The clips of one part of the split, shuffled."""
 
     rows: np.ndarray  # [n, F] frames of `Recordings.events`
-    sequence: np.ndarray  # [n]
-    draw: np.ndarray  # [n]
+    sequence: np.ndarray  # [n] which sequence each is of
+    draw: np.ndarray  # [n] which of the draws of that sequence
 
 
 def draw_parts(recordings: Recordings, config: FoldConfig, *, seed: int) -> dict[str, Clips]:
-    """Draw the clips of train, validation and test, the same for every method."""
+    """Draw the clips of train, validation and test out of `recordings`, as `config` says.
+
+    They depend on `seed` only, and are the same for every method.
+    """
     split = split_sequences(recordings, config, seed=seed)
     return draw_split(recordings.starts, split, config, seed=seed)
 
@@ -139,7 +145,8 @@ def draw_split(
 ) -> dict[str, Clips]:
     """Draw the clips of the sequences of each part of a `split`.
 
-    Sequence s owns frames starts[s] : starts[s + 1]. Shapes: starts [S + 1], split part -> [n].
+    `config` says how many and how long they are, `seed` draws. Sequence s owns frames
+    starts[s] : starts[s + 1]. Shapes: starts [S + 1], split part -> [n].
     """
     parts = {}
     lengths = np.diff(starts)
@@ -161,7 +168,7 @@ def draw_split(
 
 
 def columns(recordings: Recordings, clips: Clips) -> dict[str, np.ndarray]:
-    """Tell the sequence, subject, light and draw of every clip: each [n]."""
+    """Return the sequence, subject, light and draw of every one of `clips` of `recordings`: [n]."""
     return {
         "sequence": clips.sequence,
         "subject": recordings.subjects[clips.sequence],
@@ -171,7 +178,7 @@ def columns(recordings: Recordings, clips: Clips) -> dict[str, np.ndarray]:
 
 
 def show_all(events: np.ndarray, clips: Clips, config: ClipConfig) -> np.ndarray:
-    """Show clips as images: frames int8 [N, H, W], n clips -> float32 [n, H', W', C]."""
+    """Show clips as images, as `config` says: `events` int8 [N, H, W] -> float32 [n, H', W', C]."""
     return np.stack(
         [clip_image(events[rows], code=config.code, pool=config.pool) for rows in clips.rows]
     )
@@ -180,7 +187,9 @@ def show_all(events: np.ndarray, clips: Clips, config: ClipConfig) -> np.ndarray
 def dataset_of_recordings(
     name: str, recordings: Recordings, config: FoldConfig, *, seed: int
 ) -> Dataset:
-    """Cut clips out of recordings and show them as images.
+    """Cut clips out of `recordings`, as `config` says, and make them images: a data set, `name`.
+
+    `seed` draws parts and clips.
 
     A test sequence is drawn `test_draws` times, so WAR and UAR over all test images are the means
     over the draws. Columns of every part: `sequence`, `subject`, `light`, `draw`.

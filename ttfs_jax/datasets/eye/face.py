@@ -21,21 +21,21 @@ class Person:
     skin: jax.Array  # reflectance
     hair: jax.Array  # reflectance of brow and lashes
     iris: jax.Array  # reflectance
-    iris_radius: jax.Array
+    iris_radius: jax.Array  # in units of the picture plane
     aperture: jax.Array  # height of the relaxed upper lid over the corners
     lower: jax.Array  # depth of the lower lid under the corners
     tilt: jax.Array  # slant of the line between the corners
     crease: jax.Array  # height of the fold over the upper lid
-    brow_height: jax.Array
-    brow_arch: jax.Array
-    brow_thickness: jax.Array
-    brow_density: jax.Array
-    lash_length: jax.Array
+    brow_height: jax.Array  # height of the brow over the eye
+    brow_arch: jax.Array  # how far the brow bends
+    brow_thickness: jax.Array  # of the brow
+    brow_density: jax.Array  # 0 .. 1, darkness of the brow
+    lash_length: jax.Array  # of the upper lashes
     makeup: jax.Array  # 0 .. 1, darkness of the lid line
     glasses: jax.Array  # 0 or 1
     texture: jax.Array  # phase of skin and hair
     seat_x: jax.Array  # where the headset sits on this head: displacement,
-    seat_y: jax.Array
+    seat_y: jax.Array  # to the right and down,
     seat_roll: jax.Array  # rotation in radians,
     seat_scale: jax.Array  # and distance
 
@@ -44,23 +44,23 @@ class Person:
 class Pose:
     """What moves; every field [] (or [T] for a course of time)."""
 
-    gaze_x: jax.Array  # displacement of the iris
-    gaze_y: jax.Array
+    gaze_x: jax.Array  # displacement of the iris, to the right
+    gaze_y: jax.Array  # the same, down
     lid: jax.Array  # 1 relaxed, 0 closed, above 1 widened
     squeeze: jax.Array  # 0 .. 1, lower lid raised
     brow_inner: jax.Array  # height gained
-    brow_outer: jax.Array
+    brow_outer: jax.Array  # the same of its outer end
     brow_in: jax.Array  # shift towards the nose
     cheek: jax.Array  # 0 .. 1, cheek raised, crow's-feet
     wrinkle: jax.Array  # 0 .. 1, nose wrinkled
     pupil: jax.Array  # radius over that of the iris
-    slip_x: jax.Array  # displacement of the headset
-    slip_y: jax.Array
+    slip_x: jax.Array  # displacement of the headset, to the right
+    slip_y: jax.Array  # the same, down
     roll: jax.Array  # rotation of the headset, in radians
 
 
 def draw_person(key: jax.Array) -> Person:
-    """Draw an identity: uniform within human-like ranges, glasses and make-up for some."""
+    """Draw an identity by `key`: uniform within human-like ranges, glasses and make-up for some."""
     ranges = {
         "skin": (0.28, 0.75),
         "hair": (0.03, 0.16),
@@ -93,7 +93,7 @@ def draw_person(key: jax.Array) -> Person:
 
 
 def grid(size: int) -> tuple[jax.Array, jax.Array]:
-    """Return x and y of every pixel centre: [H, W] each."""
+    """Return x and y of every pixel centre of a square of edge `size`: [H, W] each."""
     centres = (jnp.arange(size) + 0.5) / size * 2.0 - 1.0
     x, y = jnp.meshgrid(centres, centres)
     return x, y
@@ -121,7 +121,7 @@ def _waves(u, v, phase, frequencies):
 
 
 def render(person: Person, pose: Pose, *, size: int) -> jax.Array:
-    """Draw the reflectance of one eye: -> [H, W], about 0 to 1.
+    """Draw the reflectance of the eye of `person` in a `pose`: [`size`, `size`], about 0 to 1.
 
     Back to front: skin with its folds, brow, eyeball, lids with lashes, glint, glasses.
     """

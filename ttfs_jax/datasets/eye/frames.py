@@ -35,12 +35,12 @@ def to_levels(events: ArrayLike) -> np.ndarray:
 
 
 def from_levels(levels: np.ndarray) -> np.ndarray:
-    """Read events off a painted frame: uint8 [...] -> int8 [...]."""
+    """Read events off `levels`, a painted frame: uint8 [...] -> int8 [...]."""
     return (levels > HIGH).astype(np.int8) - (levels < LOW)
 
 
 def read_frame(path: Path, size: int | None = None, *, kind: Kind = "event") -> np.ndarray:
-    """Decode one frame: event -> int8 [H, W], light -> uint8 [H, W].
+    """Decode the frame `path` of a `kind`: event -> int8 [H, W], light -> uint8 [H, W].
 
     Another size than `size` is resampled.
 
@@ -70,11 +70,12 @@ class _Frames(NamedTuple):
 def load_frames(
     index: Index, *, size: int | None = None, cache: Path | None = None, kind: Kind = "event"
 ) -> _Frames:
-    """Decode all frames in parallel, or map those decoded by an earlier call.
+    """Decode all frames of a `kind` in parallel, or map those decoded by an earlier call.
 
-    The cache is kept apart for every list of files, with the size and the times of change of each:
-    another segment, a mended or a new frame is decoded, and what an earlier call left unfinished or
-    somebody damaged is made anew. A frame that cannot be decoded counts as empty and is listed.
+    `index` lists the files, `cache` is the folder to keep them in. It is kept apart for every list
+    of files, with the size and the times of change of each: another segment, a mended or a new
+    frame is decoded, and what an earlier call left unfinished or somebody damaged is made anew. A
+    frame that cannot be decoded counts as empty and is listed.
 
     Shapes: `size` is the edge of the frames, by default that of the first one that can be read.
     Raises: InputError when no frame can be decoded or the cache cannot be written.

@@ -76,7 +76,7 @@ class MotionConfig:
 
 
 def draw_style(key: jax.Array, config: MotionConfig) -> Style:
-    """Draw how a person shows emotions: some strongly, some hardly, each unit its own way."""
+    """Draw by `key` how a person shows emotions: some strongly, some hardly; spread by `config`."""
     key_strength, key_unit, key_habit, key_blink, key_pupil = jax.random.split(key, 5)
     units = len(UNITS)
     overall = 1.0 + config.person_spread * jax.random.normal(key_strength)

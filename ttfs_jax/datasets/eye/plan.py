@@ -31,11 +31,11 @@ class Take:
     """One sequence of the data set."""
 
     name: str  # nine fields, as in SEE
-    subject: int
-    emotion: str
-    light: str
-    length: int
-    training: bool
+    subject: int  # number of the person, from 1
+    emotion: str  # class of the sequence
+    light: str  # one of `face.LIGHTS`
+    length: int  # frames
+    training: bool  # whether it is in the training part of the official split
 
 
 def plan_takes(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:

@@ -18,8 +18,8 @@ class Recordings(NamedTuple):
     subjects: np.ndarray  # int [S]
     lights: np.ndarray  # str [S]
     training: np.ndarray  # bool [S], the split that comes with the set
-    classes: tuple[str, ...]
-    problems: tuple[str, ...] = ()
+    classes: tuple[str, ...]  # names, in the order of the labels
+    problems: tuple[str, ...] = ()  # what could not be read, one line each
 
     @property
     def lengths(self) -> np.ndarray:
@@ -28,7 +28,9 @@ class Recordings(NamedTuple):
 
 
 def read_see(root: Path, *, size: int | None = None, cache: Path | None = None) -> Recordings:
-    """Read a folder in the layout of SEE; `problems` lists what could not be read.
+    """Read the folder `root` in the layout of SEE; `problems` lists what could not be read.
+
+    Frames are resampled to the edge `size`, and kept in the folder `cache`.
 
     Raises: InputError when nothing sensible is left.
     """
@@ -49,6 +51,8 @@ def read_see(root: Path, *, size: int | None = None, cache: Path | None = None) 
 
 def read_see_light(root: Path, *, size: int | None = None, cache: Path | None = None) -> np.ndarray:
     """Read the intensity frames of the same sequences: uint8 [N, H, W], as `Recordings.events`.
+
+    `root`, `size` and `cache` are those of `read_see`.
 
     A frame that is missing or cannot be decoded is black.
     Raises: InputError when the folder frame/ or a sequence in it is missing.

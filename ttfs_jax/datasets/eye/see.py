@@ -25,11 +25,11 @@ FIELDS = ("number", "subject", "sex", "age", "degree", "light", "emotion", "leng
 class Sequence:
     """One sequence that can be read."""
 
-    name: str
-    subject: int
-    light: str
+    name: str  # of its folder
+    subject: int  # number of the person
+    light: str  # one of `face.LIGHTS`
     label: int  # index into `Index.classes`
-    training: bool
+    training: bool  # part of the official split
     files: tuple[Path, ...]  # event frames in order of time; missing ones are left out
 
 
@@ -37,9 +37,9 @@ class Sequence:
 class Index:
     """What a folder in the layout of SEE holds."""
 
-    root: Path
-    classes: tuple[str, ...]
-    sequences: tuple[Sequence, ...]
+    root: Path  # the folder
+    classes: tuple[str, ...]  # names, in the order of the labels
+    sequences: tuple[Sequence, ...]  # those that can be read, at least in part
     problems: tuple[str, ...]  # one line each, with the path
 
 
@@ -59,7 +59,7 @@ def parse_name(name: str) -> dict[str, str]:
 
 
 def read_index(root: Path) -> Index:
-    """Find all sequences of a data set; whatever is wrong with one is listed, not fatal.
+    """Find all sequences of the data set in `root`; what is wrong with one is listed, not fatal.
 
     Raises: InputError when there is no folder, no usable JSON file or no usable sequence.
     """
@@ -96,7 +96,7 @@ def read_index(root: Path) -> Index:
 
 
 def intensity(index: Index) -> Index:
-    """Return the same sequences with their intensity frames, file by file.
+    """Return the sequences of `index` with their intensity frames, file by file.
 
     Raises: InputError when there is no folder frame/ or a sequence is missing in it.
     """

@@ -37,6 +37,8 @@ RANDOM = ("jax_enable_x64", "jax_default_prng_impl", "jax_threefry_partitionable
 def record(take: Take, number: int, *, seed: int, size: int) -> Recording:
     """Simulate one take of a plan: int8 and uint8 [T, H, W] on the host.
 
+    `number` is its place in the plan, `size` the edge of the frames, H = W.
+
     A person's seed is (100003 seed + subject) mod 2³²: within a set no two people have the same.
     Raises: InputError for a seed outside 0 … 2³² − 1 or an edge outside 1 … 4096 pixels.
     """
@@ -64,9 +66,10 @@ def generate(
 ) -> tuple[Recordings, np.ndarray]:
     """Simulate all takes of a plan, or map those that an earlier call has made.
 
-    The cache is kept apart for every plan and size, and for every version and setting of the
-    simulator, JAX and NumPy; what is unfinished or damaged is made anew. Returns the recordings,
-    and the intensity frames uint8 [N, H, W].
+    `on_progress(done, total)` is called while they are made. `cache` is the folder to keep them in.
+    It is kept apart for every plan and size, and for every version and setting of the simulator,
+    JAX and NumPy; what is unfinished or damaged is made anew. Returns the recordings, and the
+    intensity frames uint8 [N, H, W].
 
     Raises: InputError for a seed outside 0 … 2³² − 1, fewer than 8 subjects, an edge outside
     1 … 4096 pixels, or a cache that cannot be written.

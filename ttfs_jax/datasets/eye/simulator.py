@@ -41,11 +41,11 @@ def simulate_take(
 ) -> Recording:
     """Simulate one take: events and light [longest, size, size], of which `frames` [] are filmed.
 
-    A person (face, way of showing, sensor of the headset) follows from `person_seed` [], the
-    take from `take_seed` []. `emotion` [] indexes `motion.EMOTIONS`, `light` []
-    `face.LIGHTS`. Between two frames the picture is drawn `motion.rate` / 30 times. Frames
-    that are not filmed are 0; `frames` may differ from call to call without a compilation, and
-    counts as `longest` above that.
+    A person (face, way of showing, sensor of the headset) follows from `person_seed` [], the take
+    from `take_seed` []. `emotion` [] indexes `motion.EMOTIONS`, `light` [] `face.LIGHTS`. `camera`
+    and `motion` have the constants. Between two frames the picture is drawn `motion.rate` / 30
+    times. Frames that are not filmed are 0; `frames` may differ from call to call without a
+    compilation, and counts as `longest` above that.
     """
     substeps = max(round(motion.rate / FRAMES_PER_SECOND), 1)
     duration = 1.0 / (FRAMES_PER_SECOND * substeps)

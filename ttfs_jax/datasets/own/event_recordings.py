@@ -68,12 +68,13 @@ class _Frames(NamedTuple):
     sensor: tuple[int, int]
     """Width and height."""
     path: Path
+    """The file."""
     notes: tuple[str, ...]
     """What there is to tell of the file."""
 
 
 def read_recording(path: Path, options: EventOptions) -> _Frames:
-    """Read a recording as frames.
+    """Read the recording `path` as frames, as `options` say.
 
     Raises: InputError for a file that cannot be read, events outside `options.sensor`, or a crop
     beyond it.
@@ -173,7 +174,7 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
 
 
 def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read the lines of a table of recordings, with their numbers, and what there is to tell.
+    """Read the lines of `path`, a table of recordings, with numbers, and what there is to tell.
 
     Raises: InputError for a file that is no such table.
     """

@@ -21,17 +21,18 @@ PART_FOLDERS = {"train": "train", "val": "validation", "validation": "validation
 class Files(NamedTuple):
     """The files of a data set, sorted, with what their folders say."""
 
-    paths: list[Path]
+    paths: list[Path]  # [N]
     labels: np.ndarray  # [N] int32
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # names of the folders
     parts: np.ndarray | None  # [N] str, where there are folders of parts
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # folders that are left out
 
 
 def list_files(root: Path) -> Files:
     """List the files below one folder per class, or such folders in `train`, `val` and `test`.
 
-    Names that begin with a dot are no data. Raises: InputError for no folder, or no classes in it.
+    `root` is the folder that holds these. Names that begin with a dot are no data. Raises:
+    InputError for no folder, or no classes in it.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the one that holds a folder per class")
@@ -67,6 +68,8 @@ def read_all(
     paths: Sequence[Path], read: Callable[[Path], Any], *, on_progress: Progress | None = None
 ) -> tuple[list[Any], np.ndarray, list[str]]:
     """Read files in parallel: their contents, the numbers [n] of those read, and the problems.
+
+    `paths` are the files; `on_progress(done, total)` is called while they are read.
 
     A file for which `read` raises InputError, and one that has the same bytes as an earlier one,
     are left out and told.

@@ -65,7 +65,10 @@ def load_idx(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
 
 
 def _find(folder: Path, part: str, kind: str) -> Path:
-    """Find the file of the `kind` (images, labels) of a part. Raises: InputError if not one is."""
+    """Find the file of the `kind` (images, labels) of a `part` in `folder`.
+
+    Raises: InputError if there is none, or more than one.
+    """
     files = sorted(
         file
         for word in WORDS[part]

@@ -62,15 +62,15 @@ def load_image_folder(
 
 
 def source_of(options: FolderOptions) -> dict[str, Any]:
-    """Say how an image is made of a file, as JSON values."""
+    """Return how an image is made of a file by `options`, as JSON values."""
     return {"kind": "image-file", "size": options.size, "colour": options.colour}
 
 
 def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarray:
-    """Read an image file: the largest part in its middle of the shape of `size`, resized to it.
+    """Read the image file `path`: the largest part in its middle of the shape of `size`, resized.
 
-    Returns float32 [H, W, C] in [0, 1], `size` being H and W. It is turned as its EXIF tag
-    says; grey images of 16 bits are divided by 65,535.
+    `colour` is grey, C = 1, or colour, C = 3. Returns float32 [H, W, C] in [0, 1], `size` being H
+    and W. It is turned as its EXIF tag says; grey images of 16 bits are divided by 65,535.
 
     Raises: InputError for a file that Pillow cannot read.
     """

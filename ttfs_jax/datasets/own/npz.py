@@ -64,7 +64,7 @@ def load_npz(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read all arrays of a .npz file; the one of a .npy file has its name.
+    """Read all arrays of `path`, a .npz file; the one of a .npy file has its name.
 
     Raises: InputError for a file that is neither.
     """

@@ -17,13 +17,13 @@ def choose_parts(
     *,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Return the shuffled numbers of the samples of each part.
+    """Return the numbers of the samples of each part, shuffled by `seed`.
 
     With `parts` as they say; where they name no validation, one fifth of the training samples
     validates. Else with `subjects` by person, one fifth of the people each; else one fifth of each
     class. Nobody of `subjects` is in two parts.
 
-    Shapes: labels [N], parts [N] or None, subjects [N] or None -> name -> [n].
+    Shapes: labels [N] of `classes`, parts [N] or None, subjects [N] or None -> name -> [n].
     Raises: InputError for a missing part, a person in two parts, too few people or samples, and
     training samples that lack a class.
     """

@@ -40,15 +40,18 @@ class Samples:
 
     images: np.ndarray  # [N, H, W, C] float32 in [0, 1]
     labels: np.ndarray  # [N] int32
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # names, in the order of the labels
     parts: np.ndarray | None = None  # [N] str, each of `PARTS`; None: they are drawn
     subjects: np.ndarray | None = None  # [N]; nobody is in two parts
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # what else is known, each [N]
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # what could not be read, one line each
 
 
 def required_path(options: OwnOptions, data: str, what: str) -> Path:
-    """Return the path of the data. Raises: InputError if none is given, or nothing is there."""
+    """Return the path of the `data` set that `options` give; messages call it `what`.
+
+    Raises: InputError if none is given, or nothing is there.
+    """
     path = options.data_dir
     if path is None:
         raise InputError(f"--data {data} needs --data-dir: {what}")
@@ -60,10 +63,11 @@ def required_path(options: OwnOptions, data: str, what: str) -> Path:
 def dataset_of_samples(
     name: str, samples: Samples, options: OwnOptions, *, seed: int, source: Mapping[str, Any]
 ) -> Dataset:
-    """Split samples, by `seed` where they do not say how, and return them as a data set.
+    """Split samples, by `seed` where they do not say how, and return them as a data set, `name`.
 
-    `source` says how an image was made, for `ttfs_jax.predict`. Images that occur twice are told in
-    `problems`, and of those without parts the later ones are left out.
+    `options` say what training may do to the images. `source` says how an image was made, for
+    `ttfs_jax.predict`. Images that occur twice are told in `problems`, and of those without parts
+    the later ones are left out.
 
     Raises: InputError for a single class, a class without samples, too few samples or people to
     split, and a person in two parts.
@@ -96,7 +100,7 @@ def dataset_of_samples(
 def absent(
     labels: np.ndarray, indices: Mapping[str, np.ndarray], classes: Sequence[str]
 ) -> list[str]:
-    """Tell which classes a part lacks: part -> sample numbers [n]."""
+    """Tell which of `classes` a part lacks: `labels` [N], `indices` part -> sample numbers [n]."""
     lacking = {
         part: [name for n, name in enumerate(classes) if not (labels[rows] == n).any()]
         for part, rows in indices.items()
@@ -107,7 +111,7 @@ def absent(
 
 
 def _take(samples: Samples, rows: np.ndarray) -> Samples:
-    """Keep some of the samples, by their numbers."""
+    """Keep some of the samples, by their numbers, the `rows` [n]."""
     return Samples(
         samples.images[rows],
         samples.labels[rows],
@@ -152,7 +156,7 @@ def listed(values: Sequence[Any] | np.ndarray) -> str:
 def check_classes(
     labels: np.ndarray, classes: tuple[str, ...], problems: Sequence[str] = ()
 ) -> None:
-    """Check that there are two classes or more, each with samples.
+    """Check that there are two classes or more, each with samples among `labels` [N].
 
     Raises: InputError, with the first of the `problems`, which may be why samples are missing.
     """

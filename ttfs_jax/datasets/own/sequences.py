@@ -20,6 +20,7 @@ class ClipOptions(OwnOptions):
     """How recordings become images."""
 
     clips: ClipConfig = ClipConfig(size=32)
+    """What clips are cut out, and how they become images."""
     rate: float = 30.0
     """Frames per second that events are summed up to."""
     crop: tuple[int, int, int] | None = None
@@ -35,10 +36,10 @@ class Sequences(NamedTuple):
 
     frames: list[np.ndarray]  # S of int8 [T, size, size]
     labels: np.ndarray  # int32 [S]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # names, in the order of the labels
     parts: np.ndarray | None  # [S] str
     subjects: np.ndarray | None  # [S]
-    problems: tuple[str, ...]
+    problems: tuple[str, ...]  # what could not be read, one line each
     recordings: np.ndarray | None = None  # [S], where several are pieces of one
 
 
@@ -50,7 +51,9 @@ def dataset_of_sequences(
     seed: int,
     sensor: tuple[int, int] | None = None,
 ) -> Dataset:
-    """Split sequences, by `seed` where they do not say how, and cut clips out of them.
+    """Split sequences, by `seed` where they do not say how, and cut clips out: a data set, `name`.
+
+    `options` say which clips, and what training may do to them.
 
     `sensor`, width and height, is kept for `ttfs_jax.predict`, where the files do not tell it.
 
