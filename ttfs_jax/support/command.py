@@ -184,7 +184,8 @@ def pairs(kind: type) -> Any:
 
     It goes into `Annotated`. Fields that are not named keep their default of the command.
     """
-    names = {name.replace("_", "-"): name for name in (hints := get_type_hints(kind))}
+    hints = get_type_hints(kind)
+    names = {name.replace("_", "-"): name for name in hints}
 
     def read(words: list[str]) -> Changes:
         values = {}
