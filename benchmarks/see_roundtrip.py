@@ -4,7 +4,6 @@ The full set has 2,405 sequences of 90 pixels; a folder that holds a set already
 """
 
 import json
-import re
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from ttfs_jax.datasets.eye.recordings import read_see
 from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.support.command import run_command
 from ttfs_jax.support.errors import InputError
+from ttfs_jax.support.memory import peak_memory
 from ttfs_jax.support.ranges import check_whole
 
 MOST_TAKES = 1_000_000
@@ -58,18 +58,14 @@ class RoundtripArguments:
 
 
 def read_set(out: Path, cache: Path, size: int) -> dict[str, float]:
-    """Read the set: seconds, and the largest memory of this process so far in GiB (Linux).
+    """Read the set: seconds, and the largest memory of this process so far in GiB.
 
     `out` is the set's folder, `cache` that of decoded frames, `size` their edge in pixels.
     """
     started = time.perf_counter()
     read_see(out, size=size, cache=cache)
     seconds = time.perf_counter() - started
-    # Not getrusage: its peak counts that of the process this one was started from.
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-    peak = int(kilobytes) / 2**20
-    return {"seconds": seconds, "peak_gib": peak}
+    return {"seconds": seconds, "peak_gib": peak_memory() / 2**30}
 
 
 def read_apart(arguments: RoundtripArguments) -> dict[str, float]:

@@ -13,6 +13,7 @@ from ttfs_jax.network.counts import Recorded, layer_counts
 from ttfs_jax.network.plan import Plan
 from ttfs_jax.support import errors
 
+# The targets by name, each made with its usual constants.
 TARGETS: dict[str, Target] = {
     one.name: one
     for one in (

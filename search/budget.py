@@ -13,7 +13,7 @@ class Budget(NamedTuple):
     schedule: Schedule
     """How long it searches and trains."""
     traits: DataTraits
-    """What the data ask of its trainings."""
+    """What the data ask of their trainings."""
     largest_batch: int = 2**31 - 1
     """Most samples of a batch in `--space xylo`."""
 

@@ -81,7 +81,7 @@ class SupernetConfig:
     """Stage 1 of a run: the shared-weight ReLU network."""
 
     train: StageConfig = StageConfig(epochs=8)
-    """Its training."""
+    """How long it trains, and how fast."""
     batch_size: int = 256
     """Images per step, shared out among the paths."""
     paths: int = 4
@@ -124,7 +124,7 @@ class RetrainConfig:
     activity_penalty: float = 0.1
     """Weight of the mean activation in the loss; more makes fewer spikes."""
     halving: int = 1
-    """One in so many members goes on after 1, h, h², … epochs; 1 = all train to the end."""
+    """One in so many members goes on after 1, h, h² … epochs; 1 = all train to the end."""
     population: Annotated[PopulationConfig, pairs(PopulationConfig)] = PopulationConfig()
     """How the members are laid out on the devices, such as `lanes=1 waste=0.05`."""
 
@@ -262,7 +262,7 @@ class Config:
     supernet: SupernetConfig = SupernetConfig()
     """Stage 1 of a run: the shared-weight ReLU network."""
     evolution: EvolutionConfig = EvolutionConfig()
-    """Stage 2 of a run: the search, on validation data."""
+    """Stage 2 of a run: the search with inherited weights, on validation data."""
     retrain: RetrainConfig = RetrainConfig()
     """Stage 3 of a run: the best candidates from scratch, all in one program."""
     xylo: XyloConfig = XyloConfig()

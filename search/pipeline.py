@@ -219,6 +219,7 @@ def _stages(
     front = {"objectives": list(goal.objectives), "hypervolume": goal.volumes(groups)}
     return {
         "dataset": data.name,
+        "classes": list(data.classes),
         "space": {"name": space.name, "size": space.size},
         "algorithm": evolution.algorithm,
         "seed": config.seed,

@@ -139,7 +139,7 @@ SIZED_SCHEDULES = {
 
 
 def markdown(title: str, rows: Mapping[Any, Any]) -> str:
-    """Lay out the `rows` of a table above in Markdown; `title` heads the column of the keys."""
+    """Lay out `rows`, a table above, in Markdown; `title` heads the column of the keys."""
     kind = type(next(iter(rows.values())))
     heads = (title, *(name.replace("_", " ") for name in kind._fields))
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]

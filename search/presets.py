@@ -118,6 +118,14 @@ def preset(
     `search.preset_tables` follow from its `size`; left out, the data are read to find it.
 
     Raises: InputError for an unknown data set, preset or option, or data that cannot be read.
+
+    Examples:
+        >>> import search
+        >>> config = search.preset("digits", "smoke")
+        >>> config.data, config.space, config.evolution.algorithm
+        ('digits', 'conv', 'genetic')
+        >>> search.preset("digits", "smoke", objectives=("war", "energy")).evolution.algorithm
+        'nsga2'
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)

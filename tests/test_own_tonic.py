@@ -57,6 +57,13 @@ class DVSGesture:
         return np.rec.fromarrays((x, y, t * 1000, p), XYTP), self.targets[number]
 
 
+def stand_in():
+    """Make a module with the same names as tonic."""
+    module = ModuleType("tonic")
+    module.datasets = SimpleNamespace(NMNIST=NMNIST, DVSGesture=DVSGesture)
+    return module
+
+
 @pytest.fixture(params=["stand-in", "tonic"])
 def tonic(request, monkeypatch):
     if request.param == "tonic":
@@ -64,8 +71,7 @@ def tonic(request, monkeypatch):
         for kind in (module.datasets.NMNIST, module.datasets.DVSGesture):
             monkeypatch.setattr(kind, "_check_exists", lambda self: True)  # made sets are small
         return module
-    module = ModuleType("tonic")
-    module.datasets = SimpleNamespace(NMNIST=NMNIST, DVSGesture=DVSGesture)
+    module = stand_in()
     monkeypatch.setitem(sys.modules, "tonic", module)
     return module
 

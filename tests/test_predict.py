@@ -20,6 +20,7 @@ from ttfs_jax.datasets.eye.dataset import EyeConfig
 from ttfs_jax.model import Model, save_model
 from ttfs_jax.network.architecture import largest
 from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.prediction import recordings
 
 pytestmark = pytest.mark.xdist_group("predict")
 
@@ -44,8 +45,8 @@ class Sums:
     def logits(images):
         return jnp.stack([part.sum((1, 2, 3)) for part in jnp.split(images, 3, axis=1)], -1)
 
-    def __call__(self, images):
-        return self.run(images)
+    def shares(self, images):
+        return np.asarray(jax.nn.softmax(self.run(images)))
 
 
 def some_frames(count, seed=0):
@@ -56,7 +57,7 @@ def long_recording(frames):
     """Make a recording with four events per frame."""
     events = np.zeros(4 * frames, EVENT)
     generator = np.random.default_rng(0)
-    events["t"] = (np.arange(4 * frames) + 0.5) / (4 * predict.RATE)
+    events["t"] = (np.arange(4 * frames) + 0.5) / (4 * recordings.RATE)
     events["x"], events["y"] = generator.integers(0, 12, (2, 4 * frames))
     events["p"] = generator.integers(0, 2, 4 * frames)
     return EventFile(events, 12, 12)
@@ -70,16 +71,16 @@ def test_clips_are_those_of_the_whole_recording_and_compiled_once(count):
     expected = jax.nn.softmax(Sums.logits(jnp.asarray(images)))
     for length in (1, 7, 256):
         pieces = (frames[begin : begin + length] for begin in range(0, count, length))
-        shares = np.concatenate(list(predict.classify_clips(Sums(), pieces)))
+        shares = np.concatenate(list(recordings.classify_clips(Sums(), pieces)))
         np.testing.assert_allclose(shares, expected, rtol=1e-5)
 
 
 def test_clips_without_events_are_left_out():
     frames = np.zeros((100, 12, 12), np.int8)
     frames[50, 3, 3] = 1
-    (shares,) = predict.classify_clips(Sums(), [frames])
+    (shares,) = recordings.classify_clips(Sums(), [frames])
     assert len(shares) == CONFIG.frames  # the clips that show frame 50
-    assert not list(predict.classify_clips(Sums(), [frames[:50]]))
+    assert not list(recordings.classify_clips(Sums(), [frames[:50]]))
 
 
 def peak(work):
@@ -94,8 +95,8 @@ def test_memory_does_not_grow_with_the_recording():
     def classified(frames):
         recording = long_recording(frames)
         model = Sums()
-        pieces = frame_pieces(recording, size=12, rate=predict.RATE)
-        return peak(lambda: sum(len(shares) for shares in predict.classify_clips(model, pieces)))
+        pieces = frame_pieces(recording, size=12, rate=recordings.RATE)
+        return peak(lambda: sum(len(shares) for shares in recordings.classify_clips(model, pieces)))
 
     classified(300)  # compilation
     short, long = classified(1200), classified(6000)

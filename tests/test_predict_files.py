@@ -17,7 +17,9 @@ from ttfs_jax import predict
 from ttfs_jax.datasets.eye.dataset import ClipConfig
 from ttfs_jax.model import Model, load, save_model
 from ttfs_jax.network.architecture import largest
+from ttfs_jax.network.kinds import dense, readout
 from ttfs_jax.network.masked import Network, initialise
+from ttfs_jax.network.plan import Plan
 
 IMAGES, LABELS = made_images(edge=8)
 CLIPS = ClipConfig(size=8, pool=1, stride=1)
@@ -42,9 +44,17 @@ def events_network(tmp_path_factory):
     return save_network(tmp_path_factory.mktemp("network") / "0", 8, source)
 
 
-def printed(capsys, checkpoint, *options):
-    predict.main([f"--checkpoint={checkpoint}", *map(str, options)])
-    return capsys.readouterr().out
+def printed(capsys, checkpoint, *options, problems=None):
+    """Return what is printed; with `problems` the command says how many, and fails at the end."""
+    arguments = [f"--checkpoint={checkpoint}", *map(str, options)]
+    if problems is None:
+        predict.main(arguments)
+        return capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        predict.main(arguments)
+    output = capsys.readouterr()
+    assert stopped.value.code == 1 and output.err == f"{problems} files have a problem, see there\n"
+    return output.out
 
 
 def test_arrays_images_and_folders_in_rows(images_network, tmp_path, capsys):
@@ -59,7 +69,7 @@ def test_arrays_images_and_folders_in_rows(images_network, tmp_path, capsys):
     (folder / "g.jpg").write_bytes(b"no image")
     (folder / ".hidden").write_bytes(b"no image")
     write_recording(folder / "h.txt", 0, 0)
-    text = printed(capsys, images_network, "--inputs", folder)
+    text = printed(capsys, images_network, "--inputs", folder, problems="4 of 8")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["file"].removeprefix(f"{folder}/") for row in rows] == [
         *["a.npy"] * 3,
@@ -83,7 +93,7 @@ def test_recordings_in_json_lines_as_they_were_trained_on(events_network, tmp_pa
     for number in range(2):
         write_recording(tmp_path / f"{number}.txt", number, number, size="")
     Image.fromarray(IMAGES[4, ..., 0]).save(tmp_path / "x.png")
-    text = printed(capsys, events_network, "--inputs", tmp_path, "--json")
+    text = printed(capsys, events_network, "--inputs", tmp_path, "--json", problems="1 of 3")
     rows = [json.loads(line) for line in text.splitlines()]
     assert [row.get("clips") for row in rows] == [20 - 3, 20 - 3, None]
     assert "takes 8 channels" in rows[2]["problem"]
@@ -105,3 +115,30 @@ def test_one_recording_or_files(options, images_network, capsys):
     with pytest.raises(SystemExit):
         printed(capsys, images_network, *options)
     assert "name either one recording by --events, or files by --inputs" in capsys.readouterr().err
+
+
+def test_folders_without_classes_are_named(images_network, tmp_path, capsys):
+    plan = Plan((8, 8, 1), (dense("head", 4), readout("value", 1)))
+    variables = initialise(Network(plan), jax.random.key(0))
+    save_model(tmp_path / "numbers", Model(plan, largest(plan), variables))
+    (tmp_path / "empty").mkdir()
+    for folder, words in (
+        ("numbers", "puts out 1 × 1 × 1 values, which are no classes"),
+        ("empty", "holds no network, none of meta.json"),
+        ("absent", "holds no network, none of meta.json"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            printed(capsys, tmp_path / folder, "--inputs", tmp_path)
+        assert stopped.value.code == 2 and words in capsys.readouterr().err
+    images_network.rename(images_network.with_name(".0.old"))  # while it is replaced
+    np.save(tmp_path / "a.npy", IMAGES[0])
+    try:
+        assert "a.npy,," in printed(capsys, images_network, "--inputs", tmp_path / "a.npy")
+    finally:
+        images_network.with_name(".0.old").rename(images_network)
+
+
+def test_a_network_of_the_zoo_classifies_files(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", IMAGES[0])
+    (line,) = printed(capsys, "zoo:digits", "--inputs", tmp_path, "--json").splitlines()
+    assert list(json.loads(line)["shares"]) == [str(digit) for digit in range(10)]

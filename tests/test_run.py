@@ -28,6 +28,7 @@ pytestmark = pytest.mark.xdist_group("run")
 def test_metrics_hold_what_readers_rely_on(finished):
     metrics = json.loads((finished / "metrics.json").read_text())
     assert metrics["dataset"] == "digits"
+    assert metrics["classes"] == [str(digit) for digit in range(10)]
     assert metrics["architectures_evaluated"] == metrics["random_architectures_evaluated"] == 12
     assert {"max_abs_logit_error", "argmax_agreement", "clip_rate"} <= metrics["identity"].keys()
     assert {"supernet", "evolution", "random", "retrain"} <= metrics["seconds"].keys()

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from see_tree import make_tree
 
-from benchmarks.see_roundtrip import proportions
+from benchmarks.see_roundtrip import proportions, read_set
 from ttfs_jax.datasets.eye.motion import EMOTIONS
 from ttfs_jax.datasets.eye.plan import plan_takes
 from ttfs_jax.datasets.eye.see import Index, Sequence
+from ttfs_jax.support.memory import peak_memory
 
 
 def index_of(takes):
@@ -32,3 +35,12 @@ def test_missing_takes_show():
     assert proportions(index_of(without))["emotion_deviation"] == pytest.approx(1.0)
     trained = [t for t in plan if t.training]
     assert proportions(index_of(trained))["test_deviation"] == pytest.approx(1.0)
+
+
+def test_peak_memory_is_known_with_and_without_proc(tmp_path):
+    before = peak_memory(), peak_memory(tmp_path)
+    block = np.ones(2**26, np.uint8)
+    grown = peak_memory(), peak_memory(tmp_path)
+    assert all(later >= earlier > 2**24 for earlier, later in zip(before, grown, strict=True))
+    assert min(grown) > block.nbytes
+    assert read_set(make_tree(tmp_path / "set"), tmp_path / "cache", 8)["peak_gib"] > 2**-4

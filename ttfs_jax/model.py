@@ -121,8 +121,14 @@ class Model:
         `readout` says by the largest potential or the first output spike. Of equals, and if no
         output neuron spikes, the class with the lowest index wins.
 
-        Raises: InputError as a call does, ValueError for an unknown read-out.
+        Raises: InputError as a call does, and for a read-out of one channel, such as an image's;
+        ValueError for an unknown read-out.
         """
+        if self.plan.classes == 1:
+            raise InputError(
+                f"read-out {self.plan.readout} has one channel, which names no class: call the "
+                "model itself, its potentials are the outputs"
+            )
         if readout not in ("potential", "first-spike"):
             raise ValueError(f"readout must be 'potential' or 'first-spike', not {readout!r}")
         logits = self(images)

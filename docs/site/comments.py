@@ -23,11 +23,11 @@ def read_comments(code: str) -> tuple[dict[int, str], dict[int, str]]:
 def text_at(comments: tuple[dict[int, str], dict[int, str]], first: int, last: int) -> str:
     """Return the text of what stands in lines `first` to `last`, or "" if there is none.
 
-    `comments` are those of `read_comments`. A comment behind the code is taken first, with the
-    indented lines that go on with it below; else the lines of comment right above.
+    `comments` are those of `read_comments`. A comment behind the first or the last line is taken,
+    else the lines of comment right above. Those between are about parts of the value.
     """
     behind, alone = comments
-    text = [behind[line] for line in range(first, last + 1) if line in behind]
+    text = [behind[line] for line in sorted({first, last}) if line in behind]
     if not text:
         line = first - 1
         while line in alone:

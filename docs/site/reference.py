@@ -20,11 +20,23 @@ LINK = re.compile(r'(\]\(|^\[[^\]]+\]: |src=")([^)\s"#]+)(#[^)\s"]*)?', re.MULTI
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
-class FieldComments(griffe.Extension):
-    """Comments of fields and constants become their docstrings, as in the command's help."""
+PARAGRAPH = re.compile(r"\n(?=(Shapes|No spike|No event|Raises|Source|Sources):)")
+
+
+class Docstrings(griffe.Extension):
+    """Reads docstrings as they are meant here.
+
+    Comments of fields and constants are theirs, as in the command's help, and what begins with
+    `Shapes:` and the like is a paragraph of its own.
+    """
 
     def __init__(self):
         self._read = {}
+
+    def on_instance(self, *, obj: griffe.Object, **_) -> None:
+        """Set the paragraphs of a docstring apart."""
+        if obj.docstring:
+            obj.docstring.value = PARAGRAPH.sub("\n\n", obj.docstring.value)
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **_) -> None:
         """Give an attribute without a docstring the text of its comment."""
@@ -70,6 +82,7 @@ def room_page(room: griffe.Module) -> str:
             lines.append(f"| [`{name}`]{link} | {summary(target)} |")
         lines.append("")
     own = [one for one in public(room.members) if not (one.is_alias or one.is_module)]
+    own = [one for one in own if one.docstring]
     targets = [f"{room.path}.{one.name}" for one in own]
     for module in sorted(public(room.modules), key=lambda one: one.path):
         if not module.is_package and not module.is_subpackage:
@@ -79,7 +92,7 @@ def room_page(room: griffe.Module) -> str:
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Read the packages and list their pages in the navigation."""
-    extensions = griffe.Extensions(FieldComments())
+    extensions = griffe.Extensions(Docstrings())
     loader = griffe.GriffeLoader(search_paths=[ROOT], extensions=extensions)
     packages = [loader.load(name) for name in PACKAGES]
     loader.resolve_aliases(implicit=False, external=False)

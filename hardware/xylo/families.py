@@ -43,6 +43,7 @@ class Family:
     """The constants of energy were measured on this chip."""
 
 
+# The chips by name.
 FAMILIES = {
     "xylo-a2": Family(
         "Xylo-Audio 2", "syns61201", 1000, 8, 1000, 1000, 2, 64, 32_000, full_matrices=True

@@ -94,6 +94,11 @@ def front(costs: np.ndarray, violation: np.ndarray | None = None) -> np.ndarray:
     """Mark the feasible, finite rows that no other dominates, the first of equals.
 
     Shapes: costs [n, M], violation [n], 0 for none -> bool [n].
+
+    Examples:
+        >>> import numpy as np
+        >>> front(np.array([[1.0, 3.0], [2.0, 1.0], [2.0, 4.0]])).tolist()
+        [True, True, False]
     """
     costs = np.asarray(costs, float)
     eligible = np.isfinite(costs).all(1)

@@ -14,7 +14,7 @@ from hardware.target import DISCLAIMER
 from hardware.xylo import specification
 from hardware.xylo.core import Trace, simulate
 from search.loop.run_directory import HISTORY, read_metrics
-from search.reports.history import write_front
+from search.reports.history import class_names, write_front
 from search.retraining import baseline
 from search.spaces.features import Features, pool, scale
 from search.spaces.xylo import Candidate
@@ -85,6 +85,7 @@ def write(run: Path, data: Dataset) -> None:
     network, meta = load_network(run / "front" / str(best(metrics)))
     values = channels(data.test.images[:1], network, meta)
     trace = simulate(network.chip, network.events(values))
+    meta |= {"classes": class_names(metrics, meta["classes"])}
     draw_trace(network, trace, meta).savefig(folder / "trace.png", dpi=150)
     write_front(run / "pareto.csv", history, metrics.get("objectives", OBJECTIVES))
     pa_csv.write_csv(energy_table(metrics), run / "energy.csv")

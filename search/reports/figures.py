@@ -1,5 +1,7 @@
 """The figures of a run; every one names its data set."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from matplotlib.figure import Figure
@@ -57,10 +59,11 @@ def draw_tradeoff(history: pa.Table, front: np.ndarray, dataset: str) -> Figure:
     return figure
 
 
-def draw_confusion(row: dict, dataset: str) -> Figure:
+def draw_confusion(row: dict, dataset: str, classes: Sequence[str]) -> Figure:
     """Draw the confusion matrix of one network, in shares of each true class.
 
-    `row` is what metrics.json holds of the network, `dataset` the data that it is about.
+    `row` is what metrics.json holds of the network, `dataset` the data that it is about, with the
+    names of the `classes`.
     """
     protocol = row["protocol"]
     counts = np.asarray(protocol["confusion"], float)
@@ -68,7 +71,7 @@ def draw_confusion(row: dict, dataset: str) -> Figure:
     figure, axes = _figure(
         f"{dataset}, test: WAR {protocol['war']:.3f}, UAR {protocol['uar']:.3f}", size=(5.2, 4.6)
     )
-    display = ConfusionMatrixDisplay(shares, display_labels=list(protocol["recall"]))
+    display = ConfusionMatrixDisplay(shares, display_labels=classes)
     display.plot(
         ax=axes, cmap="Blues", values_format=".2f", colorbar=False, xticks_rotation="vertical"
     )

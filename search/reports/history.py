@@ -1,7 +1,8 @@
-"""The front of a finished search, read from the history of its candidates."""
+"""What reports read of a finished search: its front, and the names of the classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,3 +30,11 @@ def write_front(path: Path, history: pa.Table, objectives: Sequence[str]) -> Non
     front = history.filter(pa.array(front_of(history, objectives)))
     along = Goal(tuple(objectives)).along
     pa_csv.write_csv(front.sort_by(along).drop_columns(["genotype"]), path)
+
+
+def class_names(metrics: dict[str, Any], known: Sequence[str]) -> list[str]:
+    """Return the names of the classes in a run's `metrics`, in the order of their labels.
+
+    Runs from before metrics.json had `classes` use those that are `known` from elsewhere.
+    """
+    return list(metrics.get("classes", known))

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from search.loop.run_directory import HISTORY, read_metrics
 from search.reports import figures
-from search.reports.history import front_of, write_front
+from search.reports.history import class_names, front_of, write_front
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.model import load
 
@@ -46,17 +47,18 @@ def write(run: Path, data: Dataset) -> None:
     objectives = metrics.get("objectives", OBJECTIVES)
     front = front_of(history, objectives)
     folder, dataset = run / "figures", metrics["dataset"]
+    classes = class_names(metrics, data.classes)
     folder.mkdir(exist_ok=True)
     write_raster(run, data.test.images, data.name)
     drawn = {
         "search": figures.draw_search(history, dataset),
         "tradeoff": figures.draw_tradeoff(history, front, dataset),
-        "confusion": figures.draw_confusion(metrics["best"][0], dataset),
+        "confusion": figures.draw_confusion(metrics["best"][0], dataset, classes),
     }
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=150)
     write_front(run / "pareto.csv", history, objectives)
-    (run / "report.html").write_text(page(metrics, folder), encoding="utf-8")
+    (run / "report.html").write_text(page(metrics, folder, classes), encoding="utf-8")
 
 
 def write_raster(run: Path, images: np.ndarray, dataset: str) -> None:
@@ -70,10 +72,10 @@ def write_raster(run: Path, images: np.ndarray, dataset: str) -> None:
     figure.savefig(run / "figures/raster.png", dpi=150)
 
 
-def page(metrics: dict, folder: Path) -> str:
+def page(metrics: dict, folder: Path, classes: Sequence[str]) -> str:
     """Compose one self-contained HTML page.
 
-    `metrics` are those of the run, and figures are read from its `folder`.
+    `metrics` are those of the run, figures are read from its `folder`, and `classes` are named.
     """
     body = [
         (
@@ -105,6 +107,7 @@ def page(metrics: dict, folder: Path) -> str:
         "<style>body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto}"
         "td,th{padding:.2rem .8rem;text-align:left}img{max-width:100%}</style>"
         f"<h1>{html.escape(metrics['dataset'])}, seed {metrics['seed']}</h1>"
+        f"<p>Classes: {html.escape(', '.join(classes))}.</p>"
         "<p>WAR on test images, unless said otherwise. Models were chosen on validation images. "
         "<em>Shipped</em> is the network that is saved: in quantised and in continuous spike "
         "times, read out by its first output spike, and its own ReLU reading. Random search had "

@@ -35,6 +35,7 @@ class Report(Protocol):
         ...
 
 
+# The reports by the names that spaces have for them.
 REPORTS: dict[str, Report] = {"networks": networks, "chip": chip}
 
 

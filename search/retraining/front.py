@@ -145,6 +145,8 @@ def keep(
     meta = {
         "dataset": search.data.name,
         "classes": list(search.data.classes),
+        "source": dict(search.data.source),
+        "image_shape": list(search.data.image_shape),
         "polarities": search.space.polarities,
         "candidate": asdict(network.candidate) | {"features": list(network.candidate.features)},
         "steps": network.steps,

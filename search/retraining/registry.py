@@ -42,6 +42,7 @@ class RetrainStage(Protocol):
         ...
 
 
+# The ways of retraining by the names that spaces have for them.
 RETRAININGS: dict[str, RetrainStage] = {"converted": converted, "front": front}
 
 

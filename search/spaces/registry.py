@@ -35,6 +35,7 @@ class SpaceEntry:
     """Options of a config, or groups of them, that `options` reads."""
 
 
+# The search spaces by name.
 SPACES = {
     "conv": SpaceEntry(conv_space),
     "conv-small": SpaceEntry(partial(conv_space, narrow=True)),

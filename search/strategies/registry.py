@@ -53,6 +53,7 @@ class Strategy(Protocol):
         ...
 
 
+# The strategies by the names that spaces have for them.
 STRATEGIES: dict[str, type[Strategy]] = {"inherited": Inherited, "chip": ChipStrategy}
 
 

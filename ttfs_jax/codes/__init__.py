@@ -6,6 +6,7 @@ from ttfs_jax.codes.relu import Relu
 from ttfs_jax.codes.ttfs import Ttfs
 from ttfs_jax.support.errors import look_up
 
+# The neural codes by name, each with its usual options.
 CODES: dict[str, Code] = {
     one.name: one
     for one in (

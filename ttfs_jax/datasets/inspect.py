@@ -16,6 +16,7 @@ from rich.text import Text
 from ttfs_jax.datasets import DATASETS, Dataset, Options, Split, load_dataset, make_options
 from ttfs_jax.datasets.arguments import chosen_data
 from ttfs_jax.datasets.eye.dataset import config_of
+from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.support.command import console, one_line_errors, parse_options
 from ttfs_jax.support.devices import single_precision
 from ttfs_jax.support.errors import InputError
@@ -160,8 +161,19 @@ def inspect_dataset(arguments: InspectArguments) -> dict[str, Any]:
     return describe_dataset(data) | {"contact_sheet": str(arguments.out)}
 
 
+def _show_faults(arguments: InspectArguments, error: DataError) -> None:
+    """Print all that is wrong with data that cannot be loaded, one line each."""
+    if arguments.json:
+        print(dumps({"dataset": arguments.data, "problems": list(error.problems)}))
+    for problem in error.problems:
+        print(f"error: {' '.join(problem.splitlines())}", file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Print tables or a JSON line, by the command line's `arguments`."""
+    """Print tables or a JSON line; of data that cannot be loaded, all that is wrong with them.
+
+    `arguments` replace those of the command line.
+    """
     words = sys.argv[1:] if arguments is None else arguments
     with one_line_errors(), single_precision():
         name = chosen_data(words)
@@ -173,7 +185,11 @@ def main(arguments: list[str] | None = None) -> None:
             default=default,
             script="ttfs-inspect",
         )
-        result = inspect_dataset(options)
+        try:
+            result = inspect_dataset(options)
+        except DataError as error:
+            _show_faults(options, error)
+            sys.exit(2)
         if options.json:
             print(dumps(result))
         else:

@@ -8,13 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttfs_jax.codes.encoding import first_spike_readout
-from ttfs_jax.evaluation.measure import clipped_neurons, in_chunks
+from ttfs_jax.evaluation.measure import check_images, clipped_neurons, in_chunks
 from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.counts import neurons_by_layer
 from ttfs_jax.network.layers import layer_of
 from ttfs_jax.network.masked import Network, Variables
 from ttfs_jax.support.devices import multiply_in
 
+INEXACT = (
+    "layers in a code of their own that is not exact, such as rate, have no equal ReLU reading"
+)
 AGREEMENT, LOGIT_ERROR = 0.999, 1e-4  # of a proof: at least, at most
 
 
@@ -40,14 +43,16 @@ class EqualityReport(NamedTuple):
         """
         reasons = []
         if not self.argmax_agreement >= AGREEMENT:
+            cause = "windows are too short, raise the margin" if self.clip_rate else INEXACT
             reasons.append(
                 f"the codes agree on {self.argmax_agreement:.2%} of the images, clip rate "
-                f"{self.clip_rate:.1e}: windows are too short, raise the margin"
+                f"{self.clip_rate:.1e}: {cause}"
             )
         if not self.max_rel_logit_error_unclipped <= LOGIT_ERROR:
             reasons.append(
                 f"logits differ by {self.max_rel_logit_error_unclipped:.1e} of the largest where "
                 f"no neuron is clipped ({self.unclipped:.2%} of the images)"
+                + (f": {INEXACT}" if self.unclipped else "")
             )
         return tuple(reasons)
 
@@ -81,9 +86,11 @@ def compare(
 
     `variables` are those of the `network`, `architecture` says what of it is in use, and
     `batch_size` images are computed at a time. Time bits are left out here: they are a loss of
-    accuracy, not of the identity, and are measured as such.
+    accuracy, not of the identity, and are measured as such. Layers in an inexact code of their own,
+    such as `rate`, are equal to their ReLU reading only on average.
 
     Shapes: images [N, H, W, C]. No spike: a neuron that is silent in one code is so in the other.
+    Raises: InputError for no images at all.
 
     Examples:
         >>> import jax
@@ -98,6 +105,7 @@ def compare(
         >>> report.argmax_agreement, report.failures
         (1.0, ())
     """
+    check_images(images)
     (relu, ttfs, first, clipped), spikes = jax.tree.map(
         np.asarray, _both_codes(network, variables, architecture, images, batch_size)
     )

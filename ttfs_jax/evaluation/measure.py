@@ -11,6 +11,7 @@ from ttfs_jax.network.architecture import Architecture
 from ttfs_jax.network.counts import neurons_by_layer
 from ttfs_jax.network.layers import LayerInfo, layer_of
 from ttfs_jax.network.masked import Network, Variables
+from ttfs_jax.support.errors import InputError
 from ttfs_jax.tasks import Activity, Task, find_task
 
 
@@ -42,6 +43,12 @@ def in_chunks(function: Callable, data, size: int):
         jax.tree.map(lambda a, b: jnp.concatenate([a, b]), joined, last),
         jax.tree.map(jnp.add, added, more),
     )
+
+
+def check_images(images: jax.Array) -> None:
+    """Check that there are `images` to measure: [N, ...]. Raises: InputError for none."""
+    if not len(images):
+        raise InputError("there are no images to measure: give one or more, [N, H, W, C]")
 
 
 def clipped_neurons(layers: dict[str, LayerInfo], samples: int) -> jax.Array:
@@ -76,7 +83,8 @@ def evaluate(
     [N, H, W, C], targets [N, ...] -> what the task's `measure` returns, such as
     `classification.Measured`. Traceable, so it maps over a population. In the `ttfs` code time is
     quantised if the architecture has time bits. `batch_size` images are computed at a time.
-    Raises: InputError for an unknown code or task.
+    Raises: InputError for an unknown code or task, no images at all, and labels beyond the classes,
+    unless they are traced.
 
     Examples:
         >>> import jax
@@ -92,6 +100,8 @@ def evaluate(
         ((16,), True)
     """
     task = find_task(task)
+    check_images(images)
+    task.check_targets(targets, outputs=network.plan.classes)
     readout = layer_of(variables["windows"], network.plan.readout)
     # At least 1: a plan may have no neuron but outputs.
     neurons = jnp.maximum(sum(neurons_by_layer(network.plan, architecture).values()), 1)

@@ -16,6 +16,7 @@ from ttfs_jax.network.plan import Plan
 from ttfs_jax.network.walk import Walk
 from ttfs_jax.support.errors import InputError
 
+# Of a network: `params`, `statistics` and `windows`, each a dict by layer name.
 Variables = dict
 
 

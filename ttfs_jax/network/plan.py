@@ -47,7 +47,7 @@ class Plan:
     image_shape: tuple[int, int, int]
     """Height, width and channels of an image."""
     layers: tuple[Layer, ...]
-    """What `ttfs_jax.network.kinds` makes; the last one, or any, is a read-out."""
+    """What the functions of `ttfs_jax.network.kinds` make, one read-out or more among them."""
 
     def __post_init__(self):
         object.__setattr__(self, "image_shape", _image_shape(self.image_shape))

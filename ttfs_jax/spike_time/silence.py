@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from ttfs_jax.spike_time.arguments import check_positive, promote
 
+# The time of a neuron that does not spike: +∞.
 NO_SPIKE = float("inf")
 
 

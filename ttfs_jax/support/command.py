@@ -173,10 +173,9 @@ def _in_one_line(box: str) -> str:
 
 @dataclass(frozen=True)
 class Changes:
-    """What to change of a config."""
+    """Values of some fields of a config, by name."""
 
-    values: dict[str, Any]
-    """Values of some fields by name."""
+    values: dict[str, Any]  # what the fields become
 
 
 def pairs(kind: type) -> Any:
@@ -185,7 +184,7 @@ def pairs(kind: type) -> Any:
     It goes into `Annotated`. Fields that are not named keep their default of the command.
     """
     hints = get_type_hints(kind)
-    names = {name.replace("_", "-"): name for name in hints}
+    names = {field.name.replace("_", "-"): field.name for field in fields(kind)}
 
     def read(words: list[str]) -> Changes:
         values = {}

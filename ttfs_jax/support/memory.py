@@ -1,6 +1,7 @@
-"""How much memory this process may still take: of the machine, and of the group it is held to."""
+"""How much memory this process may still take, of the machine and of its group, and has taken."""
 
 import os
+import sys
 from pathlib import Path
 
 UNKNOWN = 2 * 2**30  # assumed where the system tells nothing
@@ -16,6 +17,21 @@ def free_memory(root: Path = Path("/")) -> int:
     bounds = [_available(root / "proc/meminfo"), *_left_to_groups(root)]
     known = [bound for bound in bounds if bound is not None]
     return max(min(known), 0) if known else _free_pages()
+
+
+def peak_memory(root: Path = Path("/")) -> int:
+    """Return the largest memory of this process so far, in bytes.
+
+    VmHWM of Linux, where `root` is where /proc lies; elsewhere `getrusage`, whose peak on Linux
+    would count that of the process this one was started from.
+    """
+    peak = _entry(root / "proc/self/status", "VmHWM:", unit=1024)
+    if peak is not None:
+        return peak
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _available(meminfo: Path) -> int | None:

@@ -85,10 +85,9 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Names:
-    """One or more names, each once, in a tuple."""
+    """One or more names, each once, in a tuple; of a few `choices` if there are any."""
 
-    choices: tuple[str, ...] = ()
-    """Names that are allowed; left out, all are."""
+    choices: tuple[str, ...] = ()  # the names that are allowed; none: all
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value is allowed; names that one text holds with commas are not."""

@@ -9,6 +9,7 @@ _ALL: tuple[Task, ...] = (
     Classification(),
     Regression(),
 )
+# The tasks by name.
 TASKS = {one.name: one for one in _ALL}
 
 __all__ = ["TASKS", "Activity", "Measured", "Task", "find_task"]

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
+from jax.core import Tracer
 
 from ttfs_jax.codes.encoding import first_spike_readout
 from ttfs_jax.support.errors import InputError
@@ -38,6 +40,22 @@ class Classification:
 
     def check(self, recipe: Any) -> None:
         """Accept every recipe."""
+
+    def check_targets(self, targets: jax.Array, *, outputs: int) -> None:
+        """Check that labels are from 0 to `outputs` − 1, unless they are traced: targets [N, ...].
+
+        Raises: InputError that names the first one that is not.
+        """
+        if isinstance(targets, Tracer):
+            return
+        labels = np.asarray(targets)
+        wrong = np.argwhere((labels < 0) | (labels >= outputs))
+        if len(wrong):
+            place = tuple(wrong[0].tolist())
+            raise InputError(
+                f"label {labels[place]} of sample {place[0]} is none of the {outputs} classes: "
+                f"labels must be from 0 to {outputs - 1} ({len(wrong)} are not)"
+            )
 
     def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> jax.Array | None:
         """Return the weight of each class in the loss: `targets` [N] -> [K], or None for 1 each.

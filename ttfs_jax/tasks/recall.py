@@ -29,13 +29,25 @@ def recalls(counts: Array) -> jax.Array:
 
 
 def weighted_average_recall(counts: Array) -> jax.Array:
-    """Return WAR = Σ_k n_k r_k / Σ_k n_k, which is accuracy. Shapes: `counts` [K, K] -> []."""
+    """Return WAR = Σ_k n_k r_k / Σ_k n_k, which is accuracy. Shapes: `counts` [K, K] -> [].
+
+    Examples:
+        >>> import numpy as np
+        >>> float(weighted_average_recall(np.array([[3, 1], [0, 4]])))  # 7 of 8
+        0.875
+    """
     _check(counts)
     return jnp.divide(counts.trace(), jnp.maximum(counts.sum(), 1))
 
 
 def unweighted_average_recall(counts: Array) -> jax.Array:
-    """Return UAR = mean recall of the classes with samples. Shapes: `counts` [K, K] -> []."""
+    """Return UAR = mean recall of the classes with samples. Shapes: `counts` [K, K] -> [].
+
+    Examples:
+        >>> import numpy as np
+        >>> float(unweighted_average_recall(np.array([[2, 2], [0, 1]])))  # the mean of 1/2 and 1
+        0.75
+    """
     _check(counts)
     return recalls(counts).sum() / jnp.maximum((counts.sum(1) > 0).sum(), 1)
 

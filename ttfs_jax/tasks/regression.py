@@ -40,6 +40,9 @@ class Regression:
             if getattr(recipe, option) != default:
                 raise InputError(f"{option} is about classes: leave it at {default} in regression")
 
+    def check_targets(self, targets: jax.Array, *, outputs: int) -> None:
+        """Accept all `targets`: their shape is compared with that of the `outputs` later."""
+
     def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> None:
         """Weigh all pixels equally, whatever `targets`, number of `outputs` and `recipe` are."""
 

@@ -36,6 +36,13 @@ class Task(Protocol):
         """Raise InputError for an option of a `recipe`, a `TrainConfig`, without meaning here."""
         ...
 
+    def check_targets(self, targets: jax.Array, *, outputs: int) -> None:
+        """Raise InputError for targets [N, ...] that `outputs` channels cannot mean.
+
+        Called before training and measuring; values of traced targets are not known.
+        """
+        ...
+
     def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> jax.Array | None:
         """Return what the loss weighs `targets` by, from all of the training data, if anything.
 

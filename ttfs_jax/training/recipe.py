@@ -93,7 +93,8 @@ def make_train(
     activations, to `window_margin` times the largest. The outcome is `state.variables`.
 
     Raises: ValueError when the data do not fill one batch; InputError for an unknown code or task,
-    or an option that the task cannot use; by `epoch`, ValueError for products in bfloat16
+    or an option that the task cannot use; by `epoch`, InputError for labels beyond the classes
+    where they are not traced, ValueError for products in bfloat16
     on a CPU, and AssertionError (chex) for images or targets of another shape, when it is traced.
     Source: training with adjusted windows, Stanojevic et al. 2024 (arXiv:2306.08744).
     """
@@ -148,6 +149,7 @@ class _Recipe:
         config = self.config
         chex.assert_shape(images, (self.samples, *self.network.plan.image_shape))
         chex.assert_axis_dimension(targets, 0, self.samples)
+        self.task.check_targets(targets, outputs=self.network.plan.classes)
         if not config.quantised:
             continuous = jnp.zeros_like(architecture.time_bits)
             architecture = replace(architecture, time_bits=continuous)

@@ -15,7 +15,8 @@ from ttfs_jax.support.errors import InputError, unknown
 
 __all__ = ["EXAMPLES", "Examples", "load_examples", "network_folder", "network_names"]
 
-FOLDER, PREFIX, EXAMPLES = Path(__file__).parent, "zoo:", "examples.npz"
+FOLDER, PREFIX = Path(__file__).parent, "zoo:"
+EXAMPLES = "examples.npz"  # file of a network's images and logits, in its folder
 
 
 class Examples(NamedTuple):

@@ -25,7 +25,7 @@ def draw_clip(key: jax.Array, length: jax.Array, *, frames: int, stride: int) ->
     these `frames` in a row are taken from a random place, going round when there are too few.
     E4-S3, four frames with three left out between them, is frames = 4, stride = 4.
 
-    `key` draws. Shapes: length [] -> indices [F].
+    `key` is the randomness. Shapes: length [] -> indices [F].
     Source: the sampler published with SEEN, Zhang et al. 2023 (arXiv:2310.04043).
     """
     key_begin, key_crop = jax.random.split(key)

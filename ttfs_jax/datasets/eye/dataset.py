@@ -134,7 +134,7 @@ class Clips(NamedTuple):
 def draw_parts(recordings: Recordings, config: FoldConfig, *, seed: int) -> dict[str, Clips]:
     """Draw the clips of train, validation and test out of `recordings`, as `config` says.
 
-    They depend on `seed` only, and are the same for every method.
+    `seed` draws them; they are the same for every method.
     """
     split = split_sequences(recordings, config, seed=seed)
     return draw_split(recordings.starts, split, config, seed=seed)

@@ -4,7 +4,6 @@ Letters: T frames of a sequence, S sequences.
 """
 
 import csv
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +15,10 @@ import numpy as np
 from ttfs_jax.datasets.base import Dataset, Progress
 from ttfs_jax.datasets.events.files import EventFile, read_events, to_frames
 from ttfs_jax.datasets.eye.dataset import check_clips
+from ttfs_jax.datasets.own.faults import DataError, Faults
 from ttfs_jax.datasets.own.files import list_files, read_all
 from ttfs_jax.datasets.own.samples import listed, required_path, to_labels
-from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, dataset_of_sequences
+from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, dataset_of_sequences, grouped
 from ttfs_jax.support.errors import InputError
 
 NEEDED, KNOWN = ("file", "label"), ("file", "label", "subject", "start", "end", "split")
@@ -34,6 +34,9 @@ class EventOptions(ClipOptions):
     """Unit of the recordings' times (default: as the files tell, else guessed and told)."""
     stream: str | None = None
     """Which camera, where files hold several."""
+    subjects: str | None = None
+    """Of folders: regular expression that finds in a file's path whose it is, such as 'user[0-9]+';
+    the first group, or all that matches. Nobody is then in two parts. A table has a column."""
 
 
 def load_event_recordings(
@@ -103,16 +106,8 @@ def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
 
 
 def _told(recordings: list[_Frames], options: EventOptions) -> list[str]:
-    """List what there is to tell of the recordings, once where it differs by numbers alone."""
-    alike: dict[str, list[tuple[Path, str]]] = {}
-    for recording in recordings:
-        for note in recording.notes:
-            words = re.sub(r"\d+", "", note)
-            alike.setdefault(words, []).append((recording.path, note))
-    notes = []
-    for same in alike.values():
-        count = f"{len(same)} recordings, " if len(same) > 1 else ""
-        notes.append(f"{count}{listed([path for path, _ in same])}: {same[0][1]}")
+    """List what there is to tell of the recordings."""
+    notes = grouped((one.path, note) for one in recordings for note in one.notes)
     sizes = sorted({recording.sensor for recording in recordings})
     if len(sizes) > 1 and options.crop is None:
         listing = listed([f"{width} × {height}" for width, height in sizes])
@@ -121,7 +116,7 @@ def _told(recordings: list[_Frames], options: EventOptions) -> list[str]:
 
 
 def _from_folders(root: Path, options: EventOptions, on_progress) -> Sequences:
-    files = list_files(root)
+    files = list_files(root, subjects=options.subjects)
     reader = partial(read_recording, options=options)
     recordings, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
     return Sequences(
@@ -129,12 +124,14 @@ def _from_folders(root: Path, options: EventOptions, on_progress) -> Sequences:
         files.labels[numbers],
         files.classes,
         None if files.parts is None else files.parts[numbers],
-        None,
+        None if files.subjects is None else files.subjects[numbers],
         (*files.problems, *problems, *_told(recordings, options)),
     )
 
 
 def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
+    if options.subjects is not None:
+        raise InputError("--subjects is for folders: give the table a column 'subject' instead")
     lines, problems = read_table(path)
     names = list(dict.fromkeys(line["file"] for line in lines))
     reader = partial(read_recording, options=options)
@@ -152,15 +149,23 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
         except InputError as error:
             problems.append(f"left out: {path} line {line['line']}: {error}")
     if not rows:
-        raise InputError(f"{path}: nothing can be read: {problems[0]}")
+        raise DataError([f"{path}: nothing can be read: {problems[0]}"], problems)
     labels, classes = to_labels(
         np.array([line["label"] for line in rows]), None, where=f"{path}: label"
     )
     column = {key: np.array([line.get(key, "") for line in rows]) for key in ("split", "subject")}
     columns = {key: values if (values != "").all() else None for key, values in column.items()}
+    faults = Faults()
     for key, values in column.items():
         if columns[key] is None and (values != "").any():
-            raise InputError(f"{path}: some lines have a {key} and some have none: fill them all")
+            where = ", ".join(str(row["line"]) for row in rows if not row.get(key))
+            faults.add(
+                [
+                    f"{path}: some lines have a {key} and some have none: fill them all "
+                    f"(lines {where})"
+                ]
+            )
+    faults.raise_all(problems)
     files = np.array([line["file"] for line in rows])
     return Sequences(
         pieces,

@@ -4,6 +4,7 @@ Letters: N files.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ttfs_jax.datasets.base import Progress
+from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.support.errors import InputError
 
 # What the folder of a part may be called.
@@ -25,14 +27,17 @@ class Files(NamedTuple):
     labels: np.ndarray  # [N] int32
     classes: tuple[str, ...]  # names of the folders
     parts: np.ndarray | None  # [N] str, where there are folders of parts
+    subjects: np.ndarray | None = None  # [N] str, where the paths tell them
     problems: tuple[str, ...] = ()  # folders that are left out
 
 
-def list_files(root: Path) -> Files:
+def list_files(root: Path, *, subjects: str | None = None) -> Files:
     """List the files below one folder per class, or such folders in `train`, `val` and `test`.
 
-    `root` is the folder that holds these. Names that begin with a dot are no data. Raises:
-    InputError for no folder, or no classes in it.
+    `root` is the folder that holds these. Names that begin with a dot are no data. `subjects` is a
+    pattern, see `subjects_of`.
+
+    Raises: InputError for no folder, no classes in it, or paths that tell no subject.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the one that holds a folder per class")
@@ -56,8 +61,34 @@ def list_files(root: Path) -> Files:
         np.array(labels, np.int32),
         tuple(classes),
         np.array(parts) if in_parts else None,
+        None if subjects is None else subjects_of(paths, subjects, root=root),
         tuple(problems),
     )
+
+
+def subjects_of(paths: Sequence[Path], pattern: str, *, root: Path) -> np.ndarray:
+    """Tell of whom each file is: what the `pattern` finds in its path below `root`, [N] str.
+
+    The pattern is a regular expression; the subject is its first group, or all that it matches.
+    Raises: InputError for an expression that is none, and for paths without a match.
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise InputError(
+            f"--subjects {pattern!r} is no regular expression ({error}): correct it"
+        ) from error
+    names = [path.relative_to(root).as_posix() for path in paths]
+    matches = [expression.search(name) for name in names]
+    subjects = [(match and match[min(expression.groups, 1)]) or "" for match in matches]
+    faults = [
+        f"{path}: --subjects {pattern!r} finds no subject in {name}: rename the file, or change it"
+        for path, name, subject in zip(paths, names, subjects, strict=True)
+        if not subject
+    ]
+    if faults:
+        raise DataError(faults)
+    return np.array(subjects)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -98,5 +129,5 @@ def read_all(
             if on_progress is not None:
                 on_progress(number + 1, len(paths))
     if not contents:
-        raise InputError(f"none of {len(paths)} files can be read: {problems[0]}")
+        raise DataError([f"none of {len(paths)} files can be read: {problems[0]}"], problems)
     return contents, np.array(numbers), problems

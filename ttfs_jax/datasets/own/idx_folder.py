@@ -7,6 +7,7 @@ import numpy as np
 
 from ttfs_jax.datasets import idx
 from ttfs_jax.datasets.base import Dataset
+from ttfs_jax.datasets.own.faults import Faults
 from ttfs_jax.datasets.own.samples import (
     OwnOptions,
     Samples,
@@ -43,25 +44,44 @@ def load_idx(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
     Source: the layout of MNIST, LeCun et al. 1998 (doi:10.1109/5.726791).
     """
     folder = required_path(options, "idx", "the folder of the four IDX files")
-    images, labels, parts = [], [], []
+    contents, faults = {}, Faults()
     for part in WORDS:
-        pixels, values = (idx.read_idx(_find(folder, part, kind)) for kind in ("images", "labels"))
-        if values.shape != (len(pixels),):
-            raise InputError(
-                f"{folder}: {len(pixels)} {part} images but labels {list(values.shape)}: get "
-                "matching files"
-            )
-        images.append(to_images(pixels, where=f"{folder}: {part} images"))
-        labels.append(values)
-        parts += [part] * len(values)
-    if len({array.shape[1:] for array in images}) > 1:
-        raise InputError(f"{folder}: training and test images differ in size: get matching files")
-    numbers, names = to_labels(
-        np.concatenate(labels), _names(folder, options), where=f"{folder}: labels"
-    )
-    samples = Samples(np.concatenate(images), numbers, names, np.array(parts))
+        for kind in ("images", "labels"):
+            with faults.collect():
+                contents[part, kind] = idx.read_idx(_find(folder, part, kind))
+    faults.raise_all()
+    samples = _to_samples(folder, contents, options)
     name = folder.resolve().name
     return dataset_of_samples(name, samples, options, seed=split_seed, source={"kind": "array"})
+
+
+def _to_samples(
+    folder: Path, contents: dict[tuple[str, str], np.ndarray], options: IdxOptions
+) -> Samples:
+    """Put the four files together, and check all of them before any error is raised."""
+    images, labels, parts, faults = [], [], [], Faults()
+    for part in WORDS:
+        pixels, values = (contents[part, kind] for kind in ("images", "labels"))
+        if values.shape != (len(pixels),):
+            faults.add(
+                [
+                    f"{folder}: {len(pixels)} {part} images but labels {list(values.shape)}: get "
+                    "matching files"
+                ]
+            )
+        with faults.collect():
+            images.append(to_images(pixels, where=f"{folder}: {part} images"))
+        labels.append(values.ravel())
+        parts += [part] * values.size
+    if len({array.shape[1:] for array in images}) > 1:
+        faults.add([f"{folder}: training and test images differ in size: get matching files"])
+    numbers, names = np.zeros(0, np.int32), ()
+    with faults.collect():
+        numbers, names = to_labels(
+            np.concatenate(labels), _names(folder, options), where=f"{folder}: labels"
+        )
+    faults.raise_all()
+    return Samples(np.concatenate(images), numbers, names, np.array(parts))
 
 
 def _find(folder: Path, part: str, kind: str) -> Path:

@@ -27,6 +27,9 @@ class FolderOptions(OwnOptions):
     """Edge of the images in pixels: the largest square in the middle is resized to it."""
     colour: Colour = "grey"
     """One channel, or red, green and blue."""
+    subjects: str | None = None
+    """Regular expression that finds in a file's path whose it is, such as 'user[0-9]+'; the first
+    group, or all that matches. Nobody is then in two parts."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -46,7 +49,7 @@ def load_image_folder(
     split; single files that cannot be read are in `problems`.
     """
     root = required_path(options, "folder", "the folder that holds a folder per class")
-    files = list_files(root)
+    files = list_files(root, subjects=options.subjects)
     reader = partial(read_image, size=(options.size, options.size), colour=options.colour)
     images, numbers, problems = read_all(files.paths, reader, on_progress=on_progress)
     samples = Samples(
@@ -54,6 +57,7 @@ def load_image_folder(
         files.labels[numbers],
         files.classes,
         None if files.parts is None else files.parts[numbers],
+        None if files.subjects is None else files.subjects[numbers],
         problems=(*files.problems, *problems),
     )
     return dataset_of_samples(
@@ -70,19 +74,36 @@ def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarr
     """Read the image file `path`: the largest part in its middle of the shape of `size`, resized.
 
     `colour` is grey, C = 1, or colour, C = 3. Returns float32 [H, W, C] in [0, 1], `size` being H
-    and W. It is turned as its EXIF tag says; grey images of 16 bits are divided by 65,535.
+    and W. It is turned as its EXIF tag says; grey images of 16 bits are divided by 65,535, those of
+    floats have to be in [0, 1].
 
-    Raises: InputError for a file that Pillow cannot read.
+    Raises: InputError for a file that Pillow cannot read, and for NaN or values out of range.
     """
     try:
         with Image.open(path) as file:
             image = ImageOps.exif_transpose(file)
-            deep = image.mode.startswith("I")
-            image = Image.fromarray(np.asarray(image, np.float32) / 65535.0) if deep else image
+            deep = image.mode[0] in "IF"
+            image = _checked(image, path) if deep else image
             image = image if deep else image.convert(MODES[colour])
             square = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
+    except InputError:
+        raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read ({error}): it is damaged, or no image") from error
-    pixels = np.asarray(square, np.float32) / (1.0 if deep else 255.0)
+    pixels = np.clip(np.asarray(square, np.float32) / (1.0 if deep else 255.0), 0, 1)
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    return np.repeat(pixels, 3, -1) if deep and MODES[colour] == "RGB" else np.clip(pixels, 0, 1)
+    return np.repeat(pixels, 3, -1) if deep and MODES[colour] == "RGB" else pixels
+
+
+def _checked(image: Image.Image, path: Path) -> Image.Image:
+    """Turn a grey image of 16 bits, or of floats, into one of floats in [0, 1]."""
+    largest = 65535.0 if image.mode.startswith("I") else 1.0
+    values = np.asarray(image, np.float32) / np.float32(largest)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path} has NaN or infinite pixels: clean it or leave it out")
+    if values.min() < 0 or values.max() > 1:
+        raise InputError(
+            f"{path} has pixels from {largest * values.min():.4g} to {largest * values.max():.4g}: "
+            f"scale them to 0 to {largest:.4g}, or save bytes"
+        )
+    return Image.fromarray(values)

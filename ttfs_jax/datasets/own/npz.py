@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from ttfs_jax.datasets.base import Dataset
+from ttfs_jax.datasets.own.faults import Faults
+from ttfs_jax.datasets.own.parts import faults_of_split
 from ttfs_jax.datasets.own.samples import (
     OwnOptions,
     Samples,
+    check_classes,
     dataset_of_samples,
     required_path,
     to_images,
@@ -38,29 +41,41 @@ def load_npz(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
                 f"{path} has no array {name!r}, only {', '.join(arrays)}: save it by "
                 "np.savez(file, images=..., labels=...)"
             )
-    images = to_images(arrays["images"], where=f"{path}: images")
-    for name in ("labels", *COLUMNS):
-        if name in arrays and arrays[name].shape != (len(images),):
-            raise InputError(
-                f"{path}: {name} must be [{len(images)}], one for each image, not "
-                f"{list(arrays[name].shape)}"
-            )
-    if "subject" in arrays and arrays["subject"].dtype.kind not in "iuUS":
-        raise InputError(f"{path}: subject must be whole numbers or strings: convert it")
-    classes = arrays["classes"].ravel().tolist() if "classes" in arrays else None
-    labels, names = to_labels(arrays["labels"], classes, where=f"{path}: labels")
-    unused = [name for name in arrays if name not in (*NEEDED, *COLUMNS, "classes")]
-    samples = Samples(
-        images,
-        labels,
-        names,
-        parts=arrays["split"].astype(str) if "split" in arrays else None,
-        subjects=arrays.get("subject"),
-        problems=tuple(f"{path}: the array {name!r} is not used" for name in unused),
-    )
+    samples = _to_samples(path, arrays)
     return dataset_of_samples(
         path.stem, samples, options, seed=split_seed, source={"kind": "array"}
     )
+
+
+def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
+    """Check the arrays of a file, all of them before any error is raised."""
+    unused = [name for name in arrays if name not in (*NEEDED, *COLUMNS, "classes")]
+    problems = tuple(f"{path}: the array {name!r} is not used" for name in unused)
+    classes = arrays["classes"].ravel().tolist() if "classes" in arrays else None
+    parts = arrays["split"].astype(str) if "split" in arrays else None
+    subjects = arrays.get("subject")
+    images, labels, names = np.zeros((0, 0, 0, 0), np.float32), np.zeros(0, np.int32), ()
+    faults = Faults()
+    with faults.collect():
+        images = to_images(arrays["images"], where=f"{path}: images")
+    with faults.collect():
+        labels, names = to_labels(arrays["labels"], classes, where=f"{path}: labels")
+    count = len(np.atleast_1d(arrays["images"]))
+    shapes = [
+        f"{path}: {name} must be [{count}], one for each image, not {list(arrays[name].shape)}"
+        for name in ("labels", *COLUMNS)
+        if name in arrays and arrays[name].shape != (count,)
+    ]
+    faults.add(shapes)
+    if subjects is not None and subjects.dtype.kind not in "iuUS":
+        faults.add([f"{path}: subject must be whole numbers or strings: convert it"])
+    elif faults.messages and not shapes:  # else `dataset_of_samples` checks these
+        if len(names):
+            with faults.collect():
+                check_classes(labels, names)
+        faults.add(faults_of_split(parts, subjects))
+    faults.raise_all(problems)
+    return Samples(images, labels, names, parts, subjects, problems=problems)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -69,10 +84,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises: InputError for a file that is neither.
     """
     try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            return {path.stem: file}
-        with file:
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as content:
+            file = np.load(content, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                return {path.stem: file}
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ttfs_jax.datasets.eye.clips import split_by_person
+from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.support.errors import InputError
 
 PARTS = ("train", "validation", "test")
@@ -43,32 +44,43 @@ def choose_parts(
     }
 
 
-def _given(labels, classes, parts, subjects, seed) -> dict[str, np.ndarray]:
+def faults_of_split(parts: np.ndarray | None, subjects: np.ndarray | None) -> list[str]:
+    """List what is wrong with a given split: unknown or missing parts, people in two of them.
+
+    Shapes: parts [N] or None, subjects [N] or None.
+    """
+    if parts is None:
+        return []
     strange = sorted({str(part) for part in parts} - {*PARTS})
-    if strange:
-        raise InputError(f"unknown part {strange[0]!r} of the split: use {', '.join(PARTS)}")
-    split = {name: np.flatnonzero(parts == name) for name in PARTS}
-    for name in ("train", "test"):
-        if not len(split[name]):
-            raise InputError(f"the split has no {name} samples: mark some, or leave the split out")
-    _check_people(split, subjects)
-    if not len(split["validation"]):
-        split |= _drawn(labels, classes, subjects, split["train"], PARTS[:2], seed)
-    return split
+    faults = [f"unknown part {name!r} of the split: use {', '.join(PARTS)}" for name in strange]
+    if not strange:
+        faults += [
+            f"the split has no {name} samples: mark some, or leave the split out"
+            for name in ("train", "test")
+            if not (parts == name).any()
+        ]
+    return faults + _people_in_two_parts(parts, subjects)
 
 
-def _check_people(split: dict[str, np.ndarray], subjects: np.ndarray | None) -> None:
-    if subjects is None:
-        return
-    home: dict = {}
-    for name, rows in split.items():
-        for person in np.unique(subjects[rows]).tolist():
-            other = home.setdefault(person, name)
-            if other != name:
-                raise InputError(
-                    f"subject {person} is in {other} and in {name}: put all samples of a person "
-                    "into one part, or leave out the subjects if that is meant"
-                )
+def _given(labels, classes, parts, subjects, seed) -> dict[str, np.ndarray]:
+    if faults := faults_of_split(parts, subjects):
+        raise DataError(faults)
+    chosen = {name: np.flatnonzero(parts == name) for name in PARTS}
+    if not len(chosen["validation"]):
+        chosen |= _drawn(labels, classes, subjects, chosen["train"], PARTS[:2], seed)
+    return chosen
+
+
+def _people_in_two_parts(parts: np.ndarray, subjects: np.ndarray | None) -> list[str]:
+    faults = []
+    for person in () if subjects is None else np.unique(subjects):
+        where = [name for name in PARTS if (parts[subjects == person] == name).any()]
+        if len(where) > 1:
+            faults.append(
+                f"subject {person} is in {' and in '.join(where)}: put all samples of a person "
+                "into one part, or leave out the subjects if that is meant"
+            )
+    return faults
 
 
 def _drawn(labels, classes, subjects, rows, names, seed) -> dict[str, np.ndarray]:

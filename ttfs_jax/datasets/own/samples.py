@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Options, Split
-from ttfs_jax.datasets.own.parts import PARTS, choose_parts
+from ttfs_jax.datasets.own.faults import Faults
+from ttfs_jax.datasets.own.parts import PARTS, choose_parts, faults_of_split
 from ttfs_jax.support.errors import InputError, unknown
 from ttfs_jax.support.ranges import check_fields, whole
 
@@ -72,7 +73,11 @@ def dataset_of_samples(
     Raises: InputError for a single class, a class without samples, too few samples or people to
     split, and a person in two parts.
     """
-    check_classes(samples.labels, samples.classes, samples.problems)
+    faults = Faults()
+    with faults.collect():
+        check_classes(samples.labels, samples.classes, samples.problems)
+    faults.add(faults_of_split(samples.parts, samples.subjects))
+    faults.raise_all(samples.problems)
     kept, doubles = without_doubles(samples)
     samples = _take(samples, kept)
     check_classes(samples.labels, samples.classes, doubles)
@@ -229,16 +234,23 @@ def to_images(values: np.ndarray, *, where: str) -> np.ndarray:
         )
     images = values.astype(np.float32)
     low, high = images.min((1, 2, 3)), images.max((1, 2, 3))
-    unsound = np.flatnonzero(~np.isfinite(low + high))
+    faults, sound = Faults(), np.isfinite(low + high)
+    unsound = np.flatnonzero(~sound)
     if len(unsound):
-        raise InputError(
-            f"{where} {listed(unsound)} hold NaN or infinite pixels ({len(unsound)} images): clean "
-            "them or leave them out"
+        faults.add(
+            [
+                f"{where} {listed(unsound)} hold NaN or infinite pixels ({len(unsound)} images): "
+                "clean them or leave them out"
+            ]
         )
-    outside = np.flatnonzero((low < 0) | (high > 1))
+    outside = np.flatnonzero(sound & ((low < 0) | (high > 1)))
     if len(outside):
-        raise InputError(
-            f"{where} {listed(outside)} leave [0, 1] ({len(outside)} images, {low.min():.4g} to "
-            f"{high.max():.4g} in all): scale them, as by x / {high.max():.4g}"
+        least, most = low[sound].min(), high[sound].max()
+        faults.add(
+            [
+                f"{where} {listed(outside)} leave [0, 1] ({len(outside)} images, {least:.4g} to "
+                f"{most:.4g} in all): scale them, as by x / {most:.4g}"
+            ]
         )
+    faults.raise_all()
     return images

@@ -3,15 +3,18 @@
 Letters: T frames of a sequence, S sequences.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ttfs_jax.datasets.base import Augmentation, Dataset, Split
 from ttfs_jax.datasets.eye.dataset import ClipConfig, draw_split, show_all
-from ttfs_jax.datasets.own.parts import choose_parts
-from ttfs_jax.datasets.own.samples import OwnOptions, absent, check_classes
+from ttfs_jax.datasets.own.faults import Faults
+from ttfs_jax.datasets.own.parts import choose_parts, faults_of_split
+from ttfs_jax.datasets.own.samples import OwnOptions, absent, check_classes, listed
 from ttfs_jax.support.ranges import above, check_fields
 
 
@@ -43,6 +46,18 @@ class Sequences(NamedTuple):
     recordings: np.ndarray | None = None  # [S], where several are pieces of one
 
 
+def grouped(notes: Iterable[tuple[Any, str]]) -> list[str]:
+    """Put notes on recordings together where they differ by numbers alone: (recording, note)."""
+    alike: dict[str, list[tuple[Any, str]]] = {}
+    for recording, note in notes:
+        alike.setdefault(re.sub(r"\d+", "", note), []).append((recording, note))
+    lines = []
+    for same in alike.values():
+        count = f"{len(same)} recordings, " if len(same) > 1 else ""
+        lines.append(f"{count}{listed([recording for recording, _ in same])}: {same[0][1]}")
+    return lines
+
+
 def dataset_of_sequences(
     name: str,
     sequences: Sequences,
@@ -61,7 +76,11 @@ def dataset_of_sequences(
     parts.
     """
     labels, classes = sequences.labels, sequences.classes
-    check_classes(labels, classes, sequences.problems)
+    faults = Faults()
+    with faults.collect():
+        check_classes(labels, classes, sequences.problems)
+    faults.add(faults_of_split(sequences.parts, sequences.subjects))
+    faults.raise_all(sequences.problems)
     # Pieces of one recording are as alike as those of one person.
     drawn = sequences.parts is None and sequences.subjects is None
     together = sequences.recordings if drawn else sequences.subjects

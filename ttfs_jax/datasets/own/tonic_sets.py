@@ -3,17 +3,19 @@
 import importlib
 from collections import Counter
 from dataclasses import dataclass
+from hashlib import blake2b
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from ttfs_jax.datasets.base import Dataset, Progress
-from ttfs_jax.datasets.events.files import make_recording, to_frames
+from ttfs_jax.datasets.events.files import EventFile, make_recording, to_frames
 from ttfs_jax.datasets.events.source import Source
 from ttfs_jax.datasets.eye.dataset import check_clips
+from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.datasets.own.samples import to_labels
-from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, dataset_of_sequences
+from ttfs_jax.datasets.own.sequences import ClipOptions, Sequences, dataset_of_sequences, grouped
 from ttfs_jax.support.errors import InputError, unknown
 
 INSTALL = "--data tonic needs the package tonic: install it by pip install 'ttfs-jax[tonic]'"
@@ -78,6 +80,7 @@ def _find(name: str | None) -> Any:
 
 def _read(kind: Any, pieces: dict[str, Any], options: TonicOptions, on_progress) -> Sequences:
     frames, targets, parts, users, problems = [], [], [], [], []
+    notes, first = [], {}
     total, done = sum(map(len, pieces.values())), 0
     for part, piece in pieces.items():
         people = getattr(piece, "users", None)
@@ -85,7 +88,15 @@ def _read(kind: Any, pieces: dict[str, Any], options: TonicOptions, on_progress)
             where = f"{options.set_name} {part}[{number}]"
             try:
                 events, target = piece[number]
-                frames.append(_to_frames(events, kind.sensor_size, options, where))
+                recording = _to_recording(events, kind.sensor_size, where)
+                shown = to_frames(
+                    recording, size=options.clips.size, rate=options.rate, crop=options.crop
+                )
+                earlier = first.setdefault(_digest(events), where)
+                if earlier != where:
+                    raise InputError(f"it is the same recording as {earlier}")
+                frames.append(shown)
+                notes += [(where, note) for note in recording.notes]
             except (InputError, OSError, ValueError, LookupError) as error:
                 problems.append(f"left out: {where}: {error}")
             else:
@@ -97,7 +108,8 @@ def _read(kind: Any, pieces: dict[str, Any], options: TonicOptions, on_progress)
                 on_progress(done, total)
     if not frames:
         why = problems[0] if problems else "its folder holds none"
-        raise InputError(f"none of {total} samples of {options.set_name} can be read: {why}")
+        fault = f"none of {total} samples of {options.set_name} can be read: {why}"
+        raise DataError([fault], problems)
     names = getattr(kind, "classes", None)
     labels, classes = to_labels(np.asarray(targets), names, where=f"{options.set_name} targets")
     return Sequences(
@@ -106,18 +118,21 @@ def _read(kind: Any, pieces: dict[str, Any], options: TonicOptions, on_progress)
         classes,
         np.array(parts) if len(pieces) > 1 else None,
         np.array(users) if users else None,
-        tuple(problems),
+        (*problems, *grouped(notes)),
     )
 
 
-def _to_frames(
-    events: np.ndarray, size: tuple[int, int, int], options: TonicOptions, where: str
-) -> np.ndarray:
-    """Sum structured events [N], t in microseconds, up to frames int8 [T, size, size]."""
+def _digest(events: np.ndarray) -> bytes:
+    """Tell recordings apart by their events [N]."""
+    columns = (np.ascontiguousarray(events[name]).tobytes() for name in FIELDS)
+    return blake2b(b"".join(columns), digest_size=16).digest()
+
+
+def _to_recording(events: np.ndarray, size: tuple[int, int, int], where: str) -> EventFile:
+    """Check structured events [N], t in microseconds. Raises: InputError for what is none."""
     names = events.dtype.names or ()
     if not {*FIELDS} <= {*names}:
         raise InputError(f"has events with {', '.join(names)}, no recording of an event camera")
     t, x, y, p = (np.asarray(events[name]) for name in FIELDS)
     source = Source(where, iter([(t, x, y, p)]), [], Counter(), size=(size[0], size[1]), unit="us")
-    recording = make_recording(source)
-    return to_frames(recording, size=options.clips.size, rate=options.rate, crop=options.crop)
+    return make_recording(source)
