@@ -45,6 +45,7 @@ def refuse_changes(saved: Config, wanted: Config) -> None:
 
 def changed(name: str, old: Any, new: Any) -> InputError:
     """Make the error for the field `name`, which is `new` and was `old` when the run began."""
+    old, new = (" ".join(map(str, one)) if isinstance(one, tuple) else one for one in (old, new))
     return InputError(
         f"{option(name)} {new} differs from the {old} this run began with: leave the option "
         "out, or start a new run by --run-dir"

@@ -9,6 +9,7 @@ from typing import Any
 
 from search.config import Config
 from search.retraining import registry as retraining
+from search.saved_config import FIXED, MOVED
 from search.spaces.registry import SPACES, space_entry
 from search.strategies import registry as strategies
 from ttfs_jax.support.errors import InputError
@@ -65,7 +66,10 @@ def shown_options(config: Config) -> set[str]:
 
 
 def refuse_idle_options(arguments: list[str], config: Config) -> None:
-    """Refuse arguments that a run of a `config` does not read. Raises: InputError."""
+    """Refuse arguments that a run of a `config` does not read, or that are no options any more.
+
+    Raises: InputError that says where they belong, or what has become of them.
+    """
     spelled = {}
     for name in hidden_options(config):
         group, _, last = option(name)[2:].rpartition(".")
@@ -74,6 +78,8 @@ def refuse_idle_options(arguments: list[str], config: Config) -> None:
         written = argument.partition("=")[0].replace("_", "-")
         if name := spelled.get(written):
             raise InputError(f"{written} belongs to {_place(name, config)}: leave it out")
+        if (fate := _fate(written)) is not None:
+            raise InputError(f"{written} is no option any more: {fate}")
 
 
 @contextmanager
@@ -97,6 +103,17 @@ def fields_named(config: Config) -> Iterator[None]:
         fields = {option(name): name for name in option_fields(config)}
         message = OPTION.sub(lambda word: fields.get(word[0], word[0]), str(error))
         raise InputError(message) from error
+
+
+def _fate(written: str) -> str | None:
+    """Say what has become of an option of earlier versions; None for another word."""
+    name = written.removeprefix("--").replace("-", "_").replace(".no_", ".")
+    group, _, last = written.removeprefix("--").rpartition(".")
+    if written.startswith("--") and group in ("limits", "retrain.population"):
+        return f"write --{group} {last}=VALUE"
+    if name in MOVED:
+        return f"take {option(MOVED[name])}, which holds for all trainings that share it"
+    return f"it is {FIXED[name]} in every run, leave it out" if name in FIXED else None
 
 
 def _condition(known: dict[str, str], name: str) -> str | None:
