@@ -49,11 +49,7 @@ def make_supernet(
     """
     task = find_task(task)
     task.check(recipe)
-    if samples < recipe.batch_size or recipe.batch_size % paths:
-        raise ValueError(
-            f"a batch of {recipe.batch_size} must be a multiple of {paths} paths and at most the "
-            f"{samples} training images"
-        )
+    _check_batch(recipe.batch_size, paths=paths, samples=samples)
     optimiser = make_optimiser(recipe, recipe.epochs * (samples // recipe.batch_size))
     gradient_of = _gradient(network, space, recipe, task, paths=paths, mesh=_mesh(paths, devices))
 
@@ -83,6 +79,14 @@ def make_supernet(
         return TrainState(variables, moments, state.epoch + 1), losses.mean()
 
     return Train(init, epoch)
+
+
+def _check_batch(size: int, *, paths: int, samples: int) -> None:
+    if samples < size or size % paths:
+        raise ValueError(
+            f"a batch of {size} must be a multiple of {paths} paths and at most the {samples} "
+            "training images"
+        )
 
 
 def _gradient(
