@@ -28,10 +28,11 @@ def fastest_lanes(
 ) -> int:
     """Return the number of lanes that ran a short function fastest on this machine.
 
-    `name` stands for the function, which is called with `members` [P] and what they `shared`.
-    Members should fill the largest of the `candidates`, numbers of lanes, on every device.
-    Answers are kept in `path`, by default ttfs-jax/lanes.json in the user's cache folder, for every
-    processor, name and set of shapes; where that cannot be written, every call measures anew.
+    `name` identifies the function, which is called with `members` [P] and what they have in common,
+    `shared`. Members should fill the largest of the `candidates`, numbers of lanes, on every
+    device. Results are kept in `path`, by default ttfs-jax/lanes.json in the user's cache folder,
+    for every processor, name and set of shapes; if that cannot be written, every call measures
+    again.
     """
     kind = _kind(name, members, shared, candidates)
     if path is None:
@@ -53,7 +54,7 @@ def _default_path() -> Path | None:
 
 
 def _kind(name, members, shared, candidates) -> str:
-    """Describe machine, function and shapes: whatever the answer may depend on."""
+    """Describe machine, function and shapes: all that the result may depend on."""
     device, cores = jax.local_devices()[0], os.cpu_count()
     machine = f"{device.device_kind} {processor()} x {jax.local_device_count()} of {cores}"
     leaves = jax.tree.leaves((members, shared))

@@ -53,8 +53,8 @@ class NonLeaky:
 class Leaky:
     """τ_mem V' = I − V, τ_syn I' = −I, with the crossing found by a root search.
 
-    Differences of the two exponentials are taken by expm1, and their logarithms by log1p, of the
-    difference of the time constants: no digit is lost, however close these are to each other.
+    Differences of the two exponentials use expm1, and their logarithms log1p, of the difference of
+    the time constants: no precision is lost, however close these are to each other.
     """
 
     tau_mem: float  # time constant of the membrane

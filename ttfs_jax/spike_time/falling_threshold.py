@@ -1,4 +1,4 @@
-"""Neurons that fire when a falling threshold meets what their inputs left in the window before.
+"""Neurons that fire when a falling threshold meets the charge of the window before.
 
 All inputs have arrived when the window begins, so that, as for B1, no causal set is searched.
 """
@@ -234,9 +234,9 @@ def convert_to_exponential(
 ) -> tuple[jax.Array, jax.Array]:
     """Rescale a trained ReLU layer so that its activations fill the exponential code's range.
 
-    With λ the largest activation that training data cause before the layer, `largest_in`, and
-    behind it, `largest_out`, W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ,
-    down to e^(−T/τ).
+    With λ the largest activation on training data before the layer, `largest_in`, and after it,
+    `largest_out`, W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ, down to
+    e^(−T/τ).
 
     Shapes: weights [I, O], bias [O], λ [] -> the same. Give λ_out = 1 to a last layer whose
     potentials are read as logits.

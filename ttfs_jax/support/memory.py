@@ -1,14 +1,14 @@
-"""How much memory this process may still take, of the machine and of its group, and has taken."""
+"""How much memory this process may still use, by machine and control group, and has used."""
 
 import os
 import sys
 from pathlib import Path
 
-UNKNOWN = 2 * 2**30  # assumed where the system tells nothing
+UNKNOWN = 2 * 2**30  # assumed where the system gives no value
 
 
 def free_memory(root: Path = Path("/")) -> int:
-    """Return the bytes that this process can still take, the least of all limits.
+    """Return the bytes that this process can still use, the smallest of all limits.
 
     MemAvailable of Linux, and what the limits of its control groups (containers, batch jobs) leave,
     version 1 or 2, parents included; page cache that can be dropped counts as free. Elsewhere free
@@ -49,7 +49,7 @@ def _left_to_groups(root: Path) -> list[int | None]:
             top, limit, usage = system / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
         else:
             continue
-        # In a container the path may be that of the host, of which only the top is seen.
+        # In a container the path may be that of the host, where only the top is visible.
         group = top / name.strip("/")
         while True:
             rooms.append(_room(group, limit, usage))
