@@ -32,8 +32,9 @@ class Reading(NamedTuple):
 def classify_clips(classifier: Classifier, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Return the share of each class for every clip of a recording, some clips at a time.
 
-    Clips begin at every frame in turn. Clips without any event are left out, since they hold no
-    information. Memory does not grow with the recording, and the network is compiled once.
+    The `classifier` gets clips that begin at every frame in turn, except those without any event,
+    which hold no information. Memory does not grow with the recording, and the network is compiled
+    once.
 
     Shapes: frames in order, `pieces` int8 [T_i, H, W] -> pieces [clips, K].
     Raises: InputError for a network that was not made for eye data, or frames of another size.
