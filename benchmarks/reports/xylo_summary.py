@@ -57,7 +57,7 @@ def read_run(run: Path) -> dict[str, Any]:
 
 
 def describe_network(network: dict[str, Any]) -> dict[str, Any]:
-    """Take what the table shows of a network: test results, µJ and ms."""
+    """Take the table's figures of a `network`: test results, µJ and ms."""
     test = network["test"]
     return {
         "architecture": " ".join(network["architecture"].values()),

@@ -31,7 +31,7 @@ def check_names(layers: tuple[Layer, ...]) -> None:
             if name not in known:
                 raise unknown(f"layer before {layer.name}", name, known)
             if known[name].kind == "readout":
-                raise InputError(f"{layer.name} hears {name}, a read-out, which sends no spikes")
+                raise InputError(f"{layer.name} receives {name}, a read-out, which sends no spikes")
         _check_layer(layer, known)
         known[layer.name] = layer
 
@@ -43,7 +43,7 @@ def _check_layer(layer: Layer, known: dict[str, Layer]) -> None:
             raise InputError(f"{layer.name} takes the name of a code, not {layer.code!r}")
         find_code(layer.code)
     if layer.width is not None and not layer.weighted:
-        raise InputError(f"{layer.name} has the channels of what it hears: leave its width out")
+        raise InputError(f"{layer.name} has the channels of what it receives: leave its width out")
     if layer.skips and layer.kind not in ("convolution", "dense"):
         raise InputError(f"{layer.name} cannot have skip connections: add them to a layer before")
     if layer.block is not None and not layer.spiking:

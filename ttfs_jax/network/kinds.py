@@ -262,7 +262,7 @@ def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
     for other in others:
         same = other[:2] == first[:2] if layer.kind == "concatenate" else other == first
         if not same or layer.kind in (*WEIGHTED, "earliest_pool", "average_pool"):
-            reason = f"cannot hear {' and '.join(layer.sources)}: concatenate or add them first"
+            reason = f"cannot receive {' and '.join(layer.sources)}: concatenate or add them first"
             raise _misfit(layer, reason, shapes)
     height, width, channels = first
     size = layer.factor
@@ -297,4 +297,4 @@ def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
 
 def _misfit(layer: Layer, reason: str, shapes: dict[str, Shape]) -> InputError:
     heard = ", ".join(f"{name} {tuple(shapes[name])}" for name in dict.fromkeys(layer.heard))
-    return InputError(f"layer {layer.name} {reason}; it hears {heard} (height, width, channels)")
+    return InputError(f"layer {layer.name} {reason}; it receives {heard} (height, width, channels)")
