@@ -63,7 +63,7 @@ def _simulated(config: Config) -> tuple[str, Recordings, np.ndarray]:
 def _see(config: Config) -> tuple[str, Recordings, np.ndarray]:
     options: Any = config.data_options
     if options.data_dir is None:
-        raise InputError("the run names no folder of SEE: make it anew with --data-dir")
+        raise InputError("the run names no folder of SEE: make it again with --data-dir")
     real = recordings.read_see(options.data_dir, size=options.eye.size)
     return "SEE", real, recordings.read_see_light(options.data_dir, size=options.eye.size)
 

@@ -160,7 +160,7 @@ def _read_metadata(graph):
     missing = [name for name in ("format", "dt", *SHIFTS) if name not in graph.metadata]
     if missing:
         raise InputError(
-            f"the graph is no exported chip network: metadata {', '.join(missing)} missing; "
+            f"the graph is not an exported chip network: metadata {', '.join(missing)} missing; "
             "quantise a network here and export it with to_nir"
         )
     written, dt = graph.metadata["format"], float(graph.metadata["dt"])
@@ -264,8 +264,10 @@ def load_nir(path: Path) -> Any:
     """
     nir, path = nir_package(), Path(path)
     if not path.is_file():
-        raise InputError(f"{path} is not there: name a file written by save_nir")
+        raise InputError(f"{path} does not exist: name a file written by save_nir")
     try:
         return nir.read(path)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise InputError(f"{path} is cut short, damaged or no NIR graph: copy it again") from error
+        raise InputError(
+            f"{path} is truncated, damaged or not a NIR graph: copy it again"
+        ) from error

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         with one_line_errors():
             result = execute(sys.argv[1:] if arguments is None else arguments, console())
     except KeyboardInterrupt:
-        print("interrupted: go on by --resume with the run directory", file=sys.stderr)
+        print("interrupted: continue with --resume with the run directory", file=sys.stderr)
         sys.exit(130)
     if faults := result.failures:
         print("PROOF FAILED (all results are kept):", *faults, sep="\n  ", file=sys.stderr)
@@ -141,7 +141,7 @@ def parse(arguments: list[str], *, size: Size = TYPICAL) -> Command:
         markers=() if saved else (tyro.conf.FlagCreatePairsOff,),
     )
     if command.resume and command.run_dir:
-        raise InputError("--resume goes on in its own folder: leave out --run-dir")
+        raise InputError("--resume continues in its own folder: leave out --run-dir")
     if command.distributed and not (command.resume or command.run_dir):
         raise InputError("--distributed needs --run-dir: the processes have to agree on a folder")
     if saved is not None:

@@ -79,7 +79,7 @@ def refuse_idle_options(arguments: list[str], config: Config) -> None:
         if name := spelled.get(written):
             raise InputError(f"{written} belongs to {_place(name, config)}: leave it out")
         if (fate := _fate(written)) is not None:
-            raise InputError(f"{written} is no option any more: {fate}")
+            raise InputError(f"{written} is not an option any more: {fate}")
 
 
 @contextmanager

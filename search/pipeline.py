@@ -101,7 +101,7 @@ def _start(
         if (reason := disk_trouble(error)) is None:
             raise
         raise InputError(
-            f"the run in {path} stopped: {reason}, then go on by --resume {path}"
+            f"the run in {path} stopped: {reason}, then continue with --resume {path}"
         ) from error
 
 
@@ -131,8 +131,8 @@ def _check_folder(path: Path, config: Config, given: dict, *, resume: bool) -> N
         if value != before.get(name):
             first, second = (one or "of its config" for one in (before.get(name), value))
             raise InputError(
-                f"the run in {path} began with {name} {first}, not {second}: go on from Python, by "
-                f"search.run(..., {name}=..., resume=True) with what it began with"
+                f"the run in {path} began with {name} {first}, not {second}: continue from Python, "
+                f"by search.run(..., {name}=..., resume=True) with what it began with"
             )
 
 

@@ -226,8 +226,8 @@ def _checked(images: np.ndarray) -> np.ndarray:
     pixels = images.astype(np.float32)
     if not (np.isfinite(pixels).all() and (pixels >= 0).all() and (pixels <= 1).all()):
         whole = images.dtype.kind in "iu"
-        mend = "divide whole numbers up to 255 by 255" if whole else "clean and scale the images"
-        raise InputError(f"pixels must be finite and within [0, 1]: {mend}")
+        fix = "divide whole numbers up to 255 by 255" if whole else "clean and scale the images"
+        raise InputError(f"pixels must be finite and within [0, 1]: {fix}")
     return pixels
 
 

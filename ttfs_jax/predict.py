@@ -112,7 +112,9 @@ def print_rows(results: Iterable[dict], *, json: bool) -> None:
     else:
         print_csv(counted())
     if spoilt:
-        print(f"{len(spoilt)} of {len(files)} files have a problem, see there", file=sys.stderr)
+        print(
+            f"{len(spoilt)} of {len(files)} files have a problem: see their rows", file=sys.stderr
+        )
         sys.exit(1)
 
 

@@ -37,7 +37,7 @@ def read_run(run: Path) -> dict[str, Any]:
     """
     metrics = read_metrics(run)
     if "front" not in metrics:
-        raise InputError(f"{run} is no run of --space xylo: name one")
+        raise InputError(f"{run} is not a run of --space xylo: name one")
     if "hypervolume" not in metrics:
         raise InputError(f"{run} searched for one objective: name runs for several")
     front = metrics["front"]

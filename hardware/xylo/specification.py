@@ -75,18 +75,18 @@ def load_specification(path: Path) -> tuple[ChipNetwork, str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} is not there: name an .npz file written by save")
+        raise InputError(f"{path} does not exist: name an .npz file written by save")
     try:
         # Opened here, since np.load leaves a damaged file open.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             values = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{path} is cut short, damaged or no specification: copy it again"
+            f"{path} is truncated, damaged or not a specification: copy it again"
         ) from error
     missing = {"format", "chip", "dash_syn", *PLAIN} - set(values)
     if missing:
-        raise InputError(f"{path} is no specification of a chip: {min(missing)} is missing")
+        raise InputError(f"{path} is not a specification of a chip: {min(missing)} is missing")
     if values["format"] != FORMAT:
         raise InputError(f"{path} has format {values['format']}, this version reads {FORMAT}")
     second = [values["dash_syn_2"]] if "dash_syn_2" in values else []

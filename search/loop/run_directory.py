@@ -97,7 +97,7 @@ class RunDirectory:
         """
         if (path / CONFIG).exists():
             raise InputError(
-                f"{path} already holds a run: go on with it by --resume {path}, or choose "
+                f"{path} already holds a run: continue it with --resume {path}, or choose "
                 "another --run-dir"
             )
         if path.exists() and (not path.is_dir() or any(path.iterdir())):

@@ -69,14 +69,14 @@ def make_options(name: str, **values: Any) -> Options:
         2
         >>> make_options("digits", shift=2)
         Traceback (most recent call last):
-        ttfs_jax.support.errors.InputError: shift is no option of the data set digits: ...
+        ttfs_jax.support.errors.InputError: shift is not an option of the data set digits: ...
     """
     kind = dataset_entry(name).options
     known = [field.name for field in fields(kind)]
     for option in values:
         if option not in known:
             has = f"its options are {', '.join(known)}" if known else "it has no options"
-            raise InputError(f"{option} is no option of the data set {name}: {has}")
+            raise InputError(f"{option} is not an option of the data set {name}: {has}")
     try:
         return kind(**values)
     except RangeError as error:

@@ -71,7 +71,7 @@ def open_model(folder: Path) -> ModelClassifier:
     outputs = model.plan.shapes[model.plan.readout]
     if outputs.positions > 1 or outputs.channels < 2:
         raise InputError(
-            f"{folder} puts out {' × '.join(map(str, outputs))} values, which are no classes: call "
+            f"{folder} gives {' × '.join(map(str, outputs))} values, which are not classes: call "
             "the model itself, see ttfs_jax.load"
         )
     return ModelClassifier(model)

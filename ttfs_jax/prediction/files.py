@@ -46,7 +46,7 @@ def _files(inputs: Sequence[Path]) -> Iterator[Path]:
     """Yield files, and all in folders except those whose name begins with a dot."""
     for path in inputs:
         if not path.exists():
-            raise InputError(f"{path} is not there: name files or folders by --inputs")
+            raise InputError(f"{path} does not exist: name files or folders by --inputs")
         if not path.is_dir():
             yield path
             continue

@@ -67,7 +67,7 @@ def _blocks(path: Path, stream: str, notes: list[str]) -> Iterator[Columns]:
         reason = _last_line(errors.read(), process.returncode)
     if not events:
         raise InputError(f"{path} cannot be read, no packet is whole ({reason}): copy it again")
-    notes.append(f"the file is cut short or damaged ({reason}): read {events} events before that")
+    notes.append(f"the file is truncated or damaged ({reason}): read {events} events before that")
 
 
 def _last_line(stderr: bytes, status: int) -> str:

@@ -134,7 +134,7 @@ def _blocks(file, stream: Stream, notes: list[str]) -> Iterator[Columns]:
         sample = stream.table[:SAMPLE]
         order = "txyp" if stream.fields or not len(sample) else guess_order(sample)
         if order != "txyp":
-            notes.append(f"columns are taken for {' '.join(order)}, by what they hold")
+            notes.append(f"columns are read as {' '.join(order)}, judged by their values")
         for begin in range(0, len(stream.table), BLOCK):
             block = stream.table[begin : begin + BLOCK]
             if stream.fields:

@@ -73,7 +73,7 @@ def make_recording(source: Source, *, time_unit: str | None = None) -> EventFile
     notes = [*source.notes, *notes]
     if not known:
         notes.append(
-            f"times are taken for {NAMES[units]}, guessed from their kind and span "
+            f"times are read as {NAMES[units]}, guessed from their kind and span "
             f"({_span(events):.4g} s); --time-unit says otherwise"
         )
     notes += _doubts(events, tally)

@@ -104,7 +104,9 @@ def _read_head(path: Path, file: IO[str]) -> Head | None:
             titles.append(text)
     if names or unreadable or titles:
         text = " ".join(unreadable[:1] or names or titles)
-        raise InputError(f"{path} cannot be read: {text[:80]!r} is no event; t x y p are needed")
+        raise InputError(
+            f"{path} cannot be read: {text[:80]!r} is not an event; t x y p are needed"
+        )
     return None
 
 
@@ -132,7 +134,7 @@ def _find_columns(path, head, width, delimiter, sample, notes):
     rows = [_row(line, delimiter, range(4)) for line in (head.first, *sample)]
     order = guess_order(np.array([row for row in rows if row is not None]))
     if order != "txyp":
-        notes.append(f"columns are taken for {' '.join(order)}, by what they hold")
+        notes.append(f"columns are read as {' '.join(order)}, judged by their values")
     return {key: order.index(key) for key in "txyp"}, None
 
 

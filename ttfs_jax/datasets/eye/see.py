@@ -54,7 +54,7 @@ def parse_name(name: str) -> dict[str, str]:
         raise ValueError(f"{len(parts)} fields instead of {len(FIELDS)}")
     fields: dict[str, str] = dict(zip(FIELDS, parts, strict=True))
     if not re.fullmatch("[0-9]{1,9}", fields["subject"]):
-        raise ValueError(f"subject {_short(fields['subject'])} is no number of at most 9 digits")
+        raise ValueError(f"subject {_short(fields['subject'])} is not a number of at most 9 digits")
     return fields
 
 

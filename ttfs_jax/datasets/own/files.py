@@ -80,7 +80,7 @@ def subjects_of(paths: Sequence[Path], pattern: str, *, root: Path) -> tuple[np.
         expression = re.compile(pattern)
     except re.error as error:
         raise InputError(
-            f"--subjects {pattern!r} is no regular expression ({error}): correct it"
+            f"--subjects {pattern!r} is not a regular expression ({error}): correct it"
         ) from error
     names = [path.relative_to(root).as_posix() for path in paths]
     matches = [expression.search(name) for name in names]

@@ -57,7 +57,7 @@ def required_path(options: OwnOptions, data: str, what: str) -> Path:
     if path is None:
         raise InputError(f"--data {data} needs --data-dir: {what}")
     if not path.exists():
-        raise InputError(f"{path} is not there: name {what} by --data-dir")
+        raise InputError(f"{path} does not exist: name {what} by --data-dir")
     return path
 
 
