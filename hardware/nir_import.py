@@ -55,8 +55,7 @@ def network_from_nir(graph: Any) -> Model:
     kernels, odd or not, are accepted if they give ⌈H / stride⌉ positions. A graph of
     `nir_network.network_to_nir` gives a network with the same logits, and windows.
 
-    For a graph from another tool, `conversion.calibrate(..., batch_statistics=False)` gives
-    windows.
+    For graphs of other tools `conversion.calibrate(..., batch_statistics=False)` gives windows.
 
     Raises: InputError that names the node for anything else, or without the package.
     """
