@@ -145,15 +145,15 @@ class Model:
         size = count if traced else min(count, CHUNK)
 
         def run(part):
-            missing = size - len(part)  # in the last chunk of several, or for no image at all
-            if missing:
+            padding = size - len(part)  # in the last chunk of several, or for no image at all
+            if padding:
                 pad = jnp.pad if traced else np.pad
-                part = pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1))
+                part = pad(part, [(0, padding)] + [(0, 0)] * (part.ndim - 1))
             each, windows = _run(
                 self.network, self.variables, self.architecture, part, code, record
             )
-            if missing:
-                each = jax.tree.map(lambda leaf: _samples(leaf, size - missing), each)
+            if padding:
+                each = jax.tree.map(lambda leaf: _samples(leaf, size - padding), each)
             return each, windows
 
         if traced:

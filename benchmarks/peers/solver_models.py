@@ -230,10 +230,10 @@ def loss(network: SolverNetwork, model: SolverModel, times, labels, recipe: Reci
     Shapes: times [B, I], labels [B].
     """
     reading = run_model(model, network, times, recipe)
-    lost = partial(silence_penalty, margin=recipe.margin)
-    silent = lost(times, network.hidden.weights, reading.hidden)
+    penalty = partial(silence_penalty, margin=recipe.margin)
+    silent = penalty(times, network.hidden.weights, reading.hidden)
     if model.read is None:
-        silent += lost(reading.hidden, network.output.weights, reading.output)
+        silent += penalty(reading.hidden, network.output.weights, reading.output)
     return cross_entropy(reading.logits, labels) + model.silence * silent
 
 

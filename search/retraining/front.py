@@ -106,9 +106,9 @@ def on_test(
     scores, estimate = score_network(
         network, outcome.measured, config.xylo, target=config.target, goal=search.goal
     )
-    named = ("war", "uar", "decided", "step", "spikes", "latency")
+    columns = ("war", "uar", "decided", "step", "spikes", "latency")
     return {
-        **{name: scores[name] for name in named},
+        **{name: scores[name] for name in columns},
         "hardware": estimate.to_json(),
         "xylosim_differs": referee_differs(network, outcome) if config.xylo.referee else None,
     }

@@ -186,11 +186,11 @@ class Program:
                 for result, index in zip(results, chunks, strict=True)
             ]
             # Every process gives the same number of rows.
-            missing = jax.tree.map(
+            padding = jax.tree.map(
                 lambda leaf: np.zeros((share - len(mine), *leaf.shape[1:]), leaf.dtype),
                 self._result,
             )
-            joined = jax.tree.map(lambda *parts: np.concatenate(parts), *own, missing)
+            joined = jax.tree.map(lambda *parts: np.concatenate(parts), *own, padding)
             if processes > 1:
                 gathered = multihost_utils.process_allgather(joined)
                 joined = jax.tree.map(

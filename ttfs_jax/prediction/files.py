@@ -99,11 +99,11 @@ def _recording_rows(classifier: Classifier, path: Path, reading: Reading) -> Ite
 
 def _row(classifier: Classifier, shares: np.ndarray, item: dict) -> dict:
     classes = classifier.meta.get("classes") or [str(n) for n in range(len(shares))]
-    named = dict(zip(classes, shares.tolist(), strict=True))
+    by_class = dict(zip(classes, shares.tolist(), strict=True))
     if not shares.any():
-        return {**item, "shares": named, "problem": SILENT}
+        return {**item, "shares": by_class, "problem": SILENT}
     best = int(shares.argmax())
-    return {**item, "class": classes[best], "share": float(shares[best]), "shares": named}
+    return {**item, "class": classes[best], "share": float(shares[best]), "shares": by_class}
 
 
 Rows = Callable[[Classifier, Path, Reading], Iterator[dict]]

@@ -13,11 +13,11 @@ from ttfs_jax.spike_time.silence import NO_SPIKE, charge, is_spike
 def _meet_line(height, rise, window):
     """Return where height + rise · t meets 1 − t / window, at 0 if it starts above: [O]."""
     closing = rise + 1.0 / window
-    missing = 1.0 - height
-    meets = (missing > 0.0) & (closing > 0.0) & (missing < closing * window)
-    time = jnp.where(meets, missing, 0.0) / jnp.where(meets, closing, 1.0)
-    silent = jnp.where(jnp.isnan(missing) | jnp.isnan(closing), jnp.nan, NO_SPIKE)
-    return jnp.where(meets, time, jnp.where(missing <= 0.0, 0.0, silent))
+    distance = 1.0 - height
+    meets = (distance > 0.0) & (closing > 0.0) & (distance < closing * window)
+    time = jnp.where(meets, distance, 0.0) / jnp.where(meets, closing, 1.0)
+    silent = jnp.where(jnp.isnan(distance) | jnp.isnan(closing), jnp.nan, NO_SPIKE)
+    return jnp.where(meets, time, jnp.where(distance <= 0.0, 0.0, silent))
 
 
 @jax.custom_vjp

@@ -138,20 +138,20 @@ def parse_options(
 
 def _parsed(name: str, kind: type, *, script: str | None = None, **options: Any) -> Any:
     """Let tyro read a dataclass for the module `name`; an error is reported in one line."""
-    said, program = io.StringIO(), f"python -m {name}"
+    output, program = io.StringIO(), f"python -m {name}"
     first = (sys.argv[1:] if options.get("args") is None else options["args"])[:1]
     if script and (Path(sys.argv[0]).stem == script or first and first[0] in COMPLETION):
         program = script
     try:
-        with ranges.deferred(), redirect_stderr(said):
+        with ranges.deferred(), redirect_stderr(output):
             return tyro.cli(kind, prog=program, **options)
     except SystemExit:
-        if reason := _in_one_line(said.getvalue()):
+        if reason := _in_one_line(output.getvalue()):
             raise InputError(f"{reason} See {program} --help") from None
         raise
     finally:
-        if not _in_one_line(said.getvalue()):
-            print(said.getvalue(), end="", file=sys.stderr)
+        if not _in_one_line(output.getvalue()):
+            print(output.getvalue(), end="", file=sys.stderr)
 
 
 def _in_one_line(box: str) -> str:

@@ -15,8 +15,8 @@ def free_memory(root: Path = Path("/")) -> int:
     pages, or half of all memory. `root` is where /proc and /sys lie.
     """
     bounds = [_available(root / "proc/meminfo"), *_left_to_groups(root)]
-    known = [bound for bound in bounds if bound is not None]
-    return max(min(known), 0) if known else _free_pages()
+    limits = [bound for bound in bounds if bound is not None]
+    return max(min(limits), 0) if limits else _free_pages()
 
 
 def peak_memory(root: Path = Path("/")) -> int:

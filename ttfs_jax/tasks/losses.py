@@ -103,8 +103,8 @@ def silence_penalty(
     chex.assert_equal_shape_prefix([times_in, times_out], 1)
     received = is_spike(times_in).astype(weights.dtype) @ weights
     threshold = jnp.broadcast_to(jnp.asarray(threshold, weights.dtype), weights.shape[1:])
-    missing = jax.nn.relu(margin * threshold[None] - received)
-    return jnp.where(is_spike(times_out), 0.0, missing).mean()
+    shortfall = jax.nn.relu(margin * threshold[None] - received)
+    return jnp.where(is_spike(times_out), 0.0, shortfall).mean()
 
 
 def mean_activity(layers: dict[str, LayerInfo]) -> jax.Array:

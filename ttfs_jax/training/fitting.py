@@ -101,5 +101,5 @@ def shift_inputs(key: jax.Array, inputs: jax.Array, *, spread: float) -> jax.Arr
 
     `key` is the randomness, `spread` the noise's standard deviation.
     """
-    moved = jnp.clip(inputs + spread * jax.random.normal(key, inputs.shape), 0.0, 1.0)
-    return jnp.where(inputs > 0, moved, 0.0)
+    noisy = jnp.clip(inputs + spread * jax.random.normal(key, inputs.shape), 0.0, 1.0)
+    return jnp.where(inputs > 0, noisy, 0.0)

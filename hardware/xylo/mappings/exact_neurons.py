@@ -62,7 +62,7 @@ def fit_slopes(
     hold, inputs, total = holding(steps, synapses), len(kernel), kernel.sum(0)
     # Lost after n steps: n (n + 1) / 2. A line in m = n − T comes within T² / 16 of it.
     lost_slope = round(1.5 * steps) if synapses == 1 else 0
-    lost = steps * (steps + 1) / 2 - steps**2 / 16 if synapses == 1 else 0.0
+    leakage = steps * (steps + 1) / 2 - steps**2 / 16 if synapses == 1 else 0.0
     least = np.maximum(bias + 1.5 / steps, 0.0)
     with np.errstate(divide="ignore"):
         limits = (
@@ -86,7 +86,7 @@ def fit_slopes(
     rise = slope + lost_slope - weights.sum(0)
     most = np.minimum((STATE_MAX - 1 - goal) / steps, rise + REACH)
     lift = np.floor(np.minimum(most, REACH - hold))
-    threshold = np.ceil(1 + goal - lost + lift * steps)
+    threshold = np.ceil(1 + goal - leakage + lift * steps)
     whole = (array.astype(np.int64) for array in (lift, rise - lift, threshold))
     return Slopes(weights.astype(np.int64), slope.astype(np.int64), goal, *whole)
 
