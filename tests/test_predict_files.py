@@ -126,7 +126,7 @@ def test_folders_without_classes_are_named(images_network, tmp_path, capsys):
     save_model(tmp_path / "numbers", Model(plan, largest(plan), variables))
     (tmp_path / "empty").mkdir()
     for folder, words in (
-        ("numbers", "puts out 1 × 1 × 1 values, which are not classes"),
+        ("numbers", "gives 1 × 1 × 1 values, which are not classes"),
         ("empty", "holds no network, none of meta.json"),
         ("absent", "holds no network, none of meta.json"),
     ):
