@@ -1,6 +1,6 @@
-"""Put the network of a finished run into the zoo: `python -m benchmarks.reports.zoo RUN NAME ...`.
+"""Put a network into the zoo: `python -m benchmarks.reports.zoo RUN NAME --commit C --machine M`.
 
-The network is the run's first, the one chosen on validation data. It takes along what the run
+It is the first of a finished run, the one chosen on validation data. It takes along what the run
 measured of it, the command that makes the run again, and a few test images with their logits.
 """
 
