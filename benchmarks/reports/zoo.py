@@ -1,7 +1,7 @@
-"""Put the network of a finished run into the zoo: `python -m benchmarks.reports.zoo RUN NAME ...`.
+"""Put a network into the zoo: `python -m benchmarks.reports.zoo RUN NAME --commit C --machine M`.
 
-The network is the run's first, the one chosen on validation data. With it come the run's
-measurements, the command that repeats the run, and a few test images with their logits.
+The network is the first of a finished run, the one chosen on validation data. With it come the
+run's measurements, the command that repeats the run, and a few test images with their logits.
 """
 
 import shlex

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -23,7 +22,7 @@ from ttfs_jax.datasets.eye.motion import EMOTIONS
 from ttfs_jax.datasets.eye.plan import SUBJECTS, Take, plan_takes
 from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.support import compilation_cache
-from ttfs_jax.support.command import one_line_errors
+from ttfs_jax.support.command import one_line_errors, parse_options
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import check_whole
 
@@ -128,10 +127,8 @@ def _write_annotation(out: Path, plan: list[Take]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the options, `arguments`, and write; a mistake ends in one line and exit status 2."""
-    options = tyro.cli(
-        MakeEyeArguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye"
-    )
     with one_line_errors():
+        options = parse_options(MakeEyeArguments, arguments, name="ttfs_jax.datasets.make_eye")
         compilation_cache.enable()
         count = write_eye(
             options.out, seed=options.seed, subjects=options.subjects, size=options.size

@@ -136,6 +136,9 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
     if options.subjects is not None:
         raise InputError("--subjects is for folders: give the table a column 'subject' instead")
     lines, problems = read_table(path)
+    if not lines:
+        fault = f"{path} has no line of a file and its label: add a line for each recording"
+        raise DataError([fault], problems)
     names = list(dict.fromkeys(line["file"] for line in lines))
     reader = partial(read_recording, options=options)
     files = [path.parent / name for name in names]
@@ -169,6 +172,8 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
                 ]
             )
     faults.raise_all(problems)
+    if columns["subject"] is None:
+        problems += _in_two_parts(path, rows)
     files = np.array([line["file"] for line in rows])
     return Sequences(
         pieces,
@@ -179,6 +184,19 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
         tuple(problems),
         files if len(np.unique(files)) < len(files) else None,
     )
+
+
+def _in_two_parts(path: Path, rows: list[dict[str, Any]]) -> list[str]:
+    """Tell which recordings have pieces in two parts of a given split: one line each."""
+    parts: dict[str, set[str]] = {}
+    for row in rows:
+        parts.setdefault(row["file"], set()).add(row.get("split", ""))
+    return [
+        f"{path}: pieces of {file} are in {' and in '.join(sorted(own))}, though they are alike: "
+        "put them into one part, unless that is meant"
+        for file, own in parts.items()
+        if len(own) > 1
+    ]
 
 
 def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -192,6 +210,8 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             names = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = names
             rows = [{**row, "line": reader.line_num} for row in reader]
+        if any("\0" in (row.get("file") or "") for row in rows):
+            raise csv.Error("a file's name holds a null character")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error}): save it as CSV in UTF-8") from error
     missing = [name for name in NEEDED if name not in names]
@@ -209,9 +229,11 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         if not values["file"] or not values["label"]:
             problems.append(f"{where} has no file or no label")
         elif piece in seen:
-            problems.append(f"{where} is the same piece as line {seen[piece]}")
+            first, label = seen[piece]
+            other = "" if values["label"] == label else f", which has the label {label}"
+            problems.append(f"{where} is the same piece as line {first}{other}")
         else:
-            seen[piece] = row["line"]
+            seen[piece] = row["line"], values["label"]
             lines.append({"line": row["line"], **values})
     return lines, problems
 

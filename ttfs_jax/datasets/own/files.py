@@ -16,7 +16,7 @@ from ttfs_jax.datasets.base import Progress
 from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.support.errors import InputError
 
-# Names that the folder of a part may have.
+# Names that the folder of a part may have, in small letters or capitals.
 PART_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
@@ -35,16 +35,19 @@ class Files(NamedTuple):
 def list_files(root: Path, *, subjects: str | None = None) -> Files:
     """List the files below one folder per class, or such folders in `train`, `val` and `test`.
 
-    `root` is the folder that holds these. Names that begin with a dot are ignored. `subjects` is a
-    pattern, see `subjects_of`.
+    `root` is the folder that holds these; case does not matter in the three, and a folder `train`
+    without folders is a class. Names that begin with a dot are ignored. `subjects` is a pattern,
+    see `subjects_of`.
 
     Raises: InputError for no folder, no classes in it, or a pattern that no path fits.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the one that holds a folder per class")
     tops = _folders(root)
-    in_parts = any(top.name == "train" for top in tops)
-    roots = {top: PART_FOLDERS.get(top.name, "") for top in tops} if in_parts else {root: "all"}
+    named = {top: PART_FOLDERS.get(top.name.lower(), "") for top in tops}
+    # A folder `train` of files, not of folders, shows trains.
+    in_parts = any(part == "train" and _folders(top) for top, part in named.items())
+    roots = named if in_parts else {root: "all"}
     problems = [f"{top}: no part (train, val or test), not read" for top in roots if not roots[top]]
     folders = [(one, part) for top, part in roots.items() if part for one in _folders(top)]
     classes = sorted({folder.name for folder, _ in folders})

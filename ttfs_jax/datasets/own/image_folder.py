@@ -91,7 +91,7 @@ def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarr
             square = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
     except InputError:
         raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise what they like for a damaged file
         raise InputError(f"{path} cannot be read ({error}): it is damaged, or no image") from error
     pixels = np.clip(np.asarray(square, np.float32) / (1.0 if deep else 255.0), 0, 1)
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]

@@ -1,7 +1,7 @@
 """Arrays of one .npz file as a data set, `npz`."""
 
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,16 +81,27 @@ def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of `path`, a .npz file; the one of a .npy file has its name.
 
+    Texts of bytes become those of characters, by UTF-8. Objects are never unpickled.
+
     Raises: InputError for a file that is neither.
     """
     try:
         # Opened here, since NumPy leaves a damaged file open.
         with path.open("rb") as content:
             file = np.load(content, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                return {path.stem: file}
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            arrays = (
+                {path.stem: file}
+                if isinstance(file, np.ndarray)
+                else {name: file[name] for name in file.files}
+            )
+        return {name: _characters(values) for name, values in arrays.items()}
+    except Exception as error:  # damage ends in NumPy, zipfile, zlib or the memory
         raise InputError(
             f"{path} cannot be read ({error}): save numbers and strings, no objects, by np.savez"
         ) from error
+
+
+def _characters(values: Any) -> Any:
+    """Decode texts of bytes, as of HDF5 or MATLAB; ValueError for those that are not UTF-8."""
+    text = isinstance(values, np.ndarray) and values.dtype.kind == "S"
+    return np.char.decode(values, "utf-8") if text else values

@@ -188,14 +188,12 @@ def to_labels(
     Shapes: values [N] -> int32 [N]. Raises: InputError for other values.
     """
     values = np.asarray(values)
-    if values.ndim != 1 or values.dtype.kind not in "iubUS":
+    if values.ndim != 1 or values.dtype.kind not in "iubU":
         raise InputError(
             f"{where} must be [N] whole numbers or strings, not {values.dtype} "
             f"{list(values.shape)}: convert them"
         )
-    text = values.dtype.kind in "US"
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8")
+    text = values.dtype.kind == "U"
     if classes is None:
         distinct, labels = np.unique(values, return_inverse=True)
         return labels.astype(np.int32), tuple(str(value) for value in distinct)
