@@ -209,7 +209,7 @@ def test_text_layouts(name, words, tmp_path):
     assert_same(recording)
     assert (recording.width, recording.height) == (64, 48)
     nameless = name != "title" and not head and order.strip(",") != "txyp"
-    assert nameless == any(note.startswith("columns are taken for") for note in recording.notes)
+    assert nameless == any(note.startswith("columns are read as") for note in recording.notes)
 
 
 def test_decimal_commas_and_utf_16(tmp_path):

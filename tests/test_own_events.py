@@ -62,7 +62,7 @@ def test_a_folder_per_class(tmp_path):
     assert config.data_options.clips.size == 8 and config.data_options.crop == (0, 0, 16)
     notes = loaded(folder, time_unit=None).problems
     assert len(notes) == 1 and notes[0].startswith(f"18 recordings, {folder}/bars/0.txt, ")
-    assert notes[0].count(".txt") == 5 and "taken for microseconds" in notes[0]
+    assert notes[0].count(".txt") == 5 and "read as microseconds" in notes[0]
     (folder / "dots" / "x.txt").write_text("no events")
     (folder / "dots" / "y.txt").write_bytes((folder / "bars" / "0.txt").read_bytes())
     problems = loaded(folder).problems

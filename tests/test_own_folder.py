@@ -76,7 +76,8 @@ def test_deep_turned_and_oblong_images(tmp_path):
 
 
 def test_folders_that_hold_nothing_are_named(tmp_path):
-    for path, words in ((tmp_path / "x", "is not there"), (tmp_path, "holds no files in folders")):
+    missing, empty = (tmp_path / "x", "does not exist"), (tmp_path, "holds no files in folders")
+    for path, words in (missing, empty):
         with pytest.raises(InputError, match=words):
             datasets.load_dataset("folder", data_dir=path)
     folder = write_folder(tmp_path / "mine")

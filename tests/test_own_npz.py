@@ -110,7 +110,7 @@ def test_files_that_are_none_are_named(tmp_path):
     for name, words in (
         ("a.npz", "read"),
         ("b.npy", "no array 'images'"),
-        ("c.npz", "is not there: name the"),
+        ("c.npz", "does not exist: name the"),
     ):
         with pytest.raises(InputError, match=words):
             loaded(tmp_path / name)

@@ -54,8 +54,8 @@ def write_eye(
 ) -> int:
     """Write event/, frame/ and emotion.json into `out`; return the number of sequences.
 
-    Frames have the edge `size`; `limit` writes the first so many sequences only. All of it is
-    removed again if that fails or is interrupted.
+    Frames have the edge `size`; only the first `limit` sequences are written. Everything is removed
+    again on failure or interruption.
 
     Raises: InputError when the folder holds something already or cannot be written, for a seed
     outside 0 … 2³² − 1, subjects outside 8 … 10,000 or an edge outside 1 … 4096 pixels.
@@ -76,13 +76,13 @@ def write_eye(
 
 @contextmanager
 def _claimed(out: Path) -> Iterator[None]:
-    """Have a new or empty folder for oneself; what is in it is removed if the block fails."""
+    """Reserve a new or empty folder for this process; its contents are removed on failure."""
     fresh = not out.exists()
     if not fresh and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not an empty folder: choose another --out")
     out.mkdir(parents=True, exist_ok=True)
     try:
-        (out / "event").mkdir()  # of two processes, one fails here
+        (out / "event").mkdir()  # one of two processes fails here
     except FileExistsError as error:
         raise InputError(f"{out} is written by another process: choose another --out") from error
     try:

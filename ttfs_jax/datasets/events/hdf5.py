@@ -1,9 +1,9 @@
-"""HDF5: every stream of events in a file is found by what its datasets are called.
+"""HDF5: streams of events in a file are found by the names of its datasets.
 
 Published layouts that are read: Prophesee (CD/events, compound), DSEC (events/{x,y,t,p}), M3ED
 (prophesee/{left,right}/{x,y,t,p}), MVSEC (davis/{left,right}/events [N, 4]), v2e (events [N, 4]),
 rpg and its kin (events/{xs,ys,ts,ps}), and the same names at the root or with `timestamp` and
-`polarity`. Indices and offsets beside them (ms_to_idx, t_offset) do not matter here.
+`polarity`. Other indices and offsets (ms_to_idx, t_offset) are ignored.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ LAYOUTS = (
 )
 ECF = 0x8ECF
 FILTERS = {32001: "blosc", 32026: "blosc2", 32015: "zstd", 32004: "LZ4", 32008: "bitshuffle"}
-SAMPLE = 10_000  # events that the order of nameless columns is guessed from
+SAMPLE = 10_000  # events used to guess the order of unnamed columns
 SHOWN = 8  # datasets that an error names
 
 
@@ -134,7 +134,7 @@ def _blocks(file, stream: Stream, notes: list[str]) -> Iterator[Columns]:
         sample = stream.table[:SAMPLE]
         order = "txyp" if stream.fields or not len(sample) else guess_order(sample)
         if order != "txyp":
-            notes.append(f"columns are taken for {' '.join(order)}, by what they hold")
+            notes.append(f"columns are read as {' '.join(order)}, judged by their values")
         for begin in range(0, len(stream.table), BLOCK):
             block = stream.table[begin : begin + BLOCK]
             if stream.fields:

@@ -26,8 +26,8 @@ def load_npz(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     """Load `images` and `labels` of the file `options.data_dir`, written by `numpy.savez`.
 
     `images` are [N, H, W] or [N, H, W, C], bytes or floats within [0, 1]; `labels` [N] whole
-    numbers or strings; `split` [N], if there, says train, validation or test; `subject` [N] says of
-    whom a sample is, and nobody is in two parts; `classes` [K] names the classes. Without `split`
+    numbers or strings; `split` [N], if present, is train, validation or test; `subject` [N] is a
+    sample's subject, and nobody is in two parts; `classes` [K] names the classes. Without `split`
     the parts are drawn by `split_seed`.
 
     Raises: InputError for a missing or damaged file, arrays that are missing or of another shape or
@@ -48,7 +48,7 @@ def load_npz(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
 
 
 def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
-    """Check the arrays of a file, all of them before any error is raised."""
+    """Check all arrays of a file before any error is raised."""
     unused = [name for name in arrays if name not in (*NEEDED, *COLUMNS, "classes")]
     problems = tuple(f"{path}: the array {name!r} is not used" for name in unused)
     classes = arrays["classes"].ravel().tolist() if "classes" in arrays else None
@@ -86,7 +86,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises: InputError for a file that is neither.
     """
     try:
-        # Opened here: NumPy leaves a damaged file open.
+        # Opened here, since NumPy leaves a damaged file open.
         with path.open("rb") as content:
             file = np.load(content, allow_pickle=False)
             arrays = (
