@@ -8,6 +8,7 @@ from own_data import CLASSES, write_npz
 from PIL import Image
 from test_own_events import CLIPS, write_folders
 
+from search.reports.figures import draw_confusion
 from ttfs_jax import datasets
 from ttfs_jax.datasets import inspect
 
@@ -59,3 +60,15 @@ def test_refusals_are_one_line(options, words, capsys):
         inspect.main(options)
     error = capsys.readouterr().err
     assert stopped.value.code == 2 and error.count("\n") == 1 and words in error
+
+
+def test_names_of_classes_are_shown_as_they_are(tmp_path, capsys):
+    names = ("[red]x[/red]", "$\\frac$", "\udcff")
+    path = write_npz(tmp_path / "mine.npz", classes=np.array(names))
+    inspect.main(["--data=npz", f"--data-dir={path}", f"--out={tmp_path / 'sheet.png'}"])
+    assert f"│ {names[0]} " in capsys.readouterr().out
+    protocol = {"confusion": np.eye(3).tolist(), "war": 1.0, "uar": 1.0}
+    figure = draw_confusion({"protocol": protocol}, names[1], names)
+    figure.savefig(tmp_path / "figure.png")
+    ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert ticks == [names[0], r"\$\frac\$", r"\udcff"]

@@ -1,5 +1,7 @@
 """Images in a folder per class: `--data folder` reads what it can, and tells what it cannot."""
 
+import os
+
 import numpy as np
 import pytest
 from own_data import CLASSES, made_images
@@ -110,3 +112,13 @@ def test_what_a_decoder_raises_is_told(tmp_path, monkeypatch):
         monkeypatch.setattr(Image, "open", fail)
         with pytest.raises(InputError, match=f"x.avif cannot be read .{error}"):
             read_image(tmp_path / "x.avif", size=(8, 8), colour="grey")
+
+
+def test_a_class_whose_name_is_not_unicode_is_named(tmp_path):
+    folder = write_folder(tmp_path / "mine")
+    try:
+        (folder / "bars").rename(folder / os.fsdecode(b"\xff"))
+    except OSError:
+        pytest.skip("this disk has names in Unicode only")
+    with pytest.raises(InputError, match="is not UTF-8: rename it"):
+        datasets.load_dataset("folder", data_dir=folder)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -83,7 +82,7 @@ def shares_table(summary: dict) -> Group:
     """Lay out a `summary`: shares of all classes between the recording's name and notes."""
     result = Table("class", "share", "clips")
     for name, share in sorted(summary["shares"].items(), key=lambda item: -item[1]):
-        result.add_row(escape(name), f"{share:.3f}", str(summary["classes_of_clips"].count(name)))
+        result.add_row(Text(name), f"{share:.3f}", str(summary["classes_of_clips"].count(name)))
     lines = [
         f"{summary['clips']} clips; network trained on {summary['trained_on']}",
         *summary["notes"],

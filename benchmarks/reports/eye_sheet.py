@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
-from rich.markup import escape
 
 from ttfs_jax.datasets.events.columns import LARGEST_EDGE
 from ttfs_jax.datasets.eye.face import LIGHTS
@@ -119,7 +118,7 @@ def draw_eyes(arguments: EyeSheetArguments) -> dict:
 
 def sheet_message(result: dict) -> str:
     """Report what was drawn, from the `result` of `draw_eyes`."""
-    return escape(f"eye_sheet.png and {result['gifs']} GIFs of {CAPTION} in {result['out']}")
+    return f"eye_sheet.png and {result['gifs']} GIFs of {CAPTION} in {result['out']}"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -71,7 +71,7 @@ def draw_confusion(row: dict, dataset: str, classes: Sequence[str]) -> Figure:
     figure, axes = _figure(
         f"{dataset}, test: WAR {protocol['war']:.3f}, UAR {protocol['uar']:.3f}", size=(5.2, 4.6)
     )
-    display = ConfusionMatrixDisplay(shares, display_labels=classes)
+    display = ConfusionMatrixDisplay(shares, display_labels=[_plain(name) for name in classes])
     display.plot(
         ax=axes, cmap="Blues", values_format=".2f", colorbar=False, xticks_rotation="vertical"
     )
@@ -108,9 +108,14 @@ def draw_raster(
 def _figure(title: str, *, size: tuple[float, float] = (7, 3.6)):
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(_plain(title), fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _plain(text: str) -> str:
+    """Keep matplotlib from reading dollars as a formula, and show bytes that are no character."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("$", r"\$")
 
 
 def _column(history: pa.Table, stage: str, name: str) -> np.ndarray:

@@ -9,7 +9,6 @@ import numpy as np
 import tyro
 from PIL import Image, ImageDraw
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -128,7 +127,7 @@ def description_tables(result: dict[str, Any]) -> Group:
     counts = Table("class", *PARTS, title=f"{result['dataset']}: samples, images {shape}")
     parts = [result["parts"][name] for name in PARTS]
     for name in result["classes"]:
-        counts.add_row(escape(name), *(str(part["by_class"][name]) for part in parts))
+        counts.add_row(Text(name), *(str(part["by_class"][name]) for part in parts))
     counts.add_row("all", *(str(part["samples"]) for part in parts), style="bold")
     lines = []
     for name, part in zip(PARTS, parts, strict=True):

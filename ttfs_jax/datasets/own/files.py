@@ -39,7 +39,8 @@ def list_files(root: Path, *, subjects: str | None = None) -> Files:
     without folders is a class. Names that begin with a dot are ignored. `subjects` is a pattern,
     see `subjects_of`.
 
-    Raises: InputError for no folder, no classes in it, or a pattern that no path fits.
+    Raises: InputError for no folder, no classes in it, a name of one that is not UTF-8, or a
+    pattern that no path fits.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the one that holds a folder per class")
@@ -51,6 +52,9 @@ def list_files(root: Path, *, subjects: str | None = None) -> Files:
     problems = [f"{top}: no part (train, val or test), not read" for top in roots if not roots[top]]
     folders = [(one, part) for top, part in roots.items() if part for one in _folders(top)]
     classes = sorted({folder.name for folder, _ in folders})
+    for name in classes:
+        if name.encode("utf-8", "replace") != name.encode("utf-8", "surrogateescape"):
+            raise InputError(f"the name of the folder {name!r} in {root} is not UTF-8: rename it")
     rows = [
         (path, classes.index(folder.name), part)
         for folder, part in folders
