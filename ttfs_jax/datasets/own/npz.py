@@ -81,8 +81,10 @@ def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of `path`, a .npz file; the one of a .npy file has its name.
 
-    Raises: InputError for a file that is neither.
+    Raises: InputError for a folder and for a file that is neither.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a .npz file, or give --data folder or idx")
     try:
         # Opened here: NumPy leaves a damaged file open.
         with path.open("rb") as content:
