@@ -1,4 +1,4 @@
-"""Measure what each piece of the retrain recipe brings: `python -m benchmarks.ablation --json`.
+"""Measure the gain of each piece of the retrain recipe: `python -m benchmarks.ablation --json`.
 
 One architecture, trained with the recipe and with one piece changed at a time, several seeds of
 each side by side; validation accuracy of the quantised spiking network. Test data are not read.
@@ -42,11 +42,11 @@ class AblationArguments:
     epochs: int = 6
     """Epochs of the ReLU twin; one more in spike times."""
     seeds: int = 4
-    """Networks of each kind; a spread takes two."""
+    """Networks of each kind; a spread needs two."""
     only: tuple[str, ...] = ()
-    """Names of the variants to measure; left out, all."""
+    """Names of the variants to measure; by default all."""
     out: Path | None = None
-    """Folder of the runs, to go on with later; left out, one that is removed."""
+    """Folder of the runs, to continue later; by default a temporary one."""
     json: bool = False
     """Print one JSON line."""
 
@@ -56,7 +56,7 @@ class AblationArguments:
 
 @dataclass(frozen=True)
 class Variant:
-    """One change of the recipe, of fine-tuning alone, as `words` say then, or of both trainings."""
+    """One change of the recipe, of fine-tuning alone, if `words` say so, or of both stages."""
 
     words: str
     train: dict = dataclasses.field(default_factory=dict)
@@ -105,8 +105,8 @@ def measure_variant(
 ) -> dict:
     """Train all seeds of one `variant`: JSON values.
 
-    `arguments` give epochs and seeds, `data` the images; the run is kept in a `folder`, to go on
-    with, and `reporter` shows how far it is.
+    `arguments` give epochs and seeds, `data` the images; the run is kept in a `folder`, to
+    continue, and `reporter` shows the progress.
     """
     recipes = variant.recipes(base(arguments))
     data = variant.data(data)

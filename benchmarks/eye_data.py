@@ -53,7 +53,7 @@ class EyeDataArguments:
 
 @partial(jax.jit, static_argnames="duration")
 def watch(images: jax.Array, key: jax.Array, pixels, duration: float) -> jax.Array:
-    """Let the JAX camera see images [T, H, W] in turn: ON minus OFF events of the last [H, W].
+    """Let the JAX camera watch images [T, H, W] in turn: ON minus OFF events of the last [H, W].
 
     `key` starts the noise, `pixels` are those of the sensor (`camera.make_pixels`), and an image is
     shown for `duration` in s.
@@ -134,7 +134,7 @@ def logistic_regression(data: Dataset) -> np.ndarray:
 
 
 def small_cnn(data: Dataset, *, epochs: int, seed: int) -> np.ndarray:
-    """Train the largest network of the narrow space as ReLU network: -> classes of test [N].
+    """Train the largest network of the narrow space as a ReLU network: -> classes of test [N].
 
     It sees the training clips of `data` for `epochs`; `seed` is that of weights and batches.
     """
@@ -186,7 +186,7 @@ def calibration(seed: int, epochs: int) -> dict[str, float]:
 
 
 def measure_eye_data(arguments: EyeDataArguments) -> dict:
-    """Measure what the `arguments` ask for: JSON values, means over seeds at the top level."""
+    """Measure by the `arguments`: JSON values, means over seeds at the top level."""
     result = {"benchmark": "eye_data", "dataset": "simulated eye data", "cpus": os.cpu_count()}
     result |= speed(arguments.size)
     rows = [calibration(seed, arguments.epochs) for seed in range(arguments.seeds)]

@@ -35,7 +35,7 @@ class IdentityArguments:
     architectures: int = 20
     """Random architectures to compare."""
     epochs: int = 1
-    """Passes that the shared weights are trained for."""
+    """Training passes of the shared weights."""
     margin: float = 1.5
     """Window margin over the largest calibration activation."""
     seed: int = 0
@@ -100,7 +100,7 @@ def reports(
 
 
 def compare_architectures(arguments: IdentityArguments) -> dict:
-    """Do what the `arguments` ask for: JSON values, the largest of all architectures."""
+    """Compare by the `arguments`: JSON values, the largest of all architectures."""
     options: dict[str, Any] = {}
     if arguments.data_dir is not None:
         options["data_dir"] = arguments.data_dir

@@ -1,4 +1,4 @@
-"""Time the training of many different networks against what people do today.
+"""Time the training of many different networks against common practice.
 
 `python -m benchmarks.population --json`: architectures drawn uniformly from the default space,
 images of Fashion-MNIST's size, the same batch for all. Ours; PyTorch one network after another at
@@ -50,13 +50,13 @@ class PopulationArguments:
     steps: int = 16
     """Training steps of one measurement."""
     repeats: int = 3
-    """Measurements, of which the median counts; ours and PyTorch's take turns."""
+    """Number of measurements; the median is reported; ours and PyTorch's alternate."""
     naive: int = 4
     """Architectures of the plain `vmap`."""
     time_stepped: int = 4
     """Architectures trained as time-stepped networks."""
     search_steps: int = 5577
-    """Steps of a search of realistic length, over which compilation is shared out: 13 passes over
+    """Steps of a search of realistic length, over which compilation is spread: 13 passes over
     Fashion-MNIST, the default preset."""
     seed: int = 0
     """Seed of the architectures."""
@@ -181,7 +181,7 @@ def compare_with_peers(arguments: PopulationArguments) -> dict:
     if torch is not None:
         result |= {"torch_step_ms": 1e3 * torch.mean(), "ratio_torch": torch.mean() / whole}
     if torch is not None and stepped is not None:
-        # Few networks, so scaled by what the same ones take PyTorch.
+        # Few networks, so scaled by PyTorch's time for the same ones.
         scaled = np.mean(stepped) / torch[: len(stepped)].mean() * torch.mean()
         result |= {"time_stepped_step_ms": 1e3 * scaled, "ratio_time_stepped": scaled / whole}
     return result
@@ -190,7 +190,7 @@ def compare_with_peers(arguments: PopulationArguments) -> dict:
 def scaling(arguments: PopulationArguments) -> dict:
     """Measure time and memory of a member in populations of one architecture: JSON values.
 
-    `arguments` give its seed and the measurements of each population, of which the fastest counts.
+    `arguments` give its seed and the measurements of each population; the fastest is reported.
     """
     space = make_space("conv", (28, 28, 1), 10)
     genotype = np.asarray(space.sample(jax.random.key(arguments.seed), 1))

@@ -1,7 +1,7 @@
-"""Ask how well cheap predictors rank architectures: `python -m benchmarks.ranking --json`.
+"""Measure how well cheap predictors rank architectures: `python -m benchmarks.ranking --json`.
 
-Kendall τ of each predictor with the accuracy after full training, from the table that is kept in
-the repository. `--train DATA --out DIR` makes that data set's part of the table anew (an hour).
+Kendall τ of each predictor with the accuracy after full training, from the table stored in the
+repository. `--train DATA --out DIR` makes that data set's part of the table again (an hour).
 """
 
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class RankingArguments:
     train: Literal["fashion-mnist", "eye"] | None = None
     """Train the architectures of this data set and replace its part of the table."""
     out: Path | None = None
-    """Folder of the training run; an interrupted one goes on."""
+    """Folder of the training run; an interrupted one continues."""
     table: Path = TABLE
     """The table, a parquet file."""
     json: bool = False
@@ -74,7 +74,7 @@ def analyse(columns: dict[str, np.ndarray]) -> dict:
     architecture's seeds. The ceiling is the τ between the mean of seeds 1, 2, … and seed 0, scored
     on the predictors' images, on the architectures that have them all: no predictor that is
     compared with one training can be expected above it. `shared_images` tells whether predictors
-    were scored on the images of the truth: noise in common then raises the τ of those that look at
+    were scored on the images of the truth: common noise then raises the τ of predictors that use
     images, and the ceiling.
     """
     seeds = np.stack([columns[f"full_{n}"] for n in range(SEEDS)])

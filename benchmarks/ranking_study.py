@@ -1,4 +1,4 @@
-"""Train a sample of architectures to the end, and score them by all that might predict it.
+"""Train a sample of architectures to the end, and score them by several predictors.
 
 One row per architecture; see `benchmarks.ranking` for how they are analysed. The truth is measured
 on one half of the validation images and predictors on the other: they have no noise in common.
@@ -36,7 +36,7 @@ from ttfs_jax.training.shapes import useful_multiply_adds
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """How large the study is."""
+    """The size of the study."""
 
     architectures: int = 200
     """Architectures, sampled uniformly, each once."""
@@ -50,7 +50,7 @@ SEEDS = 3
 
 
 class Schedule(NamedTuple):
-    """How long, and on how much of a data set, networks are trained."""
+    """Training length, and part of a data set that is used."""
 
     epochs: int
     batch_size: int
@@ -144,7 +144,7 @@ class Study:
     def run(self, console: Console) -> dict[str, np.ndarray]:
         """Do all steps and return the table's columns, each [architectures].
 
-        The `console` shows how far they are.
+        The `console` shows the progress.
         """
         network = Network(self.space.spec)
         with Reporter(console) as reporter:
@@ -239,9 +239,9 @@ class Study:
 
 
 def study(data: str, config: StudyConfig, folder: Path, console: Console) -> dict[str, np.ndarray]:
-    """Run, or go on with, the study of one data set, named by `data`, in a folder.
+    """Run or continue the study of one data set, named by `data`, in a folder.
 
-    `config` says how large it is; the `console` shows how far it is.
+    `config` gives its size; the `console` shows the progress.
     """
     run = run_config(data, config)
     loaded = datasets.load_dataset(run.data, run.data_options, split_seed=run.split_seed)

@@ -50,9 +50,9 @@ class RoundtripArguments:
     size: int = 90
     """Edge of the frames in pixels."""
     sample: int = 60
-    """Takes that are simulated once more and compared, evenly spread."""
+    """Takes that are simulated again and compared, evenly spread."""
     read_only: bool = False
-    """Only read the set, and tell what that took (used for a process of its own)."""
+    """Only read the set, and report time and memory (used for a separate process)."""
     json: bool = False
     """Print one JSON line."""
 

@@ -1,4 +1,4 @@
-"""Train SEEN by its own recipe on the eye clips of finished runs, and put both side by side.
+"""Train SEEN by its own recipe on the eye clips of finished runs, and compare both.
 
 `python -m benchmarks.seen_baseline RUN ... --out DIR` (all runs on the same eye data and split).
 """
@@ -44,7 +44,7 @@ class SeenArguments:
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Folders of finished runs on eye data, all with the same clips and split."""
     out: Path
-    """Folder for SEEN's checkpoints; an interrupted training goes on there."""
+    """Folder for SEEN's checkpoints; an interrupted training continues there."""
     epochs: int = EPOCHS
     """Passes over the training sequences; the published recipe has 180."""
     seeds: tuple[int, ...] = (SEED,)
@@ -63,7 +63,7 @@ def _simulated(config: Config) -> tuple[str, Recordings, np.ndarray]:
 def _see(config: Config) -> tuple[str, Recordings, np.ndarray]:
     options: Any = config.data_options
     if options.data_dir is None:
-        raise InputError("the run names no folder of SEE: make it anew with --data-dir")
+        raise InputError("the run names no folder of SEE: make it again with --data-dir")
     real = recordings.read_see(options.data_dir, size=options.eye.size)
     return "SEE", real, recordings.read_see_light(options.data_dir, size=options.eye.size)
 
@@ -87,14 +87,14 @@ def energy(*, synops: float, multiply_adds: float = 0.0) -> dict[str, float]:
     """Estimate the energy of one inference in J, by the constants of the target `cmos45`.
 
     An accumulate for each of `synops`, a multiply-add for each of `multiply_adds`, which are those
-    of numbers that are no spikes; arithmetic only.
+    of values that are not spikes; arithmetic only.
     """
     joules = ACCUMULATE.value * synops + MULTIPLY_ADD.value * multiply_adds
     return asdict(joules)
 
 
 def measure_seen(model: Seen, variables, source: SeenData, whole: Recordings, clips: Clips) -> dict:
-    """Score SEEN on test clips, and count what it costs.
+    """Score SEEN on test clips, and count its operations.
 
     `model` with its trained `variables` sees the `clips` of `source`; `whole` has their labels,
     people and lights.
@@ -129,7 +129,7 @@ def measure_seen(model: Seen, variables, source: SeenData, whole: Recordings, cl
 
 
 def compare_with_seen(arguments: SeenArguments) -> dict:
-    """Train SEEN, measure it, and set the runs beside it, by the `arguments`: JSON values.
+    """Train and measure SEEN, and compare the runs with it, by the `arguments`: JSON values.
 
     Raises: InputError for no runs, or runs on different data.
     """
@@ -176,7 +176,7 @@ def compare_with_seen(arguments: SeenArguments) -> dict:
 
 
 def describe_run(run: Path, metrics: dict) -> dict:
-    """Take what is compared of a run's best network from its `metrics`; `run` is the folder."""
+    """Take the compared figures of a run's best network from its `metrics`; `run` is the folder."""
     best = metrics["best"][0]
     figures = {name: best[name] for name in ("params", "synops", "spikes_per_neuron", "protocol")}
     joules = energy(synops=best["synops"])

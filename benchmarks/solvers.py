@@ -51,7 +51,7 @@ class SolversArguments:
     """Time the spike-time solvers against their textbook forms and a ReLU layer."""
 
     seconds: float = 4.0
-    """Time spent on each comparison, at least two turns each."""
+    """Seconds spent on each comparison, at least two turns each."""
     models: tuple[str, ...] = (*SEARCHED, *WINDOWED)
     """Models to time."""
     json: bool = False

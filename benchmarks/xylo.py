@@ -57,7 +57,7 @@ class XyloArguments:
     batch: int = 256
     """Samples at a time in the comparison of speed."""
     repeats: int = 10
-    """Turns in the comparison of speed; of each side the fastest batch counts."""
+    """Turns in the comparison of speed; the fastest batch of each side is reported."""
     quick: bool = False
     """24 networks times 10 inputs only."""
     json: bool = False
@@ -82,8 +82,8 @@ def draw_network(
     Weights reach from −`weight` − 1 to `weight`, biases from −`bias` to `bias`, and the shift of
     each kind of weight from 0 to `shift` bits; a share `density` of the weights is not 0.
     `threshold` and `dash` are the lowest and highest of thresholds and decays. `alias` gives some
-    neurons another to spike along with; `feed_forward` leaves connections to the same and later
-    neurons only.
+    neurons an alias, which spikes with them; `feed_forward` leaves connections to the same and
+    later neurons only.
     """
     channels, hidden, outputs, synapses = sizes
 
@@ -172,7 +172,7 @@ def time_both(batch: int, repeats: int, seed: int) -> dict:
     )
     shape = (batch, 100, 16)
     events = (rng.random(shape) < 0.1).astype(np.float32)
-    # Samples are dealt out to the cores.
+    # Samples are split over the cores.
     mesh = population_mesh()
     events = jax.device_put(events, over_members(mesh))
     placed = jax.device_put(network, everywhere(mesh))

@@ -204,7 +204,7 @@ def mappings_table(result: dict[str, Any]) -> Table:
 
 
 def measure_mappings(arguments: XyloDigitsArguments) -> dict[str, Any]:
-    """Do what the `arguments` ask for: JSON values."""
+    """Measure by the `arguments`: JSON values."""
     inputs, labels, test, wanted = load_pooled_digits()
     data = inputs, labels, test[: arguments.samples], wanted[: arguments.samples]
     rows = average_seeds(

@@ -3,7 +3,7 @@
 Published is 0.751 mW and 47.71 ms for an MNIST image (Zhang et al. 2021, arXiv:2003.11837); the
 accelerator is that of Srivatsa et al. 2020 (arXiv:2006.09982). The abstracts do not say which
 network that was, nor which share of the power depends on its activity; the full papers were not
-at hand.
+available to us.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ REFERENCE = Constant(
 class Accelerator:
     """Energy scaled from one MNIST image."""
 
-    name: str = "ttfs-accelerator"  # as users choose it
+    name: str = "ttfs-accelerator"  # by which users choose it
 
     def estimate(self, workload: Workload) -> Estimate:
         """Estimate E = 35.8 µJ S / S₀ from the SynOps S, with S₀ those of the published network.
 
-        As S₀ is not known, low and high take its bounds; as the share of energy that does not
-        depend on activity is not known either, they also cover E = 35.8 µJ whatever the network.
-        Latency and limits are not known.
+        S₀ is unknown, so low and high use its bounds; the share of energy that does not depend on
+        activity is unknown too, so they also cover E = 35.8 µJ for any network. Latency and limits
+        are unknown.
 
         Raises: InputError for a workload without counts.
         """

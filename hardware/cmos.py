@@ -1,4 +1,4 @@
-"""Arithmetic at 45 nm: the yardstick that papers on spiking networks compare with.
+"""Arithmetic at 45 nm: the reference that papers on spiking networks compare with.
 
 Operations only: reading weights and potentials from memory costs more than all arithmetic here (a
 64-bit read from an 8 kB cache 10 pJ, from DRAM above 1 nJ), and is left out, as papers do.
@@ -27,7 +27,7 @@ _LEFT_OUT = "arithmetic only, no memory traffic"
 class Cmos:
     """Accumulates of the spiking network, or multiply-adds of its ReLU twin, at 45 nm."""
 
-    name: str  # as users choose it
+    name: str  # by which users choose it
     twin: bool = False
     """Estimate the ReLU twin instead."""
 

@@ -114,8 +114,8 @@ def _cuba(nir, dash_syn, dash_mem, threshold, bias, dt):
 def from_nir(graph: Any) -> ChipNetwork:
     """Import a graph that `to_nir` wrote: every field equals the original.
 
-    Raises: InputError for a graph of another tool, which names what is missing; for one that was
-    changed so that no chip network computes the same; or without the package.
+    Raises: InputError for a graph from another tool, which names what is missing; for one changed
+    so that no chip network computes the same; or without the package.
     """
     nir = nir_package()
     dt, shifts = _read_metadata(graph)
@@ -156,11 +156,11 @@ def from_nir(graph: Any) -> ChipNetwork:
 
 
 def _read_metadata(graph):
-    """Return dt in s and the shifts by name. Raises: InputError for a graph of another tool."""
+    """Return dt in s and the shifts by name. Raises: InputError for a graph from another tool."""
     missing = [name for name in ("format", "dt", *SHIFTS) if name not in graph.metadata]
     if missing:
         raise InputError(
-            f"the graph is no exported chip network: metadata {', '.join(missing)} missing; "
+            f"the graph is not an exported chip network: metadata {', '.join(missing)} missing; "
             "quantise a network here and export it with to_nir"
         )
     written, dt = graph.metadata["format"], float(graph.metadata["dt"])
@@ -185,7 +185,7 @@ def _dash(tau, dt, name):
 
 
 def require_same(graph: Any, expected: Any, kind: str) -> None:
-    """Refuse a graph that is said to be of a kind but holds anything else than the one expected."""
+    """Refuse a graph of some `kind` that differs from the `expected` one."""
     if set(map(tuple, graph.edges)) != set(expected.edges):
         raise InputError(f"the graph's edges are not those of {kind}")
     for name in {*graph.nodes, *expected.nodes}:
@@ -201,15 +201,15 @@ def dense_to_nir(layers: Sequence[Dense], windows: Sequence[Any]) -> Any:
     """Export a dense stack as affine maps and non-leaky integrate-and-fire neurons.
 
     Returns a `nir.NIRGraph`: input → affine_0 → neurons_0 → … → affine_n → output. NIR 1.0.8 has
-    no rectifier and no time windows. Of a layer with kernel W, bias D and window T (one per
-    hidden layer, see `dense.windows`), `Affine` holds W times the window before it (1 for inputs)
-    and D, and `IF` has r = 1, threshold T, reset 0. Driven by a constant a, it fires at rate
-    max(0, a) / T, so the graph as it stands is the ReLU twin in rate code, at most one spike per
-    unit of time. Read with the windows, which are metadata, the same neuron spikes once, at T − a.
+    no rectifier and no time windows. For a layer with kernel W, bias D and window T (one per hidden
+    layer, see `dense.windows`), `Affine` holds W times the window before it (1 for inputs) and D,
+    and `IF` has r = 1, threshold T, reset 0. Driven by a constant a, it fires at rate max(0, a) /
+    T, so the graph as it stands is the ReLU twin in rate code, at most one spike per unit of time.
+    Read with the windows, which are metadata, the same neuron spikes once, at T − a.
 
-    Lost: that a neuron spikes once, windows and the constant slope, time steps; inputs are
-    constants instead of spike times. Behind the first hidden layer charge comes in pulses, and
-    the reset to 0 drops what is above the threshold, so rates are a little low there. It is the
+    Lost: that neurons spike once, windows and the constant slope, time steps; inputs are
+    constants instead of spike times. After the first hidden layer charge comes in pulses, and the
+    reset to 0 drops charge above the threshold, so rates are slightly low there. The graph has the
     network's structure and weights for other tools, and cannot be imported again.
 
     Raises: InputError for windows that do not fit the layers, NaN, or without the package.
@@ -244,7 +244,7 @@ def dense_to_nir(layers: Sequence[Dense], windows: Sequence[Any]) -> Any:
 
 
 def save_nir(path: Path, graph: Any) -> None:
-    """Write a graph to the HDF5 file `path` (.nir), whole or not at all.
+    """Write a graph to the HDF5 file `path` (.nir), completely or not at all.
 
     Raises: InputError if something is there already, or without the package.
     """
@@ -259,13 +259,15 @@ def save_nir(path: Path, graph: Any) -> None:
 def load_nir(path: Path) -> Any:
     """Read the graph of the file `path`: `nir.NIRGraph`.
 
-    Raises: InputError for a file that is missing, cut short or no NIR graph, or without the
+    Raises: InputError for a file that is missing, truncated or not a NIR graph, or without the
     package.
     """
     nir, path = nir_package(), Path(path)
     if not path.is_file():
-        raise InputError(f"{path} is not there: name a file written by save_nir")
+        raise InputError(f"{path} does not exist: name a file written by save_nir")
     try:
         return nir.read(path)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise InputError(f"{path} is cut short, damaged or no NIR graph: copy it again") from error
+        raise InputError(
+            f"{path} is truncated, damaged or not a NIR graph: copy it again"
+        ) from error

@@ -1,6 +1,6 @@
 """NIR graphs of feed-forward networks as plans with variables; needs the extra `[nir]`.
 
-Of other tools, too: weights with integrate-and-fire neurons behind them, which fire at rate
+Graphs from other tools work too: weights followed by integrate-and-fire neurons, which fire at rate
 max(0, a) / θ and are read as relu(a).
 """
 
@@ -23,13 +23,13 @@ from ttfs_jax.network.layers import layer_of, with_layer
 from ttfs_jax.network.plan import Plan
 from ttfs_jax.support.errors import InputError
 
-WHOLE = 1e-5  # how near to a whole number the weight of a skip connection has to be
+WHOLE = 1e-5  # largest distance of a skip connection's weight from a whole number
 
 
 class Value(NamedTuple):
-    """What a node sends: the signal of a layer times a factor."""
+    """The output of a node: the signal of a layer times a factor."""
 
-    layer: str  # of the plan that is made
+    layer: str  # of the new plan
     shape: Shape  # of the signal
     factor: np.ndarray  # [C]
     flat: bool = False  # positions and channels are one axis, in NIR's order C, H, W
@@ -38,7 +38,7 @@ class Value(NamedTuple):
 class Weighted(NamedTuple):
     """Potentials on their way to neurons or outputs."""
 
-    source: Value  # what the weights hear
+    source: Value  # input of the weights
     kernel: np.ndarray  # [k, k, I, O] or [I, O], for the signal of the source itself
     bias: np.ndarray  # [O]
     stride: int = 1  # of the convolution
@@ -47,15 +47,15 @@ class Weighted(NamedTuple):
 def network_from_nir(graph: Any) -> Model:
     """Import a graph of weights, neurons and pools: a `Model` with a plan of its own.
 
-    Of each node, by type: `Conv2d`, `Affine` and `Linear` are the weights of the `IF` or `Output`
-    behind them; an `IF` (r = R, threshold θ, reset 0) is a layer relu(Σ of what enters) that sends
-    R / θ times that, with the window θ / R; `AvgPool2d` and `SumPool2d` are average pools;
-    `Flatten` orders the inputs of an `Affine`; `Scale` multiplies. Neurons also hear signals
-    directly, as skip connections of weight 1. Potentials that enter an `Output` are a read-out.
-    Paddings and kernels, odd or not, are accepted if ⌈H / stride⌉ positions come out. A graph of
+    Nodes by type: `Conv2d`, `Affine` and `Linear` are the weights of the `IF` or `Output` after
+    them; an `IF` (r = R, threshold θ, reset 0) is a layer relu(Σ of its inputs) that sends R / θ
+    times that, with the window θ / R; `AvgPool2d` and `SumPool2d` are average pools; `Flatten`
+    orders the inputs of an `Affine`; `Scale` multiplies. Neurons also receive signals directly, as
+    skip connections of weight 1. Potentials that enter an `Output` are a read-out. Paddings and
+    kernels, odd or not, are accepted if they give ⌈H / stride⌉ positions. A graph of
     `nir_network.network_to_nir` gives a network with the same logits, and windows.
 
-    For a graph of another tool, `conversion.calibrate(..., batch_statistics=False)` gives windows.
+    For graphs of other tools `conversion.calibrate(..., batch_statistics=False)` gives windows.
 
     Raises: InputError that names the node for anything else, or without the package.
     """
@@ -88,14 +88,14 @@ class _Reader:
         self.sent: dict[str, Any] = {}
 
     def read(self, name: str) -> None:
-        """Read a node, after all that it hears."""
+        """Read a node, after all its inputs."""
         node = self.graph.nodes[name]
         kind = type(node).__name__
         if kind not in READERS:
             raise InputError(f"node {name} is a {kind}: only {', '.join(READERS)} can be imported")
         heard = [self.sent[source] for source, target in self.graph.edges if target == name]
         if not heard and kind != "Input":
-            raise InputError(f"node {name} hears nothing: remove it")
+            raise InputError(f"node {name} receives nothing: remove it")
         self.sent[name] = READERS[kind](self, name, node, heard)
 
     def model(self) -> Model:
@@ -121,22 +121,22 @@ class _Reader:
         return Value(layer.name, shape, np.ones(shape.channels))
 
     def one(self, name: str, heard: list) -> Value:
-        """Return the one signal that a node hears; several are added up by neurons."""
+        """Return the one input of a node; several are added up by neurons."""
         for value in heard:
             if isinstance(value, Weighted):
-                raise InputError(f"node {name} hears weights: put neurons between")
+                raise InputError(f"node {name} receives weights: put neurons between")
         if len(heard) == 1:
             return heard[0]
         return self.put(Layer(f"{name}.sum", "add", self.skips(name, heard)))
 
     def skips(self, name: str, heard: list[Value]) -> tuple[str, ...]:
-        """Name the layers that a node hears over synapses of weight 1, as often as it does."""
+        """Name the inputs of a node over synapses of weight 1, with repetitions."""
         names = []
         for value in heard:
             times = round(float(value.factor[0]))
             if value.flat or times < 1 or (np.abs(value.factor - times) > WHOLE * times).any():
                 raise InputError(
-                    f"node {name} hears {value.layer} directly, which is possible over a weight "
+                    f"node {name} receives {value.layer} directly, which is possible over a weight "
                     "of 1 and before it is flattened: put weights between"
                 )
             names += [value.layer] * times
@@ -157,7 +157,7 @@ class _Reader:
         if KIND in node.metadata:
             return self.pool_average(name, int(node.metadata[SIZE]), source)
         if source.flat or node.weight.shape[1] * node.groups != source.shape.channels:
-            raise InputError(f"node {name}: the kernel does not fit what it hears")
+            raise InputError(f"node {name}: the kernel does not fit what it receives")
         kernel, stride = centred_kernel(name, node, source.shape)
         bias = np.asarray(node.bias, float)
         return Weighted(source, kernel * source.factor[:, None], bias, stride)
@@ -187,13 +187,13 @@ class _Reader:
         return value._replace(factor=gain)
 
     def layer(self, own: str, name: str, heard: list) -> Layer:
-        """Make the layer of neurons that hears weights, signals or both."""
+        """Make the layer of neurons after weights, signals or both."""
         weighted = [one for one in heard if isinstance(one, Weighted)]
         direct = self.skips(name, [one for one in heard if isinstance(one, Value)])
         if not weighted:
             return Layer(own, "add", direct)
         if len(weighted) > 1:
-            raise InputError(f"node {name} hears several weights: concatenate what they hear")
+            raise InputError(f"node {name} receives several weights: concatenate their inputs")
         kind = "convolution" if weighted[0].kernel.ndim == 4 else "dense"
         return replace(self.weighted_layer(own, kind, weighted[0]), skips=direct)
 
@@ -225,7 +225,7 @@ class _Reader:
         return self.put(layer)._replace(factor=source.factor)
 
     def flatten(self, name: str, node: Any, heard: list) -> Value | Weighted:
-        """Read a change of shape, which the weights behind it take into account."""
+        """Read a change of shape, which the next weights take into account."""
         if isinstance(heard[0], Weighted) and len(heard) == 1:
             source, kernel, _, stride = heard[0]
             if kernel.ndim == 4 and max(source.shape[:2]) > stride:
@@ -276,7 +276,7 @@ class _Reader:
     def output(self, name: str, node: Any, heard: list) -> None:
         """Read potentials."""
         if len(heard) != 1 or not isinstance(heard[0], Weighted):
-            raise InputError(f"node {name} must hear one node of weights: its potentials")
+            raise InputError(f"node {name} must receive one node of weights: its potentials")
         own = str(node.metadata.get("name", name))
         self.put(self.weighted_layer(own, "readout", heard[0]))
         self.readouts.append((int(node.metadata.get("number", len(self.readouts))), own))

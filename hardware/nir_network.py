@@ -24,12 +24,12 @@ NETWORK = "ttfs-jax network 1"
 
 
 class Sent(NamedTuple):
-    """What a node sends: signals of neurons, as shares of their windows."""
+    """The output of a node: signals of neurons, as shares of their windows."""
 
     node: str  # name of the node
     shape: Shape  # with the channels of the plan
     marks: np.ndarray  # bool [C]: channels in use, the only ones that the node has
-    unit: np.ndarray  # [channels in use]: the activation that a share of 1 stands for
+    unit: np.ndarray  # [channels in use]: the activation at a share of 1
     flat: bool = False  # positions and channels are one axis, in NIR's order C, H, W
 
     @property
@@ -46,8 +46,8 @@ def sizes_of(shape: Shape, channels: int) -> tuple[int, ...]:
 def network_to_nir(model: Model) -> Any:
     """Export the network of `model` with its architecture: `nir.NIRGraph`.
 
-    Only what the architecture uses is written: layers that are not run and channels that are not
-    in use are cut off, kernels are their inner ones, norms are folded in. NIR's axes are C, H, W.
+    Only what the architecture uses is written: layers that are not run and unused channels are left
+    out, kernels are their inner ones, norms are folded in. NIR's axes are C, H, W.
 
     | plan | nodes |
     |---|---|
@@ -120,7 +120,7 @@ class _Writer:
         )
 
     def _vector(self, node: str, before: Shape, after: Shape, channels: int) -> str:
-        """Drop the two axes of size 1 that are left where a map shrinks to one position."""
+        """Drop the two axes of size 1 of a map with one position."""
         if after.positions > 1 or before.positions == 1:
             return node
         flatten = self.nir.Flatten(np.array([channels, 1, 1]), start_dim=0)
@@ -244,7 +244,7 @@ class _Writer:
         return source._replace(node=node, shape=shape)
 
     def flatten(self, layer: Layer, sources: list[Sent]) -> Sent:
-        """Write a `Flatten`, whose order the dense layer behind it takes into account."""
+        """Write a `Flatten`, whose order the next dense layer takes into account."""
         (source,) = sources
         if source.shape.positions == 1 or source.flat:
             return source
@@ -271,7 +271,7 @@ class _Writer:
         return Sent(self.put(layer.name, joined, parts), shape, marks, unit)
 
 
-PASSING = {  # the layers without neurons that NIR can say
+PASSING = {  # the layers without neurons that NIR can express
     "average_pool": _Writer.average_pool,
     "earliest_pool": _Writer.earliest_pool,
     "flatten": _Writer.flatten,
@@ -291,6 +291,6 @@ def _needed(plan: Plan, operators: np.ndarray) -> set[str]:
 def _require_plain(layer: Layer, source: Sent) -> None:
     if source.flat:
         raise InputError(
-            f"{layer.name} hears positions turned into channels, which are in another order in "
+            f"{layer.name} receives positions turned into channels, which are in another order in "
             "NIR: put a dense layer between"
         )

@@ -7,7 +7,7 @@ import numpy as np
 from ttfs_jax.network.kinds import Shape
 from ttfs_jax.support.errors import InputError
 
-KIND, SIZE = "kind", "size"  # metadata of what stands for a layer of a plan
+KIND, SIZE = "kind", "size"  # metadata of a graph that represents a layer of a plan
 
 
 def taps(size: int, weights: dict[int, float], channels: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def earliest_graph(nir: Any, sizes: tuple[int, ...], size: int) -> Any:
 
     `nir` is the package, `sizes` are C, H, W, and `size` is the edge of the blocks.
 
-    Of a block x_0 … x_n: r_1 = relu(x_0 − x_1), r_j = relu(r_{j−1} + x_{j−1} − x_j), and x_n + r_n
+    For a block x_0 … x_n: r_1 = relu(x_0 − x_1), r_j = relu(r_{j−1} + x_{j−1} − x_j), and x_n + r_n
     is the largest, since max(a, b) = b + relu(a − b).
     """
     last = size**2 - 1
@@ -98,7 +98,7 @@ def per_channel(name: str, values: Any) -> np.ndarray:
 
 
 def centred_kernel(name: str, node: Any, shape: Shape) -> tuple[np.ndarray, int]:
-    """Return a kernel [k, k, I, O], k odd, that does what a `Conv2d` does, and its stride.
+    """Return a kernel [k, k, I, O], k odd, equivalent to a `Conv2d`, and its stride.
 
     `node` is the `Conv2d`, called `name` in messages, and `shape` that of its input. A plan's
     kernel has a border of k // 2; that of the node is put into one large enough.

@@ -13,7 +13,7 @@ LOW_ACTIVITY, HIGH_ACTIVITY = (0.012, 80.0), (0.049, 261.0)
 
 
 def idle_share() -> float:
-    """Return E₀ / E of a gesture at the lower activity: what its spikes do not explain.
+    """Return E₀ / E of a gesture at the lower activity: the share not due to its spikes.
 
     E₀ = E₁ − p₁ (E₂ − E₁) / (p₂ − p₁).
     """
@@ -36,8 +36,7 @@ class Sne:
     def estimate(self, workload: Workload) -> Estimate:
         """Estimate E = S e, with S SynOps and 0.221 pJ each.
 
-        Limits of the engine were not published in what we could read: everything fits. The latency
-        is not known.
+        We found no published limits of the engine: everything fits. The latency is unknown.
 
         Raises: InputError for a workload without counts.
         """

@@ -1,6 +1,6 @@
-"""What every hardware target is asked and answers: energy, latency, does it fit, on what grounds.
+"""The interface of hardware targets: energy, latency, whether a network fits, and the sources.
 
-All figures are estimated, not measured: a network was not run on the hardware.
+All figures are estimated, not measured: no network was run on the hardware.
 """
 
 from collections.abc import Mapping
@@ -52,29 +52,29 @@ def total(parts: Mapping[str, Range]) -> Range:
 
 @dataclass(frozen=True)
 class Constant:
-    """A number that an estimate rests on, with its unit and where it comes from."""
+    """A number behind an estimate, with its unit and source."""
 
     value: Range  # the number, with its uncertainty
     unit: str  # of the value
-    source: str  # where it comes from
+    source: str  # publication or assumption
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one inference costs on a target; estimated, not measured."""
+    """The cost of one inference on a target; estimated, not measured."""
 
     target: str
     """Name of the target."""
     terms: dict[str, Range]
-    """Energy by cause in J; empty if not known, as for a network that is not on the chip."""
+    """Energy by cause in J; empty if unknown, as for a network that is not on the chip."""
     latency: float | None
     """Time from the first input to the decision in s; None if not known."""
     reasons: tuple[str, ...] = ()
     """Every limit that is violated, by how much; empty if the network fits."""
     constants: dict[str, Constant] = field(default_factory=dict)
-    """What the figures rest on."""
+    """The constants behind the figures."""
     notes: tuple[str, ...] = ()
-    """What the figures assume and leave out."""
+    """Assumptions and omissions of the figures."""
 
     @property
     def fits(self) -> bool:
@@ -110,7 +110,7 @@ class Estimate:
 
     @property
     def headline(self) -> str:
-        """Say in a line what an inference costs, or that the network does not fit."""
+        """Give the cost of an inference in one line, or say that the network does not fit."""
         if not self.reasons:
             return self._figures
         first, *others = self.reasons
@@ -141,7 +141,7 @@ def _spell(value: Range | None, scale: float, unit: str, *, missing: str = "") -
 
 @dataclass(frozen=True)
 class Workload:
-    """What one inference asks of a target.
+    """The operations of one inference, for a target.
 
     Examples:
         >>> from hardware import TARGETS, Workload
@@ -162,7 +162,7 @@ class Workload:
     layers: tuple[LayerCounts, ...]
     """Cost by layer in order, the output layer last."""
     mapped: Any = None
-    """What the target's own mapper made of the network, if it has one."""
+    """The result of the target's own mapper, if it has one."""
 
     @property
     def total(self) -> LayerCounts:
@@ -177,9 +177,9 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """Name the target as users choose it."""
+        """Give the name by which users choose the target."""
         ...
 
     def estimate(self, workload: Workload) -> Estimate:
-        """Estimate one inference of `workload`; the reasons say what does not fit, no error."""
+        """Estimate one inference of `workload`; `reasons` lists exceeded limits."""
         ...

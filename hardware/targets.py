@@ -37,7 +37,7 @@ def target(name: str) -> Target:
 
 
 def workload(shape: NetworkSpec | Plan, architecture: Architecture, measured: Recorded) -> Workload:
-    """Count what an architecture of a plan, or `shape`, asks of a target, by `measured` spikes."""
+    """Count the operations of an `architecture` of a plan, or `shape`, by `measured` spikes."""
     plan = make_plan(shape)
     return Workload(
         inputs=prod(plan.image_shape),

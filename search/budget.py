@@ -1,4 +1,4 @@
-"""How long to search and train: budgets, and those that follow from the size of the data."""
+"""Budgets of search and training, including those that follow from the size of the data."""
 
 from math import ceil, prod
 from typing import NamedTuple
@@ -8,12 +8,12 @@ from ttfs_jax.datasets import Dataset
 
 
 class Budget(NamedTuple):
-    """What a preset says of a run on some data."""
+    """The settings of a preset for some data."""
 
     schedule: Schedule
     """How long it searches and trains."""
     traits: DataTraits
-    """What the data ask of their trainings."""
+    """Settings that the data determine."""
     largest_batch: int = 2**31 - 1
     """Most samples of a batch in `--space xylo`."""
 
@@ -27,18 +27,18 @@ class Size(NamedTuple):
     """Height, width and channels."""
 
 
-TYPICAL = Size(images=10_000, shape=(28, 28, 1))  # for --help, before the data are known
+TYPICAL = Size(images=10_000, shape=(28, 28, 1))  # for --help, before the data are read
 
-FINE_SHARE = 0.2  # fine-tuning goes on from a converted network: a fifth of the epochs
+FINE_SHARE = 0.2  # fine-tuning continues from a converted network: a fifth of the epochs
 LARGEST_BATCH = 64
-FEWEST_STEPS = 8  # of a pass: batches of small sets are smaller, so that there are steps at all
+FEWEST_STEPS = 8  # per pass: small sets get smaller batches
 SMALLEST_BATCH = 4  # one image for each of the supernet's four paths
-LARGE_IMAGE = 2_000  # values of an image beyond which `conv` takes minutes an epoch on two cores
+LARGE_IMAGE = 2_000  # values of an image above which `conv` takes minutes per epoch on two cores
 FEW_IMAGES = 3_000  # below which a pass has so few steps that the chip's training takes more
 
 
 def data_size(data: Dataset) -> Size:
-    """Tell the size of a data set."""
+    """Return the size of a data set."""
     return Size(len(data.train.labels), data.image_shape)
 
 
@@ -46,7 +46,7 @@ def budget_of(size: Size, name: str) -> Budget:
     """Return the budget of the preset `name` for data of that `size`.
 
     The number of steps is that of the preset; passes = steps · batch / images, within bounds. The
-    batch is the largest power of two, up to 64, that leaves eight steps a pass. Large images are
+    batch is the largest power of two, up to 64, that leaves eight steps per pass. Large images are
     searched in narrow networks (`conv-small`) unless the preset is `full`.
     """
     sized, batch = SIZED_SCHEDULES[name], LARGEST_BATCH

@@ -1,4 +1,4 @@
-"""What can be checked of a run's options before it begins, or once its data are known."""
+"""Checks of a run's options before it starts, or once its data are known."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -35,7 +35,7 @@ def differences(old: Any, new: Any, *, within: str = "") -> Iterator[tuple[str, 
 
 
 def refuse_changes(saved: Config, wanted: Config) -> None:
-    """Refuse to go on with a run of the config `saved` under another one, `wanted`.
+    """Refuse to continue a run of the config `saved` under another one, `wanted`.
 
     Raises: InputError naming an option.
     """
@@ -44,7 +44,7 @@ def refuse_changes(saved: Config, wanted: Config) -> None:
 
 
 def changed(name: str, old: Any, new: Any) -> InputError:
-    """Make the error for the field `name`, which is `new` and was `old` when the run began."""
+    """Make the error for the field `name`, which is `new` and was `old` when the run started."""
     old, new = (" ".join(map(str, one)) if isinstance(one, tuple) else one for one in (old, new))
     return InputError(
         f"{option(name)} {new} differs from the {old} this run began with: leave the option "
@@ -55,7 +55,7 @@ def changed(name: str, old: Any, new: Any) -> InputError:
 def check_options(config: Config, *, new: bool) -> None:
     """Check options of `config` against each other, before data are loaded. Raises: InputError.
 
-    `new` tells a new run from one that is gone on with or shown again.
+    `new` is false for a run that is continued or shown again.
     """
     entry = space_entry(config.space)
     algorithms.check_algorithm(
@@ -71,7 +71,7 @@ def check_options(config: Config, *, new: bool) -> None:
 
 
 def check_recipes(config: Config, data: Dataset, space: Genes) -> None:
-    """Check what of `config` depends on data and space. Raises: InputError naming an option."""
+    """Check fields of `config` that depend on data and space. Raises: InputError naming one."""
     entry, samples = space_entry(config.space), len(data.train.labels)
     recipes = strategies.strategy_entry(entry.strategy).recipes(config)
     recipes |= retraining.retraining_entry(entry.retraining).recipes(config)

@@ -1,4 +1,4 @@
-"""The configuration of a run: frozen, saved beside the results, one option each on the CLI."""
+"""The configuration of a run: frozen, saved with the results, one option per field on the CLI."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ MAPPINGS = ("native", "exact")
 
 @dataclass(frozen=True)
 class StageConfig:
-    """How long a stage trains, and how fast."""
+    """Length and learning rate of a stage."""
 
     epochs: int = 10
-    """Passes over the training data; 0 leaves this training out."""
+    """Passes over the training data; 0 skips this training."""
     learning_rate: float = TrainConfig.learning_rate
     """Peak, after a linear warm-up; falls to zero by a cosine."""
 
@@ -49,12 +49,12 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class SharedConfig:
-    """What every training of a convolutional network has in common."""
+    """Options that all training stages of convolutional networks share."""
 
     balanced: bool = False
-    """Let every class weigh the same in the loss, however many samples it has."""
+    """Give every class the same weight in the loss, regardless of its number of samples."""
     products: Products = "float32"
-    """Factors of matrix products in training; bfloat16 is for accelerators, which it speeds up."""
+    """Precision of factors in matrix products in training; bfloat16 speeds up accelerators."""
 
     def __post_init__(self):
         check_fields(self)
@@ -62,7 +62,7 @@ class SharedConfig:
     def recipe(
         self, stage: StageConfig, batch_size: int, activity_penalty: float = 0.0
     ) -> TrainConfig:
-        """Put a recipe together: of what all trainings have in common, and of one `stage`.
+        """Build a recipe from the shared options and those of one `stage`.
 
         Its steps have `batch_size` images, and `activity_penalty` weighs the activation.
         """
@@ -81,9 +81,9 @@ class SupernetConfig:
     """Stage 1 of a run: the shared-weight ReLU network."""
 
     train: StageConfig = StageConfig(epochs=8)
-    """How long it trains, and how fast."""
+    """Length and learning rate."""
     batch_size: int = 256
-    """Images per step, shared out among the paths."""
+    """Images per step, divided among the paths."""
     paths: int = 4
     """Architectures sampled uniformly for every step."""
 
@@ -114,7 +114,7 @@ class RetrainConfig:
     """Stage 3 of a run: the best candidates from scratch, all in one program."""
 
     top: int = 4
-    """How many of the best of each search are retrained; of several objectives, of its front."""
+    """How many of the best of each search are retrained; with several objectives, of its front."""
     train: StageConfig = StageConfig(epochs=10)
     """Training as ReLU twins."""
     fine_tune: StageConfig = StageConfig(epochs=2, learning_rate=3e-4)
@@ -122,9 +122,9 @@ class RetrainConfig:
     batch_size: int = 128
     """Images per step."""
     activity_penalty: float = 0.1
-    """Weight of the mean activation in the loss; more makes fewer spikes."""
+    """Weight of the mean activation in the loss; a larger one gives fewer spikes."""
     halving: int = 1
-    """One in so many members goes on after 1, h, h² … epochs; 1 = all train to the end."""
+    """The best 1/h of the members continue after 1, h, h² … epochs; 1 = all train to the end."""
     population: Annotated[PopulationConfig, pairs(PopulationConfig)] = PopulationConfig()
     """How the members are laid out on the devices, such as `lanes=1 waste=0.05`."""
 
@@ -140,7 +140,7 @@ class RetrainConfig:
 
 @dataclass(frozen=True)
 class LimitsConfig:
-    """Limits of one inference: what is beyond one of them loses to all that is within."""
+    """Limits of one inference: a candidate outside loses to every candidate within."""
 
     energy_uj: float | None = None
     """Largest energy in µJ (nominal), as `--target` estimates it."""
@@ -162,7 +162,7 @@ class LimitsConfig:
 
 @dataclass(frozen=True)
 class ChipStageConfig:
-    """How long networks for the chip train, and how fast."""
+    """Length and learning rate of training for the chip."""
 
     epochs: int
     """Passes over the training data."""
@@ -184,11 +184,11 @@ class XyloConfig:
     train: ChipStageConfig = ChipStageConfig(3, NATIVE_RATE)
     """Training of every candidate in the search, through the core."""
     retrain: ChipStageConfig = ChipStageConfig(20, NATIVE_RATE)
-    """Training of the front that the search ends with, through the core."""
+    """Training of the final front, through the core."""
     relu: ChipStageConfig = ChipStageConfig(10, RELU_RATE)
     """Training of the ReLU network of every exact candidate in the search."""
     relu_retrain: ChipStageConfig = ChipStageConfig(60, RELU_RATE)
-    """Training of those on the front that the search ends with."""
+    """Training of the ReLU networks of exact candidates on the final front."""
     batch_size: int = 64
     """Samples per step, in all of these."""
     front: int = 12
@@ -201,8 +201,8 @@ class XyloConfig:
     referee: bool = True
     """Classify the test data in the vendor's simulator too (needs the extra `[xylo]`)."""
     gap: float = 6.0
-    """Silent time after a sample, in time constants of the slowest decay, in place of a reset that
-    Xylo-Audio 3 does not offer; counted in the energy. 0 where states are reset."""
+    """Silent time after a sample, in time constants of the slowest decay, in place of a reset,
+    which Xylo-Audio 3 does not have; counted in the energy. 0 where states are reset."""
 
     def __post_init__(self):
         check_fields(
@@ -215,13 +215,13 @@ class XyloConfig:
         )
 
     def native(self, stage: ChipStageConfig) -> NativeTrainConfig:
-        """Put the recipe of one `stage` of training through the core together."""
+        """Build the recipe of one `stage` of training through the core."""
         return NativeTrainConfig(
             epochs=stage.epochs, learning_rate=stage.learning_rate, batch_size=self.batch_size
         )
 
     def dense(self, stage: ChipStageConfig) -> DenseTrainConfig:
-        """Put the recipe of one `stage` of training ReLU networks together."""
+        """Build the recipe of one `stage` of training ReLU networks."""
         return DenseTrainConfig(
             epochs=stage.epochs, learning_rate=stage.learning_rate, batch_size=self.batch_size
         )
@@ -238,27 +238,27 @@ class Config:
     data: Annotated[str, tyro.conf.arg(metavar="|".join(DATASETS))] = "eye"
     """Data set, see docs/data.md; it has options of its own, which `--data NAME --help` lists."""
     preset: Preset = "default"
-    """How long to search and train; every other option can still be set on its own."""
+    """Budget of search and training; every other option can still be set separately."""
     space: str = "conv"
     """Name of the search space; `xylo` holds networks that fit the chip."""
     target: Annotated[str, tyro.conf.arg(metavar="|".join(TARGETS))] = "cmos45"
     """Hardware whose energy and latency are estimated; in `--space xylo` a chip of that family,
     whose limits hold (default: xylo-a3)."""
     objectives: tuple[str, ...] = ("fitness",)
-    """What the search improves: `fitness` (not in `xylo`), or one or more of war, uar, energy,
-    latency, time_steps, synops, params, memory. Several are weighed up by NSGA-II (default in
+    """What the search optimises: `fitness` (not in `xylo`), or one or more of war, uar, energy,
+    latency, time_steps, synops, params, memory. Several are searched by NSGA-II (default in
     `xylo`: war uar energy latency)."""
     seed: int = 0
-    """Seed of everything random but the split, 0 to 2^32 - 1."""
+    """Seed of everything random except the split, 0 to 2^32 - 1."""
     split_seed: int = 0
     """Seed of the train / validation / test split, 0 to 2^32 - 1."""
     data_options: Annotated[Options, tyro.conf.arg(name="")] = NO_OPTIONS
-    """Options of the data set, of its own class; left out, those it has by default."""
+    """Options of the data set, of its own class; by default, its defaults."""
     limits: Annotated[LimitsConfig, pairs(LimitsConfig)] = LimitsConfig()
-    """Limits of one inference, such as `energy-uj=3 params=10000`: what is beyond one of them loses
-    to all that is within."""
+    """Limits of one inference, such as `energy-uj=3 params=10000`: a candidate outside loses to
+    every candidate within."""
     train: SharedConfig = SharedConfig()
-    """What every training of a convolutional network has in common."""
+    """Options that all training stages of convolutional networks share."""
     supernet: SupernetConfig = SupernetConfig()
     """Stage 1 of a run: the shared-weight ReLU network."""
     evolution: EvolutionConfig = EvolutionConfig()

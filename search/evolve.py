@@ -45,15 +45,15 @@ class Command:
     """
 
     config: Annotated[Config, tyro.conf.arg(name="")]
-    """Everything but where results go."""
+    """The configuration; the rest is where results go."""
     run_dir: Path | None = None
     """New or empty folder for the results (default: runs/<data>-<time>)."""
     resume: Path | None = None
-    """Folder of an interrupted run to go on with, by its own config."""
+    """Folder of an interrupted run to continue, with its own config."""
     distributed: bool = False
     """Share the members of every population among several processes, each started by this command
-    with the same options and a run directory they all reach. Where the job's manager (SLURM, Open
-    MPI, Kubernetes) does not tell who they are, three more options do, shown with this one."""
+    with the same options and a run directory they all can access. Without a job manager (SLURM,
+    Open MPI, Kubernetes) that identifies them, three more options do, shown with this one."""
     coordinator: str | None = None
     """Address HOST:PORT of process 0."""
     processes: int | None = None
@@ -62,7 +62,7 @@ class Command:
     """Number of this process, from 0."""
 
 
-PEERS = ("coordinator", "processes", "process")  # are of use to several processes only
+PEERS = ("coordinator", "processes", "process")  # used by several processes only
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -71,7 +71,10 @@ def main(arguments: list[str] | None = None) -> None:
         with one_line_errors():
             result = execute(sys.argv[1:] if arguments is None else arguments, console())
     except KeyboardInterrupt:
-        print("interrupted: go on by --resume DIR, the folder named after Results", file=sys.stderr)
+        print(
+            "interrupted: continue with --resume DIR, the folder named after Results",
+            file=sys.stderr,
+        )
         sys.exit(130)
     if faults := result.failures:
         print("PROOF FAILED (all results are kept):", *faults, sep="\n  ", file=sys.stderr)
@@ -81,8 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
 def execute(arguments: list[str], screen: Console) -> Result:
     """Parse `arguments`, set up the devices, and run; progress is shown on `screen`.
 
-    Where the defaults follow from the size of the data, these are read first; mistakes in the
-    options are found before.
+    Where the defaults follow from the size of the data, these are read first, after checking the
+    options.
     """
     command, loaded = parse(arguments), None
     use_every_core()
@@ -114,7 +117,7 @@ def parse(arguments: list[str], *, size: Size = TYPICAL) -> Command:
     Defaults that follow from the size of the data are those for `size`.
 
     Raises: InputError for an unknown preset or data set, a folder that holds no run, an option out
-    of its range or without effect, and one that differs from those of the run to go on with.
+    of its range or without effect, and one that differs from those of the run to continue.
     """
     early = _early(arguments)
     saved = read_config(Path(early.resume)) if early.resume else None
@@ -127,7 +130,7 @@ def parse(arguments: list[str], *, size: Size = TYPICAL) -> Command:
     for name in () if several else PEERS:
         if any(argument.partition("=")[0] == f"--{name}" for argument in arguments):
             raise InputError(f"--{name} belongs to --distributed: leave it out, or add that")
-    # An option may decide which others are read: all are read once, to know what is shown.
+    # An option may decide which others are read: all are read once, to know which to show.
     wanted = parse_some_options(_without_help(arguments), name=NAME, default=default)
     refuse_idle_options(arguments, wanted)
     command = parse_options(
@@ -137,11 +140,11 @@ def parse(arguments: list[str], *, size: Size = TYPICAL) -> Command:
         default=Command(config=default),
         hidden=hidden_options(wanted) | set(() if several else PEERS),
         script=SCRIPT,
-        # The options that a run began with may be given again.
+        # The options that a run started with may be given again.
         markers=() if saved else (tyro.conf.FlagCreatePairsOff,),
     )
     if command.resume and command.run_dir:
-        raise InputError("--resume goes on in its own folder: leave out --run-dir")
+        raise InputError("--resume continues in its own folder: leave out --run-dir")
     if command.distributed and not (command.resume or command.run_dir):
         raise InputError("--distributed needs --run-dir: the processes have to agree on a folder")
     if saved is not None:
@@ -150,7 +153,7 @@ def parse(arguments: list[str], *, size: Size = TYPICAL) -> Command:
 
 
 def _without_help(arguments: list[str]) -> list[str]:
-    """Return the arguments of a run; neither help is asked for nor shell completion."""
+    """Return the arguments of a run, without requests for help or shell completion."""
     if arguments[:1] and arguments[0] in COMPLETION:
         arguments = arguments[3 if "write" in arguments[0] else 2 :]
     return [argument for argument in arguments if argument not in ("-h", "--help")]
@@ -179,7 +182,7 @@ def _early(arguments: list[str]) -> argparse.Namespace:
 
 
 def _defaults(arguments: list[str], early: argparse.Namespace, data: str, size: Size) -> Config:
-    """Return what options have that are not given."""
+    """Return the values of options that are not given."""
     name = early.preset or "default"
     options = parse_some_options(
         _without_help(arguments), name=NAME, default=data_options(data, name)

@@ -1,4 +1,4 @@
-"""The options of a run: which it reads and shows, and where all others belong."""
+"""The options that a run reads and shows, and where all others belong."""
 
 import dataclasses
 import re
@@ -15,7 +15,7 @@ from search.strategies import registry as strategies
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import PAIRED, inside, option
 
-# What every run reads. `data_options` are all read by the data set, whose own class they are.
+# Options that every run reads. All `data_options` are read by the data set, which defines them.
 COMMON = (
     *("data", "preset", "space", "target", "objectives", "seed", "split_seed", "limits"),
     *("evolution.algorithm", "evolution.population", "evolution.generations"),
@@ -28,7 +28,7 @@ _on_command_line: ContextVar[bool] = ContextVar("on_command_line", default=False
 def conditions(config: Config) -> dict[str, str]:
     """Name the options, or groups of them, that the space of a `config` can read.
 
-    Each with what has to be given otherwise so that it is read; that is empty where it is.
+    Each with the condition under which it is read; that is empty if it is read already.
     """
     entry = space_entry(config.space)
     return {
@@ -52,7 +52,7 @@ def option_fields(config: Any, within: str = "") -> Iterator[str]:
 
 
 def hidden_options(config: Config) -> set[str]:
-    """Name the fields that a run of a `config` does not read, and that are therefore no options."""
+    """Name the fields that a run of a `config` does not read, which are not options."""
     known = conditions(config)
     own = set(option_fields(config.data_options))
     return {
@@ -66,9 +66,9 @@ def shown_options(config: Config) -> set[str]:
 
 
 def refuse_idle_options(arguments: list[str], config: Config) -> None:
-    """Refuse arguments that a run of a `config` does not read, or that are no options any more.
+    """Refuse arguments that a run of a `config` does not read, or that are not options any more.
 
-    Raises: InputError that says where they belong, or what has become of them.
+    Raises: InputError that says where they belong, or what replaced them.
     """
     spelled = {}
     for name in hidden_options(config):
@@ -79,7 +79,7 @@ def refuse_idle_options(arguments: list[str], config: Config) -> None:
         if name := spelled.get(written):
             raise InputError(f"{written} belongs to {_place(name, config)}: leave it out")
         if (fate := _fate(written)) is not None:
-            raise InputError(f"{written} is no option any more: {fate}")
+            raise InputError(f"{written} is not an option any more: {fate}")
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def options_named() -> Iterator[None]:
 
 @contextmanager
 def fields_named(config: Config) -> Iterator[None]:
-    """Let errors name fields of a `config` in place of options: --a.b-c becomes a.b_c."""
+    """Let errors name fields of a `config` instead of options: --a.b-c becomes a.b_c."""
     try:
         yield
     except InputError as error:
@@ -106,7 +106,7 @@ def fields_named(config: Config) -> Iterator[None]:
 
 
 def _fate(written: str) -> str | None:
-    """Say what has become of an option of earlier versions; None for another word."""
+    """Say what replaced an option of earlier versions; None for any other word."""
     name = written.removeprefix("--").replace("-", "_").replace(".no_", ".")
     group, _, last = written.removeprefix("--").rpartition(".")
     if written.startswith("--") and group in ("limits", "retrain.population"):

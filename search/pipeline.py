@@ -1,4 +1,4 @@
-"""A run from data to measured networks: the same stages in every space. Holds no maths."""
+"""A run from data to measured networks: the same stages in every space."""
 
 import json
 import time
@@ -31,7 +31,7 @@ from ttfs_jax.support.devices import single_precision
 from ttfs_jax.support.errors import InputError
 
 SHOWN_PROBLEMS = 5
-GIVEN = "given.json"  # names of data and space that a program gave
+GIVEN = "given.json"  # names of data and space passed from Python
 
 
 def run(
@@ -44,23 +44,23 @@ def run(
     resume: bool = False,
     screen: Console | None = None,
 ) -> Result:
-    """Search, retrain and measure, or go on with a run; return what was found.
+    """Search, retrain and measure, or continue a run; return the result.
 
     It does what `python -m search.evolve` does, and computes in float32; its errors name fields of
-    the config in place of options. `config` is best taken from `search.preset` and changed by
+    the config instead of options. `config` is best taken from `search.preset` and changed by
     `dataclasses.replace`. `data` are used instead of those that `config.data` names, and `space`
-    instead of what is built for `config.space`, whose strategy, retraining and report it takes part
-    in: for an own convolutional space that is `conv`. `loaded` are the data that `config.data`
-    names, where they have been read already. Results are in `run_dir`, new or empty; left out, in
-    runs/<data>-<time>. With `resume` the run in `run_dir` goes on, under the same config and with
-    the same data and space. Progress and the final table are shown on `screen`; left out, on
+    instead of the one built for `config.space`, whose strategy, retraining and report it uses: for
+    your own convolutional space that is `conv`. `loaded` are the data that `config.data` names, if
+    they have been read already. Results are in `run_dir`, new or empty; by default in
+    runs/<data>-<time>. With `resume` the run in `run_dir` continues, under the same config and with
+    the same data and space. Progress and the final table are shown on `screen`; by default on
     standard error.
 
-    Call `ttfs_jax.support.devices.use_every_core()` before anything else of JAX, so that members
+    Call `ttfs_jax.support.devices.use_every_core()` before any other use of JAX, so that members
     of a population run on all cores.
 
-    Raises: InputError for options, data or a folder that do not work, before anything is computed
-    where that can be known; for a full disk, with how to go on.
+    Raises: InputError for invalid options, data or a folder, before anything is computed if
+    possible; for a full disk, with how to continue.
     """
     _check_kinds(config=(config, Config), data=(data, Dataset), space=(space, Genes))
     screen = console(stderr=True) if screen is None else screen
@@ -79,7 +79,7 @@ def _start(
     resume: bool,
     screen: Console,
 ) -> None:
-    """Check and begin or go on with a run, see `run`. Raises: InputError naming options."""
+    """Check and start or continue a run, see `run`. Raises: InputError naming options."""
     given = {
         "data": None if data is None else data.name,
         "space": None if space is None else space.name,
@@ -101,12 +101,12 @@ def _start(
         if (reason := disk_trouble(error)) is None:
             raise
         raise InputError(
-            f"the run in {path} stopped: {reason}, then go on by --resume {path}"
+            f"the run in {path} stopped: {reason}, then continue with --resume {path}"
         ) from error
 
 
 def _check_kinds(**given: tuple[Any, type]) -> None:
-    """Check what kinds of things a program gave. Raises: InputError."""
+    """Check the types of arguments passed from Python. Raises: InputError."""
     for name, (value, kind) in given.items():
         if not isinstance(value, kind) and not (value is None and kind is not Config):
             raise InputError(f"{name} must be a {kind.__name__}, not a {type(value).__name__}")
@@ -120,7 +120,7 @@ def _path(config: Config, data: Dataset | None, run_dir: str | Path | None) -> P
 
 
 def _check_folder(path: Path, config: Config, given: dict, *, resume: bool) -> None:
-    """Check that a folder is free, or holds the run to go on with. Raises: InputError."""
+    """Check that a folder is free, or holds the run to continue. Raises: InputError."""
     if not resume:
         if distributed.is_primary():
             RunDirectory.check_free(path)
@@ -131,13 +131,13 @@ def _check_folder(path: Path, config: Config, given: dict, *, resume: bool) -> N
         if value != before.get(name):
             first, second = (one or "of its config" for one in (before.get(name), value))
             raise InputError(
-                f"the run in {path} began with {name} {first}, not {second}: go on from Python, by "
-                f"search.run(..., {name}=..., resume=True) with what it began with"
+                f"the run in {path} began with {name} {first}, not {second}: continue from Python, "
+                f"by search.run(..., {name}=..., resume=True) with what it began with"
             )
 
 
 def _read_given(path: Path) -> dict[str, Any]:
-    """Read the names of data and space that a run began with. Raises: InputError."""
+    """Read the names of data and space that a run started with. Raises: InputError."""
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
         return {name: given.get(name) for name in ("data", "space")}
@@ -148,7 +148,7 @@ def _read_given(path: Path) -> dict[str, Any]:
 
 
 def load_data(config: Config, screen: Console) -> Dataset:
-    """Load the data that a config names, and show on the `screen` how far it is.
+    """Load the data that a config names, and show the progress on the `screen`.
 
     Raises: InputError for data that are missing, damaged or unsound.
     """
@@ -164,7 +164,7 @@ def load_data(config: Config, screen: Console) -> Dataset:
 def _run(
     config: Config, data: Dataset, space: Genes, directory: RunDirectory, screen: Console
 ) -> None:
-    """Go through the stages of the run that are left, write the report, then show the table."""
+    """Run the remaining stages, write the report, then show the table."""
     _report_problems(data, directory, screen)
     screen.print(
         f"{data.name}: {len(data.train.labels):,} training, "

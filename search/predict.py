@@ -1,4 +1,4 @@
-"""Classify files by any network that a search found, also on a chip: `python -m search.predict`."""
+"""Classify files by any network of a search, also on a chip: `python -m search.predict`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from ttfs_jax.support.errors import InputError
 
 @dataclass(frozen=True)
 class ChipClassifier:
-    """A network on the chip: the class of the first output spike has the whole share."""
+    """A network on the chip: the class of the first output spike has the share 1."""
 
     network: XyloNetwork
     """The chip's network, with how values become its input spikes."""
     meta: Mapping[str, Any]
-    """What its `network.json` holds."""
+    """The contents of its `network.json`."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -45,7 +45,7 @@ class ChipClassifier:
 def open_chip(folder: Path) -> ChipClassifier:
     """Open the network on a chip that `folder` holds, such as runs/x/front/0.
 
-    Raises: InputError for a damaged folder, and for one of a version that did not keep how images
+    Raises: InputError for a damaged folder, and for one of a version that did not record how images
     are made.
     """
     network, meta = load_network(folder)

@@ -1,4 +1,4 @@
-"""The tables behind the presets: what each sets, in which unit, and why. `docs/search.md` has them.
+"""The tables behind the presets, with units and reasons. `docs/search.md` has them.
 
 Counts are in passes over the training data (epochs), images or samples per step, architectures and
 networks. All were chosen for this project: `smoke` to see that a run works, `default` for a first
@@ -25,7 +25,7 @@ class Schedule(NamedTuple):
     top: int
     """Networks retrained of each search."""
     why: str
-    """Reason for these numbers, in a few words."""
+    """Reason for these numbers."""
     space: str = "conv"
     """Search space."""
     learning_rate: float = 3e-3
@@ -46,7 +46,7 @@ class DataTraits(NamedTuple):
     chip_passes: int
     """Times as many epochs in `--space xylo`."""
     why: str
-    """Reason for these numbers, in a few words."""
+    """Reason for these numbers."""
 
 
 class ChipSchedule(NamedTuple):
@@ -65,7 +65,7 @@ class ChipSchedule(NamedTuple):
     relu_retrain_epochs: int
     """Passes of those of the front."""
     why: str
-    """Reason for these numbers, in a few words."""
+    """Reason for these numbers."""
 
 
 class SizedSchedule(NamedTuple):
@@ -84,7 +84,7 @@ class SizedSchedule(NamedTuple):
     top: int
     """Networks retrained of each search."""
     why: str
-    """Reason for these numbers, in a few words."""
+    """Reason for these numbers."""
 
 
 WASTE_OF_FULL = 0.05  # long runs repay the time that more programs take to compile

@@ -20,8 +20,8 @@ from ttfs_jax.datasets import EyeConfig, FoldConfig, Options
 from ttfs_jax.population.program import PopulationConfig
 from ttfs_jax.support.errors import unknown
 
-FINE_RATE = 3e-4  # peak of fine-tuning: a tenth of the usual one, for a network that is trained
-# Options of data sets that differ from their own defaults: small frames, and few clips of them.
+FINE_RATE = 3e-4  # peak of fine-tuning: a tenth of the usual one, for a trained network
+# Options of data sets that differ from their own defaults: small frames, and few clips.
 OPTIONS = {
     ("eye", "smoke"): {"eye": EyeConfig(size=24, pool=1, subjects=24, draws=2, test_draws=4)},
     ("see", "smoke"): {"eye": FoldConfig(size=24, pool=1, draws=2, test_draws=4)},
@@ -29,7 +29,7 @@ OPTIONS = {
 
 
 def _of_table(data: str, name: str) -> Budget:
-    """Read the budget of a data set that has rows in the tables."""
+    """Read the budget of a data set with rows in the tables."""
     schedule, traits = SCHEDULES[data, name], TRAITS[data]
     waste = WASTE_OF_FULL if name == "full" else traits.waste
     return Budget(schedule, traits._replace(waste=waste))
@@ -76,7 +76,7 @@ def _convolutional(data: str, name: str, options: Options, budget: Budget) -> Co
             fine_tune=StageConfig(schedule.fine_tune_epochs, FINE_RATE),
             batch_size=traits.batch,
             activity_penalty=traits.activity_penalty,
-            # Short runs spend more on compiling a program than it would save.
+            # Short runs would spend more time on compiling than they save.
             population=PopulationConfig(lanes=1 if name == "smoke" else None, waste=traits.waste),
         ),
     )
@@ -113,9 +113,9 @@ def preset(
 
     They are those of a `space`, if it has its own, and for `objectives` other than its usual ones:
     several, such as ("war", "energy"), take an algorithm for several. `options` are those of the
-    data set; left out, they are made of the `values` by name:
+    data set; by default they are made from the `values` by name:
     `preset("npz", "smoke", data_dir=Path("mine.npz"))`. The budgets of a data set without a row in
-    `search.preset_tables` follow from its `size`; left out, the data are read to find it.
+    `search.preset_tables` follow from its `size`; by default the data are read to find it.
 
     Raises: InputError for an unknown data set, preset or option, or data that cannot be read.
 

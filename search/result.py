@@ -1,4 +1,4 @@
-"""A finished run, to look into."""
+"""The results of a finished run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from ttfs_jax.support.errors import InputError
 
 
 class Networks(Sequence):
-    """The networks that a run was made for, best first; each is loaded when it is asked for.
+    """The final networks of a run, best first; each is loaded on access.
 
     `run` is the run directory, `report` knows where in it they are.
     """
@@ -44,10 +44,10 @@ class Networks(Sequence):
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found. `result.best[0]` is the network that it was made for.
+    """The results of a run. `result.best[0]` is its best network.
 
-    `best` of a convolutional space are models (`ttfs_jax.load`), from the highest recall on
-    validation data; of `xylo` networks on the chip, along the front.
+    `best` in a convolutional space are models (`ttfs_jax.load`), from the highest recall on
+    validation data; in `xylo` networks on the chip, along the front.
 
     Examples:
         >>> import search
@@ -85,7 +85,7 @@ class Result:
 
     @cached_property
     def best(self) -> Networks:
-        """List the networks that the run was made for; they are loaded one by one."""
+        """List the final networks of the run; they are loaded one by one."""
         return Networks(self.path, self._report)
 
     @property

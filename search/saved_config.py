@@ -1,4 +1,4 @@
-"""Configs of runs as they are saved, read back, those of earlier versions too."""
+"""Read the saved configs of runs, including those of earlier versions."""
 
 import dataclasses
 from pathlib import Path
@@ -10,7 +10,7 @@ from ttfs_jax.datasets import dataset_entry
 
 STAGES = ("supernet.train", "retrain.train", "retrain.fine_tune")
 CHIP_STAGES = ("xylo.train", "xylo.retrain", "xylo.relu", "xylo.relu_retrain")
-# Options of earlier versions by the ones that hold their values now; several have to agree.
+# Options of earlier versions and the ones that hold their values now; several must agree.
 MOVED = {
     **{f"{stage}.balanced": "train.balanced" for stage in STAGES},
     **{f"{stage}.products": "train.products" for stage in STAGES},
@@ -35,7 +35,7 @@ RECIPE = {
 }
 NATIVE = {"label_smoothing": 0.1, "jitter": 0.06, "second_spike_penalty": 0.05, "first_spike": 1.0}
 RELU = {"label_smoothing": 0.0, "jitter": 0.03, "weight_decay": 1e-3}
-# Options of earlier versions by the values that they have now, in every run. A run of an earlier
+# Options of earlier versions and the values that they have in every run now. A run of an earlier
 # version with another value cannot be read.
 FIXED = {
     **{f"{stage}.{name}": value for stage in STAGES for name, value in RECIPE.items()},
@@ -64,7 +64,7 @@ def from_dict(values: dict) -> Config:
 
 
 def _with_shared_training(values: dict) -> dict:
-    """Turn values saved when every training had all options of its own into today's."""
+    """Convert values saved when every training stage had all options of its own."""
     values = values | {"objectives": values["objectives"].split(",")}
     values["xylo"] = values["xylo"] | {"mappings": values["xylo"]["mappings"].split(",")}
     changed: dict = {"train": {}}
@@ -92,7 +92,7 @@ def _leaves(values: dict, within: str = ""):
 
 
 def _with_data_options(values: dict) -> dict:
-    """Turn values saved when every data set had the options of all into today's."""
+    """Convert values saved when every data set had the options of all."""
     rest = {name: values[name] for name in values.keys() - {"eye", "data_dir"}}
     options = {}
     for name, hint in get_type_hints(dataset_entry(values["data"]).options).items():
@@ -104,7 +104,7 @@ def _with_data_options(values: dict) -> dict:
 
 
 def _with_limits(values: dict) -> dict:
-    """Turn values saved when only `--space xylo` had limits and several objectives into today's."""
+    """Convert values saved when only `--space xylo` had limits and several objectives."""
     xylo = dict(values["xylo"])
     names = ("energy_uj", "latency_ms")
     limits = dataclasses.asdict(LimitsConfig()) | {name: xylo.pop(f"max_{name}") for name in names}
@@ -127,7 +127,7 @@ def _build(kind: Any, values: dict) -> Any:
 
 
 def _restored(hint: Any, value: Any) -> Any:
-    """Give a JSON value the type that a field has: a config, a path or a tuple."""
+    """Give a JSON value the type of a field: a config, a path or a tuple."""
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _build(hint, value)
     kinds = (hint, *get_args(hint))

@@ -96,7 +96,7 @@ class Neurons:
 
     def __init__(self, plan, architecture):
         self.plan, self.architecture = plan, architecture
-        # Of each place [H, W, C] of what a layer passes on, the neurons that it hears there.
+        # Of each place [H, W, C] of what a layer passes on, the neurons that send to it.
         self.heard = {INPUT: self._own(INPUT)}
         self.senders = {name: [] for name in (layer.name for layer in plan)}
         for layer in plan:
@@ -141,7 +141,7 @@ class Neurons:
             return first
         own = self._own(layer.name)
         for place in np.ndindex(own.shape):
-            if layer.kind == "add":  # in use where any of what it hears is
+            if layer.kind == "add":  # in use where any of its inputs is
                 any_heard = any(self.heard[name][place] for name in layer.sources)
                 own[place] = ((layer.name, place),) if any_heard else ()
             if own[place]:
@@ -183,7 +183,7 @@ class Neurons:
 
 
 def window_starts(plan, architecture, lengths):
-    """Open each window when the last one that its layer hears has ended, event by event."""
+    """Open each window when the last one of its inputs has ended, event by event."""
     starts, numbers, waiting = {INPUT: 0.0}, {INPUT: 0}, list(plan.layers)
     ended, events = {}, [(lengths[INPUT], INPUT)]
     while events:

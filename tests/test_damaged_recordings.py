@@ -55,7 +55,7 @@ def test_aedat4_cut_short_gives_what_was_whole(tmp_path):
         recording = read_events(path)
         np.testing.assert_array_equal(recording.events, whole[:count])
         (note,) = recording.notes
-        assert note.startswith("the file is cut short or damaged")
+        assert note.startswith("the file is truncated or damaged")
         assert note.endswith(f"read {count} events before that")
     for length in (0, 3, 100, 900, 20_000):
         path.write_bytes(data[:length])

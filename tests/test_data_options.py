@@ -34,7 +34,7 @@ def test_an_option_of_another_data_set_says_where_it_belongs():
         evolve.parse(["--data=see", "--eye.subjects=9"])
     with pytest.raises(InputError, match="--eye.test-draws has no effect with --data digits"):
         evolve.parse(["--data=digits", "--eye.test_draws", "9"])
-    with pytest.raises(InputError, match="size is no option of the data set digits"):
+    with pytest.raises(InputError, match="size is not an option of the data set digits"):
         datasets.load_dataset("digits", size=3)
     with pytest.raises(InputError, match=r"from search.preset\('digits'"):
         dataclasses.replace(Config(), data="digits")

@@ -124,7 +124,7 @@ def test_unit_of_time_given_known_and_guessed():
         recording = check(times, *rest)
         np.testing.assert_allclose(np.ptp(recording.events["t"]), span, atol=1e-5)
         (note,) = recording.notes
-        assert note.startswith(f"times are taken for {name}, guessed")
+        assert note.startswith(f"times are read as {name}, guessed")
 
 
 def test_spans_that_do_not_fit_are_refused_with_the_likely_unit():

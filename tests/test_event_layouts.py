@@ -43,7 +43,9 @@ def test_dsec_as_published(compression, tmp_path):
         datasets(file, names, columns, **hdf5plugin.Blosc(cname=compression))
         file["ms_to_idx"] = np.arange(3000, dtype="u8")
         file["t_offset"] = np.int64(48_000_000_000)
-    assert_same(read_events(tmp_path / "events.h5"))
+    recording = read_events(tmp_path / "events.h5")
+    assert_same(recording)
+    assert not any("guessed" in note for note in recording.notes)
 
 
 def test_prophesee_names_its_sensor(tmp_path):
@@ -209,7 +211,7 @@ def test_text_layouts(name, words, tmp_path):
     assert_same(recording)
     assert (recording.width, recording.height) == (64, 48)
     nameless = name != "title" and not head and order.strip(",") != "txyp"
-    assert nameless == any(note.startswith("columns are taken for") for note in recording.notes)
+    assert nameless == any(note.startswith("columns are read as") for note in recording.notes)
 
 
 def test_decimal_commas_and_utf_16(tmp_path):

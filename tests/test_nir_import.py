@@ -95,5 +95,5 @@ def test_graphs_that_are_no_plan_are_refused():
     threshold[0, 1] = 2
     uneven = nir.IF(r=np.ones((2, 3, 2)), v_threshold=threshold)
     refuse("fires3 differs from position to position", fires3=uneven)
-    refuse("fires3 hears fires2 directly, which is possible over a", [("fires2", "fires3")])
-    refuse("node last hears weights: put neurons between", fires4=nir.Scale(np.ones(5)))
+    refuse("fires3 receives fires2 directly, which is possible over a", [("fires2", "fires3")])
+    refuse("node last receives weights: put neurons between", fires4=nir.Scale(np.ones(5)))

@@ -362,7 +362,7 @@ def test_subjects_are_found_in_paths(tmp_path):
     data = datasets.load_dataset("events", data_dir=root, subjects="/([0-9])", **TEXT)
     assert sorted(np.unique(data.train.columns["subject"]).tolist()) != []
     for kind, given, words in (
-        ("folder", {"subjects": "("}, "is no regular expression"),
+        ("folder", {"subjects": "("}, "is not a regular expression"),
         (
             "folder",
             {"subjects": "user[0-9]+"},

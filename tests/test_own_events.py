@@ -62,7 +62,7 @@ def test_a_folder_per_class(tmp_path):
     assert config.data_options.clips.size == 8 and config.data_options.crop == (0, 0, 16)
     notes = loaded(folder, time_unit=None).problems
     assert len(notes) == 1 and notes[0].startswith(f"18 recordings, {folder}/bars/0.txt, ")
-    assert notes[0].count(".txt") == 5 and "taken for microseconds" in notes[0]
+    assert notes[0].count(".txt") == 5 and "read as microseconds" in notes[0]
     (folder / "dots" / "x.txt").write_text("no events")
     (folder / "dots" / "y.txt").write_bytes((folder / "bars" / "0.txt").read_bytes())
     problems = loaded(folder).problems
@@ -144,3 +144,21 @@ def test_a_given_split_and_unsound_tables(tmp_path):
         loaded(table, clips=ClipConfig(size=8, pool=3))
     with pytest.raises(InputError, match="rate must be above 0"):
         loaded(table, rate=0.0)
+
+
+def test_tables_without_lines_or_with_pieces_in_two_parts(tmp_path):
+    for number in range(12):
+        write_recording(tmp_path / f"{number}.txt", number % 2, number)
+    table = tmp_path / "table.csv"
+    for rows in ([], ["0.txt,"], [",bars"]):
+        with pytest.raises(InputError, match="table.csv has no line of a file and its label"):
+            loaded(write_table(table, rows, "file,label"))
+    with pytest.raises(InputError, match="null character"):
+        loaded(write_table(table, ["a\0b,bars"], "file,label"))
+    rows = [f"{n}.txt,{CLASSES[n % 2]},{('train', 'test')[n % 4 > 1]},0,.5" for n in range(12)]
+    again = "0.txt,dots,train,0,.5"
+    told = loaded(write_table(table, [*rows, again], "file,label,split,start,end")).problems
+    assert len(told) == 1 and "same piece as line 2, which has the label bars" in told[0]
+    both = "0.txt,bars,test,.5,.9"
+    told = loaded(write_table(table, [*rows, both], "file,label,split,start,end")).problems
+    assert len(told) == 1 and "pieces of 0.txt are in test and in train, though" in told[0]

@@ -74,7 +74,8 @@ def test_deep_turned_and_oblong_images(tmp_path):
 
 
 def test_folders_that_hold_nothing_are_named(tmp_path):
-    for path, words in ((tmp_path / "x", "is not there"), (tmp_path, "holds no files in folders")):
+    missing, empty = (tmp_path / "x", "does not exist"), (tmp_path, "holds no files in folders")
+    for path, words in (missing, empty):
         with pytest.raises(InputError, match=words):
             datasets.load_dataset("folder", data_dir=path)
     folder = write_folder(tmp_path / "mine")
@@ -85,3 +86,27 @@ def test_folders_that_hold_nothing_are_named(tmp_path):
     (tmp_path / "text" / "a" / "b.txt").write_text("x")
     with pytest.raises(InputError, match="none of 1 files can be read: left out: .*b.txt"):
         datasets.load_dataset("folder", data_dir=tmp_path / "text")
+
+
+def test_folders_of_parts_have_small_letters_or_capitals(tmp_path):
+    folder = write_folder(tmp_path / "mine", parts=lambda n: ("Train", "TEST")[n % 2])
+    data = datasets.load_dataset("folder", data_dir=folder, size=8)
+    assert data.classes == CLASSES and len(data.test.labels) == 30
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    folder = write_folder(tmp_path / "mine")
+    (folder / "bars").rename(folder / "train")
+    data = datasets.load_dataset("folder", data_dir=folder, size=8)
+    assert data.classes == ("dots", "rings", "train") and not data.problems
+
+
+def test_what_a_decoder_raises_is_told(tmp_path, monkeypatch):
+    for error in (RuntimeError("no item"), NotImplementedError("method"), MemoryError("size")):
+
+        def fail(*given, error=error):
+            raise error
+
+        monkeypatch.setattr(Image, "open", fail)
+        with pytest.raises(InputError, match=f"x.avif cannot be read .{error}"):
+            read_image(tmp_path / "x.avif", size=(8, 8), colour="grey")

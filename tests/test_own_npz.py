@@ -1,5 +1,8 @@
 """Own arrays: `--data npz` reads what is sound, and names what is not, with the fix."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from own_data import CLASSES, made_images, write_npz
@@ -107,7 +110,7 @@ def test_files_that_are_none_are_named(tmp_path):
     for name, words in (
         ("a.npz", "read"),
         ("b.npy", "no array 'images'"),
-        ("c.npz", "is not there: name the"),
+        ("c.npz", "does not exist: name the"),
         (".", "is a folder: name a .npz file, or give --data folder"),
     ):
         with pytest.raises(InputError, match=words):
@@ -121,5 +124,41 @@ def test_files_that_are_none_are_named(tmp_path):
 def test_few_samples_of_a_class_are_named():
     with pytest.raises(InputError, match="did you mean rings"):
         to_labels(np.array(["ring"]), CLASSES, where="x")
-    names = [b"bars", b"dots"]
-    assert to_labels(np.array(names), CLASSES, where="x")[0].tolist() == [0, 1]
+
+
+def test_texts_of_bytes_are_texts(tmp_path):
+    names, people = np.array(CLASSES, "S"), np.array([f"p{n}" for n in range(12)], "S")
+    split = np.array(["train"] * 36 + ["test"] * 24, "S")
+    arrays = {"labels": names[LABELS], "split": split, "subject": people[np.arange(60) // 5]}
+    data = loaded(write_npz(tmp_path / "a.npz", classes=names, **(arrays | {"subject": None})))
+    assert data.classes == CLASSES and len(data.test.labels) == 24
+    with pytest.raises(InputError, match="^subject p7 is in train and in test"):
+        loaded(write_npz(tmp_path / "a.npz", **arrays))
+    for name in ("labels", "split", "subject", "classes"):
+        latin = np.array([b"\xfc"] * 60)
+        with pytest.raises(InputError, match="a.npz cannot be read .*'utf-8' codec"):
+            loaded(write_npz(tmp_path / "a.npz", **{name: latin}))
+
+
+def test_packed_files_that_are_damaged_are_named(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=IMAGES, labels=LABELS)
+    sound = path.read_bytes()
+    entry = sound.find(b"PK\x01\x02")
+    for place, value, words in (
+        (200, 255, "a.npz cannot be read"),  # the packed bytes
+        (entry + 10, 99, "compression method is not supported"),
+        (entry + 8, 1, "encrypted"),
+    ):
+        damaged = bytearray(sound)
+        damaged[place : place + 1] = bytes([value]) * (40 if place == 200 else 1)
+        path.write_bytes(damaged[: len(sound)])
+        with pytest.raises(InputError, match=words):
+            loaded(path)
+    header = io.BytesIO()
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (10**8, 10**3, 10**3)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("images.npy", header.getvalue())
+    with pytest.raises(InputError, match="cannot be read .*allocate"):
+        loaded(path)

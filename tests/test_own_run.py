@@ -100,7 +100,7 @@ def test_interrupted_runs_go_on_and_end_as_whole_ones(name, tmp_path, monkeypatc
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as stopped:
         stop_after(stage, patch)
         evolve.main([*command, f"--run-dir={run}"])
-    assert stopped.value.code == 130 and "go on by --resume" in capsys.readouterr().err
+    assert stopped.value.code == 130 and "continue with --resume" in capsys.readouterr().err
     assert not (run / "metrics.json").exists()
     evolve.main(["--resume", str(run)])
     assert "test results" in capsys.readouterr().out

@@ -159,7 +159,7 @@ def test_what_the_command_prints(network, tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert str(path) in printed
     assert "calm [b]" in printed
-    assert "taken for microseconds, guessed" in printed
+    assert "read as microseconds, guessed" in printed
     predict.main(["--checkpoint", str(network), "--events", str(path), "--json"])
     result = json.loads(capsys.readouterr().out)
     assert result["recording"] == str(path)

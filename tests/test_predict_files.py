@@ -53,7 +53,10 @@ def printed(capsys, checkpoint, *options, problems=None):
     with pytest.raises(SystemExit) as stopped:
         predict.main(arguments)
     output = capsys.readouterr()
-    assert stopped.value.code == 1 and output.err == f"{problems} files have a problem, see there\n"
+    assert (
+        stopped.value.code == 1
+        and output.err == f"{problems} files have a problem: see their rows\n"
+    )
     return output.out
 
 
@@ -107,7 +110,7 @@ def test_recordings_in_json_lines_as_they_were_trained_on(events_network, tmp_pa
 def test_an_input_that_is_not_there_is_named(images_network, tmp_path, capsys):
     with pytest.raises(SystemExit):
         printed(capsys, images_network, "--inputs", tmp_path / "none.png")
-    assert "none.png is not there: name files" in capsys.readouterr().err
+    assert "none.png does not exist: name files" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [[], ["--events=x", "--inputs", "y"]])
@@ -126,7 +129,7 @@ def test_folders_without_classes_are_named(images_network, tmp_path, capsys):
     for folder, words in (
         ("run", "run holds no network itself: did you mean"),
         ("run/best", "run/best/0?"),
-        ("numbers", "puts out 1 × 1 × 1 values, which are no classes"),
+        ("numbers", "gives 1 × 1 × 1 values, which are not classes"),
         ("empty", "holds no network, none of meta.json"),
         ("absent", "holds no network, none of meta.json"),
     ):

@@ -99,7 +99,7 @@ def test_a_result_is_looked_into(own):
     assert [one.plan for one in own.best[:1]] == [model.plan]
     for name in ("report.html", "pareto.csv", "figures/raster.png"):
         assert (own.path / name).stat().st_size > 0
-    with pytest.raises(InputError, match="go on from Python"):
+    with pytest.raises(InputError, match="continue from Python"):
         search.run(CONFIG, run_dir=own.path, resume=True, screen=SILENT)
 
 

@@ -160,11 +160,14 @@ def test_seeds_go_up_to_32_bits(seed):
         ("--space=xylo --train.balanced", "--train.balanced belongs to --space conv"),
         (
             "--supernet.train.batch-size=64",
-            "--supernet.train.batch-size is no option any more: take --supernet.batch-size",
+            "--supernet.train.batch-size is not an option any more: take --supernet.batch-size",
         ),
-        ("--retrain.train.warmup 0.2", "is no option any more: it is 0.1 in every run, leave it"),
-        ("--retrain.fine-tune.no-quantised", "is no option any more: it is True in every run"),
-        ("--limits.energy-uj=3", "is no option any more: write --limits energy-uj=VALUE"),
+        (
+            "--retrain.train.warmup 0.2",
+            "is not an option any more: it is 0.1 in every run, leave it",
+        ),
+        ("--retrain.fine-tune.no-quantised", "is not an option any more: it is True in every run"),
+        ("--limits.energy-uj=3", "is not an option any more: write --limits energy-uj=VALUE"),
         ("--retrain.population.lanes 1", "write --retrain.population lanes=VALUE"),
         ("--processes=2", "--processes belongs to --distributed"),
         ("--process 0", "--process belongs to --distributed"),

@@ -79,7 +79,7 @@ def test_a_full_disk_ends_in_one_line_that_names_the_run(tmp_path, monkeypatch, 
         evolve.main(["--data=digits", "--preset=smoke", f"--run-dir={run}"])
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1 and "No space left on device" in shown.err
-    assert f"go on by --resume {run}" in shown.err
+    assert f"continue with --resume {run}" in shown.err
     assert "seeds [0, 1]" in " ".join(shown.out.split())
     assert read_config(run) == preset("digits", "smoke")
 

@@ -52,7 +52,7 @@ def test_chain_by_hand():
     np.testing.assert_array_equal(trace.current[0, :, 0, 0], [50, 25, 13, 7, 4])
     np.testing.assert_array_equal(trace.potential[0, :, 0], [10, 30, 28, 21, 15])
     np.testing.assert_array_equal(trace.spikes[0], [[1, 0], [0, 1], [0, 0], [0, 0], [0, 0]])
-    # Neuron 1 hears of it one step later, and the output one step after that.
+    # Neuron 1 receives it one step later, and the output one step after that.
     np.testing.assert_array_equal(trace.current[0, :, 1, 0], [0, 40, 20, 10, 5])
     np.testing.assert_array_equal(trace.current_out[0, :, 0], [0, 0, 30, 15, 8])
     np.testing.assert_array_equal(trace.spikes_out[0, :, 0], [0, 0, 1, 0, 0])

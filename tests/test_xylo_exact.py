@@ -154,7 +154,7 @@ def test_without_complements_the_identity_breaks():
     broken = exact._replace(network=exact.network.replace(weights_rec=recurrent))
     ideal = ideal_codes(exact, inputs)
     first, second, _ = spike_codes(broken, run(broken, *np.asarray(inputs)))
-    # The first layer only hears of inputs, all of which spike.
+    # The first layer only receives inputs, all of which spike.
     np.testing.assert_array_equal(first, ideal[0])
     assert (np.abs(np.clip(second, 0, 32) - ideal[1]) > 1).mean() > 0.2
 

@@ -42,7 +42,7 @@ def test_names_are_those_of_the_board_not_of_the_simulator():
 
 def test_damaged_files_are_named(tmp_path):
     path = tmp_path / "net.npz"
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         load_specification(path)
     save_specification(path, two_synapses(), chip="xylo-a3")
     with pytest.raises(InputError, match="exists"):
@@ -50,7 +50,7 @@ def test_damaged_files_are_named(tmp_path):
     whole = path.read_bytes()
     for kept in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:kept])
-        with pytest.raises(InputError, match="cut short"):
+        with pytest.raises(InputError, match="truncated"):
             load_specification(path)
     wrong = bytearray(whole)
     wrong[len(whole) // 3] ^= 0xFF

@@ -1,6 +1,6 @@
 """Time-to-first-spike networks in JAX, exactly equal to their ReLU twins.
 
-A network of one's own: a `Plan` of the layers in `network.kinds`, `Network`, `initialise`;
+Your own network: a `Plan` of the layers in `network.kinds`, `Network`, `initialise`;
 `make_train` with `TrainConfig`, or `imports` of one trained elsewhere; `calibrate`, `fold`,
 `compare`; `evaluate`, `layer_counts`; `Model`, `save_model`, `load`.
 """

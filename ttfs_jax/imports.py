@@ -8,7 +8,7 @@
 Layouts are those of flax: kernels [k, k, I, O] of a convolution, [I, O] of a dense layer, whose
 inputs are in the order row, column, channel; PyTorch has [O, I, k, k], [O, I] and channel, row,
 column. Padding is k // 2 on each side, which is `"SAME"` for stride 1 only; with another stride,
-flax has to be told `padding=k // 2`.
+give flax `padding=k // 2`.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ PYTORCH = {4: ((2, 3, 1, 0), "[O, I, k, k]"), 2: ((1, 0), "[O, I]")}  # axes of 
 def from_arrays(plan: Plan, arrays: Mapping[str, Arrays]) -> Variables:
     """Make variables of a plan's network from kernels, biases and batch norms by layer name.
 
-    Of every layer with weights: `kernel` in the layout above; `bias` [O], 0 if left out; `norm`, if
-    it has one behind the kernel, with `mean` and `var` [O], and `scale`, `bias` and `epsilon`,
+    For every layer with weights: `kernel` in the layout above; `bias` [O], 0 if left out; `norm`,
+    if it has one behind the kernel, with `mean` and `var` [O], and `scale`, `bias` and `epsilon`,
     1, 0 and 1e-5 if left out. A neuron is then relu(scale (V + bias_kernel − mean) / √(var +
     epsilon) + bias), V the charge, so that `conversion.fold` folds the norm exactly; that of a
     read-out is folded at once. Layers with a gene take arrays of their largest size.
@@ -87,13 +87,13 @@ def from_flax(
 ) -> Variables:
     """Make variables of a plan's network from those of a `flax.linen` one.
 
-    `tree` has `params`, and `batch_stats` if there are batch norms. `paths` leads from names in
-    the plan to `Conv` or `Dense` modules in the tree, such as {"stem": "encoder/Conv_0"}; layers
-    left out have the same name there. `norms` leads to the `BatchNorm` behind a layer in the same
-    way; layers left out have none. `epsilon` is that of the batch norms.
+    `tree` has `params`, and `batch_stats` if there are batch norms. `paths` maps names in the plan
+    to `Conv` or `Dense` modules in the tree, such as {"stem": "encoder/Conv_0"}; layers left out
+    have the same name there. `norms` maps to the `BatchNorm` after a layer in the same way;
+    layers left out have none. `epsilon` is that of the batch norms.
 
     Returns what `from_arrays` does, for the same arrays. Raises: InputError as `from_arrays`, for
-    a path that leads nowhere, and for modules in the tree that no layer takes.
+    an unknown path, and for modules in the tree that no layer uses.
     """
     paths, norms = dict(paths or {}), dict(norms or {})
     weighted = [layer.name for layer in plan if layer.weighted]
@@ -191,7 +191,7 @@ def _array(
 
 
 def _hint(array: np.ndarray, shape: tuple[int, ...]) -> str:
-    """Say what would make an array fit, if something simple does."""
+    """Say what would make an array fit, if there is a simple fix."""
     axes, order = PYTORCH.get(len(shape), ((), ""))
     if array.ndim == len(shape) > 1 and array.transpose(axes).shape == shape:
         flat = ", and order its inputs by row, column, channel" if len(shape) == 2 else ""

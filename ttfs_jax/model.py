@@ -65,11 +65,11 @@ class Model:
     plan: Plan
     """The layers; the `NetworkSpec` of a searchable network is turned into its plan."""
     architecture: Architecture
-    """What of the layers is in use, and the time steps."""
+    """Which parts of the layers are in use, and the time steps."""
     variables: Variables
     """Parameters, statistics of the norms, and windows, by layer."""
     meta: dict = dataclasses.field(default_factory=dict)
-    """What else is known and saved, as JSON values: `dataset`, `classes`."""
+    """Other information that is saved, as JSON values: `dataset`, `classes`."""
 
     @property
     def network(self) -> Network:
@@ -118,8 +118,8 @@ class Model:
     ) -> jax.Array:
         """Return class indices of `images`: [B, H, W, C] -> [B].
 
-        `readout` says by the largest potential or the first output spike. Of equals, and if no
-        output neuron spikes, the class with the lowest index wins.
+        `readout` chooses the largest potential or the first output spike. Ties, and images without
+        an output spike, give the class with the lowest index.
 
         Raises: InputError as a call does, and for a read-out of one channel, such as an image's;
         ValueError for an unknown read-out.
@@ -145,15 +145,15 @@ class Model:
         size = count if traced else min(count, CHUNK)
 
         def run(part):
-            missing = size - len(part)  # in the last chunk of several, or for no image at all
-            if missing:
+            padding = size - len(part)  # in the last chunk of several, or for no image at all
+            if padding:
                 pad = jnp.pad if traced else np.pad
-                part = pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1))
+                part = pad(part, [(0, padding)] + [(0, 0)] * (part.ndim - 1))
             each, windows = _run(
                 self.network, self.variables, self.architecture, part, code, record
             )
-            if missing:
-                each = jax.tree.map(lambda leaf: _samples(leaf, size - missing), each)
+            if padding:
+                each = jax.tree.map(lambda leaf: _samples(leaf, size - padding), each)
             return each, windows
 
         if traced:
@@ -228,17 +228,17 @@ def _checked(images: np.ndarray) -> np.ndarray:
     pixels = images.astype(np.float32)
     if not (np.isfinite(pixels).all() and (pixels >= 0).all() and (pixels <= 1).all()):
         whole = images.dtype.kind in "iu"
-        mend = "divide whole numbers up to 255 by 255" if whole else "clean and scale the images"
-        raise InputError(f"pixels must be finite and within [0, 1]: {mend}")
+        fix = "divide whole numbers up to 255 by 255" if whole else "clean and scale the images"
+        raise InputError(f"pixels must be finite and within [0, 1]: {fix}")
     return pixels
 
 
 def save_model(path: Path, model: Model, *, replace: bool = False) -> None:
     """Save a `model` with all that is needed to run it in the folder `path`.
 
-    `replace` allows a checkpoint to be there; it is kept until the new one is complete.
+    `replace` replaces a checkpoint there; it is kept until the new one is complete.
 
-    Raises: InputError for a path that is taken, and for `meta` under the names of the format.
+    Raises: InputError for an existing path, and for reserved names in `meta`.
     """
     for name in RESERVED:
         if name in model.meta:
@@ -281,7 +281,7 @@ def load(path: str | Path) -> Model:
 
 
 def _plan_of_spec(values: dict[str, Any]) -> Plan:
-    """Read the shape that the first format of checkpoints has instead of a plan."""
+    """Read the shape that checkpoints of the first format have instead of a plan."""
     lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return make_plan(NetworkSpec(**lists))
 

@@ -26,25 +26,25 @@ COLUMNS = ("file", "item", "class", "share", "clips", "problem")  # of CSV
 
 @dataclass(frozen=True)
 class PredictArguments:
-    """Classify files by a network found by `python -m search.evolve`."""
+    """Classify files by a network from `python -m search.evolve`."""
 
     checkpoint: Path
     """Folder of the network, such as runs/x/best/0."""
     events: Path | None = None
-    """One recording, told in full: AEDAT4, HDF5 (Prophesee, DSEC, M3ED, MVSEC, v2e, rpg) or text
+    """One recording, with details: AEDAT4, HDF5 (Prophesee, DSEC, M3ED, MVSEC, v2e, rpg) or text
     (t x y p)."""
     crop: tuple[int, int, int] | None = None
-    """Square to look at: left, top, edge in pixels (default: as in training, or the largest in the
-    middle)."""
+    """Square to crop: left, top, edge in pixels (default: as in training, or the largest central
+    one)."""
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
-    """Unit of the recording's times (default: as the file tells, else guessed and told)."""
+    """Unit of the recording's times (default: as in the file, else guessed, with a note)."""
     stream: str | None = None
     """Which camera, if the recording holds several."""
     json: bool = False
     """Print JSON lines."""
     inputs: tuple[Path, ...] = ()
-    """Files, or folders of them, a line of CSV each: images, recordings, and arrays (.npy, .npz),
-    which have a line for each of their images."""
+    """Files, or folders of them, one line of CSV each: images, recordings, and arrays (.npy, .npz),
+    which have one line per image."""
 
     @property
     def reading(self) -> Reading:
@@ -53,7 +53,7 @@ class PredictArguments:
 
 
 def predict_recording(arguments: PredictArguments, *, kinds: Kinds = MODELS) -> dict:
-    """Read the one recording of the `arguments`, classify it and sum up: JSON values.
+    """Read the one recording of the `arguments`, classify it and summarise: JSON values.
 
     The network is one of some `kinds`, see `open_classifier`.
     """
@@ -73,7 +73,7 @@ def predict_files(arguments: PredictArguments, *, kinds: Kinds = MODELS) -> Iter
 
 
 def print_csv(results: Iterable[dict]) -> None:
-    """Print `results` as CSV under a line of names, without what needs more than one column."""
+    """Print `results` as CSV with a header, without values that need more than one column."""
     writer = csv.DictWriter(sys.stdout, COLUMNS, restval="", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(results)
@@ -94,7 +94,7 @@ def shares_table(summary: dict) -> Group:
 def print_rows(results: Iterable[dict], *, json: bool) -> None:
     """Print `results` as JSON lines if `json` is set, else as CSV.
 
-    If files had a problem, how many is said at the end, and the program ends with status 1.
+    If files had a problem, their number is printed at the end, and the program ends with status 1.
     """
     files: set[str] = set()
     spoilt: set[str] = set()
@@ -112,7 +112,9 @@ def print_rows(results: Iterable[dict], *, json: bool) -> None:
     else:
         print_csv(counted())
     if spoilt:
-        print(f"{len(spoilt)} of {len(files)} files have a problem, see there", file=sys.stderr)
+        print(
+            f"{len(spoilt)} of {len(files)} files have a problem: see their rows", file=sys.stderr
+        )
         sys.exit(1)
 
 

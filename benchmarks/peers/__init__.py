@@ -1,1 +1,1 @@
-"""What the benchmarks compare with: other ways to do the same, each at its best settings."""
+"""Baselines of the benchmarks: other implementations, each at its best settings."""

@@ -6,7 +6,7 @@ from ttfs_jax.datasets.events.camera import FAINTEST, CameraConfig
 
 
 class NumpyCamera:
-    """A sensor that is told every new image and counts its events."""
+    """A sensor that receives every new image and counts its events."""
 
     def __init__(self, first: np.ndarray, seed: int, config: CameraConfig):
         self.config, self.random = config, np.random.default_rng(seed)

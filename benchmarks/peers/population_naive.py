@@ -1,4 +1,4 @@
-"""A population trained the way one writes it first: the masked network under `jax.vmap`.
+"""A population trained in the naive way: the masked network under `jax.vmap`.
 
 XLA's convolution at the space's maximal shape, every operator of every block computed and one
 selected, one compiled step and a Python loop over steps. The parameters are those of
@@ -72,7 +72,7 @@ def forward(
 ) -> jax.Array:
     """Compute logits by batch statistics: images [B, H, W, C] -> [B, K].
 
-    `params` are those of the masked network of `spec`, of which an `architecture` uses a part.
+    `params` are those of the masked network of `spec`; an `architecture` uses a part.
     """
     channels = mask(architecture.widths[0], spec.stage_widths[0])
     x = _convolve(images, params["stem"]["kernel"], stride=spec.stem_stride)
@@ -125,7 +125,7 @@ def seconds_per_member_step(
     steps: int = TIMING.steps,
     repeats: int = TIMING.repeats,
 ) -> float:
-    """Train genotypes [P, G] together: the seconds that a step takes, shared out to its members.
+    """Train genotypes [P, G] together: the seconds of a step, divided by the number of members.
 
     `genotypes` are of the `space`; a step sees `batch` images. The median of all `repeats` of
     `steps` each; compiling and the first two steps are not counted.

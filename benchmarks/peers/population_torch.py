@@ -1,7 +1,7 @@
 """A PyTorch twin of the masked network at an architecture's native size, and its step time.
 
 PyTorch is in the extra `[bench]`. Without it this module can be imported, and architectures can
-be described; whatever needs PyTorch raises an `InputError`.
+be described; all that needs PyTorch raises an `InputError`.
 """
 
 import importlib
@@ -26,7 +26,7 @@ Tensor = Any  # torch.Tensor
 
 @dataclass(frozen=True)
 class NativeArchitecture:
-    """One architecture by the layers it has, none of them masked."""
+    """One architecture by its layers, without masks."""
 
     operators: tuple[str, ...]
     """The operator of each block, by its name in `OPERATORS`."""
@@ -47,7 +47,7 @@ class Timing:
     warm_up: int = 5
     """Steps that are not counted."""
     repeats: int = 5
-    """Repeats, of which the median counts."""
+    """Number of repeats; the median is reported."""
     samples: int = 2048
     """Images in memory, at least one batch."""
     shift: int = 2
@@ -82,7 +82,7 @@ def import_peer(package: str) -> ModuleType:
 def native(space: Space, genotype: np.ndarray) -> NativeArchitecture:
     """Describe the network that a genotype [G] of the `space` stands for.
 
-    Its time bits play no part.
+    Its time bits have no effect.
     """
     choices = space.describe(genotype)
     blocks, stages = space.spec.blocks, len(space.spec.stage_widths)

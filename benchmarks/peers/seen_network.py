@@ -61,7 +61,7 @@ class SeenLayer(NamedTuple):
 
 
 class SeenCosts(NamedTuple):
-    """What an eye clip costs, in numbers of operations; every field []."""
+    """The cost of an eye clip, in numbers of operations; every field []."""
 
     dense: jax.Array  # multiply-adds on analogue values
     synops: jax.Array  # additions that spikes cause
@@ -137,7 +137,7 @@ class Convolution(nn.Module):
 
 
 class Squeeze(nn.Module):
-    """One number that says how much a kernel size counts."""
+    """One number, the weight of a kernel size."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, training: bool) -> jax.Array:

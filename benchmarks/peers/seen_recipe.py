@@ -26,7 +26,7 @@ BATCH_SIZE, LEARNING_RATE, FACTOR, MOMENTUM, DECAY = 32, 0.015, 0.94, 0.9, 1e-3
 
 
 class SeenData(NamedTuple):
-    """What SEEN is shown, on the device: N frames in all, S training sequences."""
+    """The inputs of SEEN, on the device: N frames in all, S training sequences."""
 
     events: jax.Array  # uint8 [N, H, W], painted as in SEE: 0, 128 and 255
     light: jax.Array  # uint8 [N, H, W]
@@ -38,7 +38,7 @@ class SeenData(NamedTuple):
 
 @struct.dataclass
 class SeenState:
-    """All that changes in training."""
+    """The state of training."""
 
     variables: Any
     optimiser: optax.OptState
@@ -142,9 +142,9 @@ def to_source(whole: Recordings, light: np.ndarray, training: np.ndarray) -> See
 def train_seen(
     out: Path, source: SeenData, config: EyeConfig, *, classes: int, epochs: int, seed: int
 ) -> tuple[Seen, Any]:
-    """Train to the end, going on from a checkpoint if there is one: model and variables.
+    """Train to the end, from a checkpoint if there is one: model and variables.
 
-    The checkpoint is in the folder `out`. Clips of `source`, as `config` has them, are told apart
+    The checkpoint is in the folder `out`. Clips of `source`, as `config` has them, are classified
     into `classes`; `epochs` passes, weights and clips drawn by `seed`.
 
     Raises: InputError for fewer sequences than a batch, or a checkpoint of another training.

@@ -29,7 +29,7 @@ from ttfs_jax.training.batches import batch_order
 INPUT_WINDOW = 2.0  # inputs spike from 0.15 to here, in units of τ_syn
 HIDDEN_WINDOW = 20.0  # of constant-slope neurons: far beyond their drives, so none is clipped
 DECAY_WINDOW = 5.0  # of exponential thresholds, in units of τ
-MIN_SLOPE = 0.3  # thresholds per τ_syn; a spike that only just happens would rule the gradient
+MIN_SLOPE = 0.3  # thresholds per τ_syn; a spike near a touch would dominate the gradient
 
 
 class SolverLayer(NamedTuple):
@@ -48,7 +48,7 @@ class SolverNetwork(NamedTuple):
 
 @dataclass(frozen=True)
 class SolverModel:
-    """A neuron, where its training starts, and how its output layer is read.
+    """A neuron model, its initial weights, and the read-out of its output layer.
 
     Initial weights of I inputs have the mean `mean` / I times the drive of the recipe, and the
     deviation `spread` / √I.
@@ -67,11 +67,11 @@ class SolverModel:
 
 
 def searched(solver, peak: float, **options) -> SolverModel:
-    """Make the model of a neuron that can spike while its inputs still arrive.
+    """Make the model of neurons that can spike while their inputs still arrive.
 
     `solver` finds its spikes, given the `options`. With its threshold at the `peak` of the
-    potential of a unit weight, a weight of 1 means the same for all of them: an input that is just
-    not enough alone.
+    potential of a unit weight, a weight of 1 means the same for all of them: an input just too weak
+    alone.
     """
 
     def solve(times, layer):
@@ -161,7 +161,7 @@ class Recipe:
     latest: float = 3.0
     """The time that silence counts as in the loss, in units of τ_syn."""
     margin: float = 1.5
-    """Sum of weights that a silent neuron is drawn to; 1 is just not enough."""
+    """Target sum of weights of a silent neuron; 1 is just too small."""
     gradient_norm: float = 1.0
     """Longer gradients are scaled down to it."""
     chunk: int | None = None
@@ -169,7 +169,7 @@ class Recipe:
 
 
 class SolverReading(NamedTuple):
-    """What a network does with a batch."""
+    """The outputs of a network for a batch."""
 
     hidden: jax.Array  # [B, H] spike times
     output: jax.Array  # [B, K] spike times, or potentials where they are read
@@ -178,7 +178,7 @@ class SolverReading(NamedTuple):
 
 @struct.dataclass
 class TrainingState:
-    """All that changes in training."""
+    """The state of training."""
 
     network: SolverNetwork
     optimiser: optax.OptState
@@ -230,10 +230,10 @@ def loss(network: SolverNetwork, model: SolverModel, times, labels, recipe: Reci
     Shapes: times [B, I], labels [B].
     """
     reading = run_model(model, network, times, recipe)
-    lost = partial(silence_penalty, margin=recipe.margin)
-    silent = lost(times, network.hidden.weights, reading.hidden)
+    penalty = partial(silence_penalty, margin=recipe.margin)
+    silent = penalty(times, network.hidden.weights, reading.hidden)
     if model.read is None:
-        silent += lost(reading.hidden, network.output.weights, reading.output)
+        silent += penalty(reading.hidden, network.output.weights, reading.output)
     return cross_entropy(reading.logits, labels) + model.silence * silent
 
 

@@ -1,4 +1,4 @@
-"""The textbook forms of the solvers, for plain automatic differentiation: what ours are timed by.
+"""The textbook forms of the solvers, for plain automatic differentiation: the baseline of ours.
 
 Inputs are sorted, running sums over them are taken for all causal sets at once, every set gives a
 candidate, and the first one that lies between its last input and the next is the spike. All of it

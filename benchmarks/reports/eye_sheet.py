@@ -88,7 +88,7 @@ def write_gif(path: Path, recording: Recording, *, scale: int = 2) -> None:
 
 
 def draw_eyes(arguments: EyeSheetArguments) -> dict:
-    """Draw what the `arguments` ask for: where to and how many, JSON values.
+    """Draw by the `arguments`: folder and number of pictures, JSON values.
 
     Raises: InputError for options out of their range, or a folder that cannot be written.
     """
@@ -118,12 +118,12 @@ def draw_eyes(arguments: EyeSheetArguments) -> dict:
 
 
 def sheet_message(result: dict) -> str:
-    """Tell what was drawn, from the `result` of `draw_eyes`."""
+    """Report what was drawn, from the `result` of `draw_eyes`."""
     return escape(f"eye_sheet.png and {result['gifs']} GIFs of {CAPTION} in {result['out']}")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Draw everything and tell where; `arguments` replace those of the command line."""
+    """Draw everything and report where; `arguments` replace those of the command line."""
     run_command(
         "benchmarks.reports.eye_sheet", EyeSheetArguments, draw_eyes, sheet_message, arguments
     )

@@ -73,7 +73,7 @@ def mean_and_spread(rows: list[dict[str, float]]) -> dict[str, tuple[float, floa
 
 
 def compare_with_random(arguments: SummaryArguments) -> dict:
-    """Read the runs that the `arguments` name and sum them up: JSON values.
+    """Read the runs that the `arguments` name and summarise them: JSON values.
 
     Raises: InputError for no runs.
     """

@@ -37,7 +37,7 @@ def read_run(run: Path) -> dict[str, Any]:
     """
     metrics = read_metrics(run)
     if "front" not in metrics:
-        raise InputError(f"{run} is no run of --space xylo: name one")
+        raise InputError(f"{run} is not a run of --space xylo: name one")
     if "hypervolume" not in metrics:
         raise InputError(f"{run} searched for one objective: name runs for several")
     front = metrics["front"]
@@ -57,7 +57,7 @@ def read_run(run: Path) -> dict[str, Any]:
 
 
 def describe_network(network: dict[str, Any]) -> dict[str, Any]:
-    """Take what the table shows of a network: test results, µJ and ms."""
+    """Take the table's figures of a `network`: test results, µJ and ms."""
     test = network["test"]
     return {
         "architecture": " ".join(network["architecture"].values()),

@@ -1,7 +1,7 @@
-"""Put the network of a finished run into the zoo: `python -m benchmarks.reports.zoo RUN NAME ...`.
+"""Put a network into the zoo: `python -m benchmarks.reports.zoo RUN NAME --commit C --machine M`.
 
-The network is the run's first, the one chosen on validation data. It takes along what the run
-measured of it, the command that makes the run again, and a few test images with their logits.
+The network is the first of a finished run, the one chosen on validation data. With it come the
+run's measurements, the command that repeats the run, and a few test images with their logits.
 """
 
 import shlex
@@ -41,7 +41,7 @@ class ZooArguments:
     commit: str
     """Commit of this project that the run was made at."""
     machine: str
-    """What the run was made on, in words."""
+    """Description of the machine of the run."""
     json: bool = False
     """Print one JSON line."""
 
@@ -49,7 +49,7 @@ class ZooArguments:
 def command_of(config: Config) -> str:
     """Return the command that makes a run with this `config`, DIR for its folder.
 
-    Raises: InputError if data set, preset and seed do not settle it.
+    Raises: InputError if data set, preset and seed do not determine it.
     """
     words = f"--data {config.data} --preset {config.preset} --seed {config.seed} --run-dir DIR"
     if evolve.parse(shlex.split(words)).config != config:

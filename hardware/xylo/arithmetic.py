@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from hardware.xylo.network import STATE_MAX, STATE_MIN
 
-SURROGATE_SLOPE = 4.0  # steepness of the spike's stand-in derivative
+SURROGATE_SLOPE = 4.0  # steepness of the spike's surrogate derivative
 
 
 def power(exponent: jax.Array) -> jax.Array:
@@ -49,7 +49,7 @@ _leak.defvjp(_leak_fwd, _leak_bwd)
 
 
 def leak(state: jax.Array, rate: jax.Array) -> jax.Array:
-    """Return what a state loses in a step by bit shift: x >> d, and 1 if that is 0 and x positive.
+    """Return the loss of a state in a step by bit shift: x >> d, and 1 if that is 0 and x positive.
 
     `rate` is 2^−d: 1 clears the state, and even 2^−15 still loses one unit per step, toward zero.
     The gradient is that of 2^−d x.
@@ -61,7 +61,7 @@ def leak(state: jax.Array, rate: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _count(potential, threshold, most):
-    # Half a unit keeps the quotient away from whole numbers, where its rounding would matter.
+    # Half a unit keeps the quotient away from whole numbers, where rounding would matter.
     count = jnp.floor((potential + 0.5) * (1.0 / threshold))
     return at_most(floor_at(count, 0.0), most)
 
@@ -105,7 +105,7 @@ def integrate(
 ) -> jax.Array:
     """Move the potential by current, decay and bias: V ← sat(V + sat(sat(I − leak(V)) + b)).
 
-    `rate` is that of the leak. The change saturates on its own, before and after the bias is added.
+    `rate` is that of the leak. The change saturates separately, before and after the bias is added.
 
     Source: black-box probing of xylosim 0.1.3.
     """

@@ -33,7 +33,7 @@ class MappedNetwork:
     """
 
     network: ChipNetwork
-    """What the core computes with."""
+    """The network in the core."""
     steps: int
     """Time steps of one inference, a silent gap included."""
     activity: ChipActivity = WORST
@@ -66,9 +66,9 @@ class Xylo:
 
         See `energy.estimate`.
 
-        A mapped network beyond a limit costs what it would on a larger chip of the kind, and the
+        The energy of a mapped network beyond a limit is that on a larger chip of the kind, and the
         reasons say so. A network that was not mapped to this family, such as a convolutional one,
-        has no energy and no latency, and the reasons say what is in its way.
+        has no energy and no latency, and the reasons say why it does not fit.
 
         Raises: InputError for steps too short for their cycles.
         """
@@ -95,9 +95,9 @@ class Xylo:
 
 
 def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
-    """List the limits of `chip` in the way of a `workload` not mapped, and the nearest change.
+    """List the limits of `chip` that a `workload` without a mapping exceeds, and the nearest fix.
 
-    Every neuron and connection needs a place of its own there, as kernels cannot be shared; the
+    Every neuron and connection is separate there, since kernels cannot be shared; the
     pooling between stages of the network would need further neurons, which are not counted.
     """
     run = [layer for layer in workload.layers if int(layer.neurons)]
@@ -120,7 +120,7 @@ def not_mapped(workload: Workload, chip: Family) -> tuple[str, ...]:
 
 
 def workload(network: ChipNetwork, events: np.ndarray, trace: Trace) -> Workload:
-    """Count what a chip network did: events [B, T, I] and its trace, each [B, T, ...].
+    """Count the operations of a chip network: events [B, T, I] and its trace, each [B, T, ...].
 
     Means over the samples; a spike count of n is n spikes. Neurons are updated in every step.
     `multiply_adds` takes every weight once, as a feed-forward ReLU twin does.

@@ -4,7 +4,7 @@ One step of a hidden neuron: the spikes that arrive are added to the synaptic cu
 first, then hidden neurons by id; currents decay; the potential changes by the currents, its decay
 and the bias; n = min(31, ⌊V / θ⌋) spikes, V ← V − n θ. Every sum saturates at 16 bits. Inputs act
 in the same step, spikes of hidden neurons one step later. States are integers held exactly by
-float32, so that one can train through the core.
+float32, so that networks can be trained through the core.
 
 Letters: T steps, I inputs, N hidden neurons, S synapses, O outputs.
 """
@@ -38,7 +38,7 @@ class Trace(NamedTuple):
     current_out: Array  # [T, O, …]
     potential_out: Array  # [T, O, …]
     spikes_out: Array  # [T, O, …] 0 or 1
-    suspect: Array  # […] a sum may have saturated on its way: the order of events matters
+    suspect: Array  # […] a partial sum may have saturated: the order of events matters
 
 
 def _add_in_order(current, counts, weights):
@@ -52,10 +52,10 @@ def _add_in_order(current, counts, weights):
 
 
 def _hand_on(own, alias):
-    """Let aliases spike along: own spikes [N, …], targets [N] -> own spikes kept, all spikes.
+    """Let aliases spike too: own spikes [N, …], targets [N] -> own spikes kept, all spikes.
 
-    Neurons are handled by ascending id. A neuron's own spikes and those handed to it so far are
-    at most 31 together; own spikes beyond are not fired.
+    Neurons are processed by ascending id. Own spikes and those inherited so far are at most 31 per
+    neuron together; further own spikes are not fired.
     """
 
     def handle(carry, number):
@@ -73,20 +73,20 @@ def _hand_on(own, alias):
 
 
 class Neurons(NamedTuple):
-    """Parameters; … is [] or, beside samples, [1]."""
+    """Parameters; … is [] or, for several samples, [1]."""
 
     rate_syn: jax.Array  # [S, N, …] share of the current lost in a step
     rate_mem: jax.Array  # [N, …]
     threshold: jax.Array  # [N, …]
     bias: jax.Array  # [N, …]
-    most: jax.Array  # [N, …] spikes in a step at most
+    most: jax.Array  # [N, …] largest number of spikes in a step
 
 
 class CoreState(NamedTuple):
     """Neurons between two steps."""
 
     current: jax.Array  # [S, N, …] after decay
-    raised: jax.Array  # [N, …] potential + spikes · θ: reset is left to the next step, for speed
+    raised: jax.Array  # [N, …] potential + spikes · θ: the reset is in the next step, for speed
     spikes: jax.Array  # [N, …] of the last step
 
 
@@ -107,7 +107,7 @@ def advance(
 ) -> CoreState:
     """Take one step from `state`: received [S, N, …] is the current with what arrived.
 
-    `neurons` are the parameters, `alias` [N] the neurons that spikes are handed to, if any.
+    `neurons` are the parameters, `alias` [N] the neurons that inherit spikes, if any.
     """
     current = saturate(received)
     current = current - leak(current, neurons.rate_syn)
@@ -121,9 +121,9 @@ def advance(
 
 
 def _lay_out(network):
-    """Put outputs behind the hidden neurons: neurons, weights [S, N + O, I + N], aliases [N + O].
+    """Append outputs to the hidden neurons: neurons, weights [S, N + O, I + N], aliases [N + O].
 
-    An output has as many synapses as hidden neurons have, the second of which nothing reaches.
+    Outputs have as many synapses as hidden neurons; the second is unconnected.
     """
     channels, hidden, outputs, synapses = network.sizes
 
@@ -161,8 +161,8 @@ def run_core(
 ) -> Trace:
     """Run the core from rest.
 
-    Shapes: events [T, I] or [T, I, B] (0 … 15 per channel and step) -> `Trace`. A neuron without a
-    spike counts 0. Pure: one sample can be mapped over, like the network; samples as the last axis
+    Shapes: events [T, I] or [T, I, B] (0 … 15 per channel and step) -> `Trace`. Neurons without a
+    spike count 0. Pure: one sample can be mapped over, like the network; samples as the last axis
     are faster, as operations run along that. `plan` is the network's `wiring`, which saves the
     products of groups that are not connected; without it, any neurons may be.
 
@@ -193,14 +193,14 @@ def run_core(
         largest = floor_at(jnp.abs(state.current), largest)
         most = floor_at(state.spikes[:hidden], most)
         recorded = (state.current, potential(neurons, state)[None], state.spikes[None])
-        # Cut here, so that what nobody asks for is not written.
+        # Selected here, so that unused values are not written.
         parts = [(leaf[:, :hidden], leaf[:, hidden:]) for leaf in recorded]
         return (state, largest, most), parts
 
     rest = at_rest(neurons, samples)
     begin = (rest, rest.current, rest.spikes[:hidden])
     (_, largest, most), recorded = jax.lax.scan(step, begin, events)
-    # Bounds every sum on its way, |I| + Σ_j |w_j| n_j, by the largest of each term in the run.
+    # Bounds every partial sum, |I| + Σ_j |w_j| n_j, by the largest of each term in the run.
     arriving = jnp.concatenate([events.max(0), most])
     reach = largest + jnp.tensordot(jnp.abs(weights), arriving, 1)
     return _to_trace(recorded, reach.max((0, 1)) > STATE_MAX)
@@ -284,7 +284,7 @@ def simulate(
     outcome, suspect = _run_filled(network, events, keep=keep, plan=plan, ordered=False)
     again = np.flatnonzero(suspect)
     if len(again):
-        # Filled up to a power of two, so that few programs are compiled.
+        # Padded to a power of two, so that few programs are compiled.
         rows = np.resize(again, 1 << (len(again) - 1).bit_length())
         exact, _ = _run_filled(network, events[rows], keep=keep, plan=plan, ordered=True)
         for values, part in zip(jax.tree.leaves(outcome), jax.tree.leaves(exact), strict=True):
@@ -293,7 +293,7 @@ def simulate(
 
 
 def _run_filled(network, events, **options):
-    """Run any number of samples, filled up with silence to a multiple of the devices."""
+    """Run any number of samples, padded with silence to a multiple of the devices."""
     count = len(events)
     idle = np.zeros((-count % jax.local_device_count(), *events.shape[1:]), events.dtype)
     outcome = run_batch(network, np.concatenate([events, idle]), **options)

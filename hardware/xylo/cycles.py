@@ -34,10 +34,9 @@ def cycles_per_step(
     C = I (3.5 p_in N_ien + 1) + N (7 p_h F + 3) + N_oen p_h (1 + 8 O) + N (19 + 3 p_h) + 12 O, with
     p the shares of `active`, N_ien hidden neurons that inputs reach, N_oen those that reach outputs
     and F the mean fan-out among hidden neurons. A second synapse costs no cycles; several spikes in
-    a step cost as much as one. With aliases, of which a share s of neurons is a source and t a
-    target (sources may share one), 19 + 3 p_h becomes
-    19 + 2 max(p_h, s t) + 3 max(p_h t, s t) + p_h + max(p_h, t) s.
-    `full_matrices`: N_ien = N_oen = N, as on Audio 2.
+    a step cost as much as one. With aliases, where a share s of neurons is a source and t a target
+    (sources may share one), 19 + 3 p_h becomes 19 + 2 max(p_h, s t) + 3 max(p_h t, s t) + p_h +
+    max(p_h, t) s. `full_matrices`: N_ien = N_oen = N, as on Audio 2.
 
     Source: Rockpool 3.1.0, power_cycles_model.py of syns63300 (IMU, Audio 3) and syns61201 (Audio
     2), https://github.com/synsense/rockpool.

@@ -14,7 +14,7 @@ CHUNK = 512  # samples at a time
 
 
 class Decision(NamedTuple):
-    """What the first output spikes say."""
+    """Classes and times of the first output spikes."""
 
     classes: np.ndarray  # [B]; −1 without an output spike
     steps: np.ndarray  # [B] step of the decision, from 1; all T without an output spike
@@ -23,8 +23,8 @@ class Decision(NamedTuple):
 def first_spike(fired: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Find the first spike of one sample: fired bool [T, O] -> class [], step [] from 0; traceable.
 
-    Of outputs that spike in the same step the lowest id wins, as spikes are all that the chip
-    reports. No spike: class −1, step T − 1.
+    If outputs spike in the same step the lowest id wins, since the chip reports spikes only. No
+    spike: class −1, step T − 1.
     """
     spiking = fired.any()
     step = jnp.where(spiking, fired.any(1).argmax(), len(fired) - 1)
@@ -41,7 +41,7 @@ def first_output_spike(spikes_out: np.ndarray) -> Decision:
 
 
 class Classified(NamedTuple):
-    """A batch classified, with what pricing it needs."""
+    """A classified batch, with the activity for estimating its cost."""
 
     decision: Decision  # of every sample
     active_hidden: np.ndarray  # [] share of hidden neurons that spike in a step
@@ -80,8 +80,8 @@ def classify_stream(
     """Classify samples in `network` without a reset, `gap` silent steps between them.
 
     Shapes: events [B, T, I] -> `Decision`; a sample's decision is its first output spike within
-    T + gap steps. Samples are dealt out to several streams, each of which begins at rest; those
-    that do not fill up all streams are left out.
+    T + gap steps. Samples are split over several streams, each starting at rest; those that do not
+    fill all streams are left out.
 
     Raises: InputError for events that the chip cannot take.
     """

@@ -71,7 +71,7 @@ def estimate(
 
     E = (P₀ + P_map + (e_clk + e_map) f) t + e_act N, with N = steps × cycles and t = N / f, after
     which the clock is stopped or the chip used again; with `step_seconds` the chip runs in real
-    time, t = steps × step_seconds. f is `clock_mhz`, and `reasons` say what does not fit.
+    time, t = steps × step_seconds. f is `clock_mhz`, and `reasons` are the exceeded limits.
 
     Raises: InputError for another clock than the chip's, or steps too short for their cycles.
     """

@@ -1,4 +1,4 @@
-"""What each chip of the family can hold, and where a network goes beyond it."""
+"""The limits of each chip of the family, and where a network exceeds them."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Family:
     """
 
     name: str
-    """As users choose it."""
+    """Name by which users choose it."""
     module: str
     """Rockpool's module of the chip."""
     hidden: int

@@ -34,7 +34,7 @@ RANGES = {
 
 @struct.dataclass
 class ChipNetwork:
-    """Everything the core computes with. Values are integers, of any dtype that holds them."""
+    """All parameters of the core. Values are integers, of any dtype that holds them."""
 
     weights_in: Array  # [I, N, S] int8 range
     weights_rec: Array  # [N, N, S] from, to; int8 range
@@ -50,7 +50,7 @@ class ChipNetwork:
     shift_in: Array  # [] left shift of weights_in, in bits
     shift_rec: Array  # []
     shift_out: Array  # []
-    alias: Array | None = None  # [N] neuron that spikes along, or −1; None: no aliases at all
+    alias: Array | None = None  # [N] neuron that spikes too, or −1; None: no aliases
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
@@ -67,7 +67,7 @@ class ChipNetwork:
 
 
 def shapes(network: ChipNetwork) -> dict[str, tuple[int, ...]]:
-    """Say which shape every field of `network` must have, given the shapes of its weights."""
+    """Return the shape that every field of `network` must have, given those of its weights."""
     channels, hidden, outputs, synapses = network.sizes
     of_outputs = dict.fromkeys(
         ("dash_syn_out", "dash_mem_out", "threshold_out", "bias_out"), (outputs,)

@@ -1,4 +1,4 @@
-"""A network as a file from which somebody with a board can configure the chip."""
+"""A network as a file for configuring the chip on a board."""
 
 import os
 import zipfile
@@ -14,7 +14,7 @@ from ttfs_jax.support.errors import InputError
 
 FORMAT = 1
 # Names in Rockpool's config_from_specification -> fields. Its simulator calls the biases of hidden
-# neurons `bias`; config_from_specification drops that key without a word.
+# neurons `bias`; config_from_specification silently drops that key.
 PLAIN = {
     "weights_in": "weights_in",
     "weights_rec": "weights_rec",
@@ -54,7 +54,7 @@ def _arrays(net: ChipNetwork) -> dict[str, Any]:
 
 
 def save_specification(path: Path, network: ChipNetwork, *, chip: str) -> None:
-    """Write a network that fits the chip to `path`, an .npz file, whole or not at all.
+    """Write a network that fits the chip to `path`, an .npz file, completely or not at all.
 
     Raises: InputError if it does not fit, or something is there already.
     """
@@ -71,22 +71,22 @@ def save_specification(path: Path, network: ChipNetwork, *, chip: str) -> None:
 def load_specification(path: Path) -> tuple[ChipNetwork, str]:
     """Read (network, chip) back from the file `path`; its checksums are checked.
 
-    Raises: InputError for a file that is missing, cut short, damaged or of another kind.
+    Raises: InputError for a file that is missing, truncated, damaged or of another kind.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} is not there: name an .npz file written by save")
+        raise InputError(f"{path} does not exist: name an .npz file written by save")
     try:
-        # Opened here, as np.load leaves a damaged file open.
+        # Opened here, since np.load leaves a damaged file open.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             values = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{path} is cut short, damaged or no specification: copy it again"
+            f"{path} is truncated, damaged or not a specification: copy it again"
         ) from error
     missing = {"format", "chip", "dash_syn", *PLAIN} - set(values)
     if missing:
-        raise InputError(f"{path} is no specification of a chip: {min(missing)} is missing")
+        raise InputError(f"{path} is not a specification of a chip: {min(missing)} is missing")
     if values["format"] != FORMAT:
         raise InputError(f"{path} has format {values['format']}, this version reads {FORMAT}")
     second = [values["dash_syn_2"]] if "dash_syn_2" in values else []

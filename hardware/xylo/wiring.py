@@ -1,4 +1,4 @@
-"""Which groups of neurons are connected at all, so that absent connections cost no products.
+"""The connections between groups of neurons, so that absent ones cost no products.
 
 Letters: I input channels, N hidden neurons, O outputs, S synapses.
 """
@@ -17,10 +17,9 @@ MOST_GROUPS = 4  # more, smaller products cost more than they save
 
 
 class Wiring(NamedTuple):
-    """Inputs, groups of hidden neurons that follow each other by id, and who feeds whom.
+    """Inputs, groups of hidden neurons that follow each other by id, and their connections.
 
-    Sources are numbered: 0 the inputs, from 1 on the groups. Connections of a neuron to itself are
-    not part of this.
+    Sources are numbered: 0 the inputs, from 1 on the groups. Self-connections are not part of this.
     """
 
     sizes: tuple[int, ...]  # of the inputs and each group
@@ -33,9 +32,9 @@ def full(channels: int, hidden: int) -> Wiring:
 
 
 def wiring(network: ChipNetwork) -> Wiring:
-    """Find layers in a network's weights; one group if it is no stack of a few layers.
+    """Find layers in a network's weights; one group if it is not a stack of a few layers.
 
-    A group takes neurons by id as long as none is connected with another one of the group. Reads
+    A group takes neurons by id as long as none is connected to another one of the group. Reads
     the weights, so that they must not be traced.
     """
     channels, hidden, outputs, _ = network.sizes
@@ -66,7 +65,7 @@ def _slices(sizes):
 def products(weights: jax.Array, plan: Wiring) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """Make `arriving(counts [I, …], spikes [N + O, …]) -> [S, N + O, …]`, Σ_j n_j w_j.
 
-    Shapes: weights [S, N + O, I + N]; `plan` says who feeds whom.
+    Shapes: weights [S, N + O, I + N]; `plan` has the connections of groups.
     """
     channels, *groups = plan.sizes
     _, targets, origins = weights.shape

@@ -9,7 +9,7 @@ import numpy as np
 from search.loop.genes import Genes
 from ttfs_jax.support.errors import InputError, unknown
 
-# They fail on a bounded generation, or need trained parameters or arguments of their own.
+# They fail on a bounded generation, or need trained parameters or additional arguments.
 EXCLUDED = {"LES", "DES", "EvoTF_ES", "LGA", "RandomSearch", "SV_CMA_ES", "SV_Open_ES"}
 # They sample in pairs, x + d and x - d.
 EVEN = {
@@ -29,7 +29,7 @@ class Algorithm:
     """One algorithm: `ask` for genotypes, `tell` their fitness, which is maximised.
 
     `strategy` is an algorithm of evosax, over genotypes of `space` if it is `unique`, else over
-    one-hot logits; one that `needs_population` begins with genotypes drawn at random.
+    one-hot logits; one that `needs_population` starts with random genotypes.
     """
 
     def __init__(self, strategy: Any, space: Genes, *, unique: bool, needs_population: bool):
@@ -55,7 +55,7 @@ class Algorithm:
 
         `key` is the randomness.
 
-        An algorithm over genotypes proposes these; logits stay as they are. A population-based
+        An algorithm over genotypes proposes these; logits stay unchanged. A population-based
         algorithm's first proposals are its first population.
         """
         if self._needs_population and not state["started"]:
@@ -68,7 +68,7 @@ class Algorithm:
         return genotypes if self.unique else proposals, genotypes, state
 
     def tell(self, key, state: dict, proposals, genotypes, fitness: jax.Array) -> dict:
-        """Learn the `fitness` [P] of what was asked for; higher is better.
+        """Receive the `fitness` [P] of the proposals; higher is better.
 
         `proposals` and `genotypes` are what `ask` returned with the `state`, `key` the randomness.
         """
@@ -89,8 +89,8 @@ class Algorithm:
         """Replace `genotypes` seen before, or twice in this generation, by unseen ones: [P, G].
 
         All in canonical form; `key` is the randomness. The replacement is the first unseen one of a
-        random walk from the one replaced, a gene redrawn each step: near ones are likelier, all are
-        possible.
+        random walk from the one replaced that redraws one gene per step: near ones are more likely,
+        all are possible.
 
         Raises: InputError when fewer than P networks of the space are unseen.
         """
@@ -130,7 +130,7 @@ class Algorithm:
 
 
 class ParetoAlgorithm(Algorithm):
-    """An algorithm that is told costs [P, M] and, in a last column, violated limits.
+    """An algorithm that receives costs [P, M] and, in a last column, violated limits.
 
     `strategy` works on genotypes of `space`; `objectives` counts the costs, M.
     """
@@ -147,7 +147,7 @@ class ParetoAlgorithm(Algorithm):
 
 
 class RandomSearch(Algorithm):
-    """Uniform sampling without repetition, the honest control.
+    """Uniform sampling without repetition, the control.
 
     A generation is a `population` of genotypes of `space`.
     """
@@ -160,14 +160,14 @@ class RandomSearch(Algorithm):
         return {"generation": jnp.zeros((), jnp.int32)}
 
     def ask(self, key, state):
-        """Draw genotypes uniformly by `key`; the `state` stays as it is."""
+        """Draw genotypes uniformly by `key`; the `state` stays unchanged."""
         genotypes = self.space.sample(key, self._population)
         return genotypes, genotypes, state
 
     def tell(self, key, state, proposals, genotypes, fitness):
-        """Count the generation in `state`; nothing is learnt.
+        """Count the generation in `state`; nothing is learned.
 
-        That holds whatever `key`, `proposals`, `genotypes` and `fitness` are.
+        `key`, `proposals`, `genotypes` and `fitness` have no effect.
         """
         return {"generation": state["generation"] + 1}
 
@@ -180,12 +180,12 @@ def make(name: str, space: Genes, *, population: int, objectives: int | None = N
     """Build an algorithm by name: genetic, random, or one of evosax's through one-hot logits.
 
     `population` is the number of candidates in a generation of `space`. With a number of
-    `objectives`: nsga2 or random, which are told several costs.
+    `objectives`: nsga2 or random, which receive several costs.
 
     Raises: InputError as `check_algorithm`.
     """
     check_algorithm(name, population=population, several=objectives is not None)
-    # Importing evosax starts JAX's back end, after which devices and processes are settled.
+    # Importing evosax starts JAX's back end, which fixes devices and processes.
     from evosax.algorithms import distribution_based_algorithms, population_based_algorithms
 
     from search.loop.genetic import CategoricalGA
@@ -215,7 +215,7 @@ def names() -> tuple[str, ...]:
 
 
 def check_algorithm(name: str, *, population: int, several: bool) -> None:
-    """Check an algorithm's name and population, whatever the space; `several` objectives or one.
+    """Check an algorithm's name and population, for any space; `several` objectives or one.
 
     Raises: InputError for an unknown name, an algorithm for another number of objectives, or a
     population that it cannot take.

@@ -1,4 +1,4 @@
-"""What a search has evaluated: every distinct network once, with its scores."""
+"""The networks that a search has evaluated: every distinct one once, with its scores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from search.loop.genes import Genes
 class Archive:
     """Every distinct network evaluated so far, in order, by canonical genotype, with its scores.
 
-    A genotype has so many `genes`, G; `fields` name the scores.
+    `genes` is the number of genes of a genotype, G; `fields` name the scores.
     """
 
     def __init__(self, genes: int, fields: tuple[str, ...]):

@@ -36,12 +36,12 @@ def run_generations(
     """Search for `generations`, or until `budget` distinct networks have been evaluated.
 
     Genotypes are canonical (`Genes.canonical`), and none is evaluated twice: an algorithm over
-    genotypes proposes fresh ones, a continuous one is told the scores already known. `evaluate`
+    genotypes proposes fresh ones, a continuous one receives the scores already known. `evaluate`
     gets those that are new [n, G], n ≤ P, and gives the scores named in `fields`, each [n]. `goal`
-    makes of these what the algorithm is told. `on_generation(archive)` is called after each, and
-    the `bar` shows how far it is. `name` is that of the search, `space` says what genotypes are.
-    The state is saved in `directory` after every generation, and the randomness of a generation
-    depends on the seed and its number only.
+    turns these into what the algorithm receives. `on_generation(archive)` is called after each, and
+    the `bar` shows the progress. `name` is that of the search, `space` defines the genotypes. The
+    state is saved in `directory` after every generation, and the randomness of a generation depends
+    only on the seed and its number.
     """
     key = jax.random.key(seed)
     state = algorithm.init(jax.random.fold_in(key, 0))
@@ -98,7 +98,7 @@ def _propose(
 
 
 def _unseen(genotypes: np.ndarray, archive: Archive, budget: int | None) -> np.ndarray:
-    """Keep the genotypes that have to be evaluated, each once, within the budget: [n, G]."""
+    """Keep the genotypes to evaluate, each once, within the budget: [n, G]."""
     seen = archive.seen
     new = [g for g in dict.fromkeys(map(tuple, genotypes.tolist())) if g not in seen]
     if budget is not None:

@@ -1,4 +1,4 @@
-"""What every kind of run shares: its parts, and evolution beside random search of equal budget."""
+"""Shared by all kinds of run: its parts, and evolution and random search of equal budget."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ttfs_jax.datasets import Dataset
 
 
 class Seeded(Protocol):
-    """What the loop asks of a config."""
+    """What the loop needs of a config."""
 
     @property
     def seed(self) -> int:
@@ -33,14 +33,14 @@ AnySpace = TypeVar("AnySpace", bound=Genes)
 
 @dataclass(frozen=True)
 class Search(Generic[AnyConfig, AnySpace]):
-    """What the stages of a run share."""
+    """The objects that the stages of a run share."""
 
     config: AnyConfig  # of the run
     data: Dataset  # train, validation and test
     space: AnySpace  # what genotypes stand for
-    algorithm: Algorithm  # proposes genotypes, and is told their scores
+    algorithm: Algorithm  # proposes genotypes, and receives their scores
     directory: RunDirectory  # where results are written
-    reporter: Reporter  # shows how far the run is
+    reporter: Reporter  # shows the progress of the run
     goal: Goal = Goal()  # objectives and limits
 
     def seed(self, purpose: int) -> int:
@@ -71,7 +71,7 @@ def explore(
 ) -> dict[str, Archive]:
     """Search by the run's algorithm, then at random with the same budget, on validation data.
 
-    `search` is what the stages of the run share. `evaluate` gives the scores named in `fields`.
+    `search` holds what the stages of the run share. `evaluate` gives the scores named in `fields`.
     `streams` number the randomness of the searches "evolution" and "random"; evolution gets
     `generations` of a `population`.
     """

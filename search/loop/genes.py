@@ -1,4 +1,4 @@
-"""Genotypes as vectors of categorical choices: what every space lists, counts and samples."""
+"""Genotypes as vectors of categorical choices, which every space lists, counts and samples."""
 
 import itertools
 import math
@@ -15,18 +15,18 @@ class Gene:
     """One choice."""
 
     name: str  # a column of the history
-    choices: tuple[str | int, ...]  # what it can be, by number
+    choices: tuple[str | int, ...]  # its values, by number
 
 
 class Genes:
-    """What every space offers that lists its choices in `genes`.
+    """A space that lists its choices in `genes`; the base of all spaces.
 
     Where several genotypes stand for one network, `canonical` chooses one of them; sizes, samples
-    and archives know that one only.
+    and archives use only that one.
     """
 
     name: str
-    """As users choose the space."""
+    """Name by which users choose the space."""
     genes: tuple[Gene, ...]
     """The choices, G of them."""
 
@@ -37,13 +37,13 @@ class Genes:
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Split the genes into successive groups, by length; `canonical` treats each by itself."""
+        """Split the genes into successive groups, by length; `canonical` treats each separately."""
         return (1,) * len(self.genes)
 
     def canonical(self, genotypes: np.ndarray) -> np.ndarray:
         """Return the genotypes that represent the same networks: [..., G] -> [..., G].
 
-        Every genotype represents itself, unless a space says otherwise.
+        By default every genotype represents itself.
         """
         return np.asarray(genotypes, np.int32)
 

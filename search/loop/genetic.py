@@ -21,7 +21,7 @@ class GeneticState:
 
 @struct.dataclass
 class Params:
-    """Probabilities, as in Guo et al. 2020 (arXiv:1904.00420) but for the tournament."""
+    """Probabilities, as in Guo et al. 2020 (arXiv:1904.00420) except the tournament."""
 
     crossover_rate: float = 0.5  # that a child mixes genes of both parents
     mutation_rate: float = 0.1  # that a gene changes

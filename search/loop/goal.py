@@ -1,4 +1,4 @@
-"""What a search is after: one objective or several, within limits.
+"""The goal of a search: one objective or several, within limits.
 
 Letters: n candidates, M objectives. Energy is in J, latency in s, memory in bytes.
 """
@@ -12,8 +12,8 @@ from search.loop import pareto
 from search.loop.archive import Archive
 from ttfs_jax.support.errors import InputError, unknown
 
-RECALLS = ("fitness", "war", "uar")  # the higher the better; whatever else is named is a cost
-# The score that each option of `--limits` bounds, and how much of it one unit of the option is.
+RECALLS = ("fitness", "war", "uar")  # higher is better; all other scores are costs
+# The score that each option of `--limits` bounds, and the value of one unit of the option.
 LIMITS = {
     "energy_uj": ("energy", 1e-6),
     "latency_ms": ("latency", 1e-3),
@@ -27,7 +27,7 @@ BEYOND = 1e12  # worse than any score, and its square is still a float32
 
 @dataclass(frozen=True)
 class Goal:
-    """Objectives, and limits that come before them."""
+    """Objectives, and limits that take precedence."""
 
     objectives: tuple[str, ...] = ("fitness",)
     """Names of scores."""
@@ -41,7 +41,7 @@ class Goal:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """List the scores that objectives and limits are about, each once."""
+        """List the scores of objectives and limits, each once."""
         return tuple(dict.fromkeys((*self.objectives, *self.limits)))
 
     @property
@@ -50,7 +50,7 @@ class Goal:
         return next((name for name in self.objectives if name not in RECALLS), self.objectives[0])
 
     def exceeded(self, scores: Mapping[str, np.ndarray | float]) -> np.ndarray:
-        """Count the limits that scores are beyond: each [n] -> [n]; NaN is beyond none."""
+        """Count the limits that scores exceed: each [n] -> [n]; NaN exceeds none."""
         over = [np.asarray(scores[name]) > limit for name, limit in self.limits.items()]
         return np.sum(over, axis=0, dtype=float) if over else np.zeros(())
 
@@ -62,11 +62,11 @@ class Goal:
         return np.stack(columns, -1)
 
     def judge(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Turn scores into what an algorithm is told: each [n] -> [n], or [n, M + 1] for several.
+        """Turn scores into what an algorithm receives: each [n] -> [n], or [n, M + 1] for several.
 
         One objective: its value, the sign of costs changed, and far below every value where limits
-        are violated. Several: costs, and in the last column the number of limits violated; a
-        candidate beyond them has no costs that count.
+        are violated. Several: costs, and in the last column the number of limits violated; for a
+        candidate outside them the costs do not matter.
         """
         violations = _violations(scores)
         beyond = violations > 0
@@ -82,7 +82,7 @@ class Goal:
     def finalists(self, archive: Archive, most: int) -> np.ndarray:
         """Choose genotypes of `archive` to retrain, at most so many: [n, G].
 
-        One objective: the best within the limits, best first, NaN as the worst. Several: of the
+        One objective: the best within the limits, best first, NaN as the worst. Several: from the
         front, evenly along its first cost.
         """
         scores = archive.scores
@@ -96,7 +96,7 @@ class Goal:
         return archive.genotypes[order[_violations(scores)[order] <= 0][:most]]
 
     def describe(self, archive: Archive) -> str:
-        """Say how far the search of `archive` has come."""
+        """Describe the progress of the search of `archive`."""
         scores = archive.scores
         if self.several:
             return f"{self.front(scores).sum()} on the front"
@@ -124,7 +124,7 @@ class Goal:
         }
 
     def _logarithms(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Take the costs of the front, those that are no recalls as logarithms: [n, M]."""
+        """Take the costs of the front, those that are not recalls as logarithms: [n, M]."""
         plain = self.costs(scores)[self.front(scores)]
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where([name in RECALLS for name in self.objectives], plain, np.log10(plain))
@@ -149,7 +149,8 @@ def make_goal(
     `objectives` are names of the scores `offered`; `limits` have the names of `LIMITS`, and None
     for no limit.
 
-    Raises: InputError for an unknown or repeated objective, or a limit of what is not offered.
+    Raises: InputError for an unknown or repeated objective, or a limit on a score that is not
+    offered.
     """
     for name in objectives:
         if name not in offered:

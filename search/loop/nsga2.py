@@ -28,7 +28,7 @@ class NSGA2(PopulationBasedAlgorithm):
     one that is not. Rows that are not finite are the worst. P is `population_size`, and
     `cardinalities` count the choices of every gene.
 
-    Source: Deb et al. 2002, doi:10.1109/4235.996017; evosax 0.3 knows one objective only.
+    Source: Deb et al. 2002, doi:10.1109/4235.996017; evosax 0.3 supports one objective only.
     """
 
     def __init__(self, population_size: int, cardinalities: tuple[int, ...]):
@@ -51,7 +51,7 @@ class NSGA2(PopulationBasedAlgorithm):
     def _ask(self, key, state: Nsga2State, params: Params):
         count = len(state.population)
         select, *rest = jax.random.split(key, 5)
-        # Parents are sorted: of two rivals the one with the lower place wins.
+        # Parents are sorted: the rival with the lower index wins.
         winners = jax.random.randint(select, (2, count, 2), 0, count).min(-1)
         mothers, fathers = state.population[winners]
         return vary(tuple(rest), mothers, fathers, self.cardinalities, params), state

@@ -91,7 +91,7 @@ def order(costs: jax.Array, violation: jax.Array) -> jax.Array:
 
 
 def front(costs: np.ndarray, violation: np.ndarray | None = None) -> np.ndarray:
-    """Mark the feasible, finite rows that no other dominates, the first of equals.
+    """Mark the feasible, finite rows that no other dominates, and the first of equal ones.
 
     Shapes: costs [n, M], violation [n], 0 for none -> bool [n].
 

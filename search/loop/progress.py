@@ -1,4 +1,4 @@
-"""What the user sees while a run works: one bar per stage of it, with rate and time left."""
+"""Progress of a run: one bar per stage, with rate and remaining time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ class Bar:
         self._progress, self._task = progress, task
 
     def advance(self, amount: int, note: str = "") -> None:
-        """Move on by `amount`, and say in a few words, the `note`, how it goes."""
+        """Advance by `amount`, and show the `note`."""
         self._progress.update(self._task, advance=amount, note=note)
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run: what is written where; files are replaced atomically."""
+"""The folder of a run and its files, which are replaced atomically."""
 
 import dataclasses
 import errno
@@ -26,7 +26,7 @@ from ttfs_jax.support.json_text import dumps
 
 CONFIG, METRICS, HISTORY, TIMES = "config.json", "metrics.json", "history.parquet", "seconds.json"
 LOG = "log.txt"
-SLACK = 2**18  # bytes of a checkpoint beside its arrays
+SLACK = 2**18  # bytes of a checkpoint in addition to its arrays
 
 AnyConfig = TypeVar("AnyConfig")
 FORMAT = 2  # of metrics.json; in 1 `relu` was the network before fine-tuning
@@ -36,7 +36,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """Read the results of the finished run in the folder `path`.
 
     Raises: InputError for a folder without them, and for those of another version, whose figures
-    mean something else.
+    have another meaning.
     """
     try:
         metrics = json.loads((path / METRICS).read_text(encoding="utf-8"))
@@ -61,7 +61,7 @@ class LogFile(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
-        # A name may hold bytes that are no text.
+        # A name may have bytes that are not text.
         with open(self._path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(self.format(record) + "\n")
 
@@ -71,8 +71,8 @@ class RunDirectory:
 
     Files are replaced atomically.
 
-    Of several processes only the first writes; all of them read. A finished run keeps its log and
-    times; its report can be written anew where the folder can be written.
+    Only the first of several processes writes; all of them read. A finished run keeps its log and
+    times; its report can be written again where the folder can be written.
     """
 
     def __init__(self, path: Path):
@@ -91,13 +91,13 @@ class RunDirectory:
 
     @staticmethod
     def check_free(path: Path) -> None:
-        """Check that nothing is in `path` yet: at the start of a command, before hours of work.
+        """Check that `path` is free: at the start of a command, before hours of work.
 
-        Raises: InputError if there is a run, or anything else but an empty folder.
+        Raises: InputError if there is a run, or anything except an empty folder.
         """
         if (path / CONFIG).exists():
             raise InputError(
-                f"{path} already holds a run: go on with it by --resume {path}, or choose "
+                f"{path} already holds a run: continue it with --resume {path}, or choose "
                 "another --run-dir"
             )
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -126,12 +126,12 @@ class RunDirectory:
 
     @classmethod
     def resume_or_create(cls, path: Path, config: Any) -> "RunDirectory":
-        """Go on with the run in `path`, or start one in it by `config`; see `create`."""
+        """Continue the run in `path`, or start one in it by `config`; see `create`."""
         return cls(path) if (path / CONFIG).exists() else cls.create(path, config)
 
     @staticmethod
     def read_config(path: Path, build: Callable[[dict], AnyConfig]) -> AnyConfig:
-        """Read the config of the run in `path`; `build` makes it of its JSON values.
+        """Read the config of the run in `path`; `build` makes it from its JSON values.
 
         Raises: InputError if the folder holds no run, or a config this version cannot read.
         """
@@ -195,7 +195,7 @@ class RunDirectory:
     def restore(self, path: Path, template: Callable[[dict], Any]) -> tuple[Any, dict] | None:
         """Return (tree, meta) of the checkpoint `path`, or None if there is none yet.
 
-        `template(meta)` gives the tree's structure and shapes. No process goes on, and so none
+        `template(meta)` gives the tree's structure and shapes. No process continues, and so none
         replaces the checkpoint, before all have read it.
         """
         barrier(f"before reading {path.name}")
@@ -206,12 +206,12 @@ class RunDirectory:
         return contents
 
     def checkpoint(self, name: str) -> Path:
-        """Say where the stage `name` keeps its checkpoint."""
+        """Return where the stage `name` keeps its checkpoint."""
         return self.path / "checkpoints" / name
 
 
 def make_room(folder: Path, size: int) -> None:
-    """Make sure that the disk of `folder` takes a checkpoint of `size` bytes, twice when merged.
+    """Check that the disk of `folder` has room for a checkpoint of `size` bytes, twice when merged.
 
     Raises: OSError here, in one place, instead of in several of orbax's threads.
     """
@@ -246,7 +246,7 @@ def _plain(value: Any) -> Any:
 
 
 def environment() -> dict[str, Any]:
-    """Say on what a run was made."""
+    """Describe the software and devices of a run."""
     return {
         "jax": jax.__version__,
         "python": platform.python_version(),

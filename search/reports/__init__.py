@@ -1,4 +1,4 @@
-"""What is drawn and written of a finished run, by name, read from its files."""
+"""Figures and tables of a finished run, by name, made from its files."""
 
 from search.reports.registry import REPORTS, Report
 

@@ -22,7 +22,7 @@ from search.strategies.xylo.population import CHANNELS, XyloNetwork
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.errors import InputError
 
-FOLDER = "front"  # of the networks that a run was made for
+FOLDER = "front"  # of the final networks of a run
 OBJECTIVES = ("war", "uar", "energy", "latency")  # of the front after a search for one
 COLOURS = {"evolution": "#0b6e99", "random": "#b0a99f", "front": "#c1440e", "baseline": "#3a7d44"}
 
@@ -47,9 +47,9 @@ def load(folder: Path) -> XyloNetwork:
 
 
 def load_network(folder: Path) -> tuple[XyloNetwork, dict]:
-    """Read a network of a run, such as `front/0`, and what is known about it.
+    """Read a network of a run, such as `front/0`, and its metadata.
 
-    Raises: InputError if the folder holds none, or its files are damaged.
+    Raises: InputError if the folder holds no network, or its files are damaged.
     """
     folder = Path(folder)
     chip, _ = specification.load_specification(folder / "specification.npz")
@@ -172,7 +172,7 @@ def draw_front(history: pa.Table, metrics: dict) -> Figure:
 def draw_trace(network: XyloNetwork, trace: Trace, meta: dict) -> Figure:
     """Draw one inference on the chip: spikes and potentials of hidden neurons and of outputs.
 
-    `trace` is what the `network` did, `meta` what is known of it.
+    `trace` is the activity of the `network`, `meta` its metadata.
     """
     figure = Figure(figsize=(9, 8), layout="constrained")
     upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))

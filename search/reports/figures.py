@@ -20,7 +20,7 @@ def running_best(fitness: np.ndarray) -> np.ndarray:
 
 
 def draw_search(history: pa.Table, dataset: str) -> Figure:
-    """Draw fitness against evaluations, evolution beside random search.
+    """Draw fitness against evaluations, for evolution and random search.
 
     `history` are the columns of the candidates; `dataset` is named in the title.
     """
@@ -42,8 +42,8 @@ def draw_search(history: pa.Table, dataset: str) -> Figure:
 def draw_tradeoff(history: pa.Table, front: np.ndarray, dataset: str) -> Figure:
     """Draw recall against synaptic operations, with the non-dominated candidates marked.
 
-    `history` are the columns of the candidates, of which `front` [n] marks some; `dataset` is named
-    in the title.
+    `history` are the columns of the candidates, `front` [n] marks some; `dataset` is named in the
+    title.
     """
     figure, axes = _figure(dataset)
     for stage, colour in COLOURS.items():
@@ -62,8 +62,8 @@ def draw_tradeoff(history: pa.Table, front: np.ndarray, dataset: str) -> Figure:
 def draw_confusion(row: dict, dataset: str, classes: Sequence[str]) -> Figure:
     """Draw the confusion matrix of one network, in shares of each true class.
 
-    `row` is what metrics.json holds of the network, `dataset` the data that it is about, with the
-    names of the `classes`.
+    `row` is the network's row of metrics.json, `dataset` the name of its data, with the names of
+    the `classes`.
     """
     protocol = row["protocol"]
     counts = np.asarray(protocol["confusion"], float)
@@ -83,9 +83,9 @@ def draw_raster(
 ) -> Figure:
     """Draw every spike of one image: layers below each other, their windows in a row.
 
-    `signals` are the spike times by layer, of which image number `sample` is drawn; `dataset` is
-    named in the title. Spike times are local to a layer; `timeline` says when its window begins.
-    Pooled spikes pass on in the window in which they arrive.
+    `signals` are the spike times by layer; image number `sample` is drawn; `dataset` is named in
+    the title. Spike times are local to a layer; `timeline` says when its window begins. Pooled
+    spikes pass on in the window in which they arrive.
     """
     figure, axes = _figure(dataset, size=(7, 4.2))
     ticks, bottom = {}, 0

@@ -1,4 +1,4 @@
-"""What reports read of a finished search: its front, and the names of the classes."""
+"""Data of a finished search for reports: its front, and the names of the classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +24,8 @@ def front_of(history: pa.Table, objectives: Sequence[str]) -> np.ndarray:
 def write_front(path: Path, history: pa.Table, objectives: Sequence[str]) -> None:
     """Write the candidates of the front as a table, sorted by their first cost.
 
-    `history` are the columns of the candidates, `objectives` those that make the front; the table
-    goes to `path`.
+    `history` are the columns of the candidates, `objectives` those of the front; the table goes to
+    `path`.
     """
     front = history.filter(pa.array(front_of(history, objectives)))
     along = Goal(tuple(objectives)).along
@@ -35,6 +35,6 @@ def write_front(path: Path, history: pa.Table, objectives: Sequence[str]) -> Non
 def class_names(metrics: dict[str, Any], known: Sequence[str]) -> list[str]:
     """Return the names of the classes in a run's `metrics`, in the order of their labels.
 
-    Runs from before metrics.json had `classes` use those that are `known` from elsewhere.
+    Runs from before metrics.json had `classes` use those `known` from elsewhere.
     """
     return list(metrics.get("classes", known))

@@ -16,7 +16,7 @@ from search.reports.history import class_names, front_of, write_front
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.model import load
 
-# The final table has to fit into 80 columns.
+# The final table must fit into 80 columns.
 SHORT = {"conv3x3": "3×3", "conv5x5": "5×5", "residual": "res", "skip": "–"}
 READINGS = ("ttfs", "ttfs_continuous", "first_spike", "relu")
 HEAD = (
@@ -36,7 +36,7 @@ HEAD = (
     "SynOps",
     "time steps",
 )
-FOLDER = "best"  # of the networks that a run was made for
+FOLDER = "best"  # of the final networks of a run
 OBJECTIVES = ("war", "uar", "synops")  # of the front after a search for one
 
 

@@ -15,7 +15,7 @@ class Report(Protocol):
 
     @property
     def FOLDER(self) -> str:
-        """Name the folder of the networks that the run was made for, numbered from 0."""
+        """Name the folder of the final networks of the run, numbered from 0."""
         ...
 
     def write(self, run: Path, data: Dataset) -> None:
@@ -35,7 +35,7 @@ class Report(Protocol):
         ...
 
 
-# The reports by the names that spaces have for them.
+# The reports by the names that spaces use.
 REPORTS: dict[str, Report] = {"networks": networks, "chip": chip}
 
 

@@ -1,4 +1,4 @@
-"""What is made of the best candidates, by name: converted networks, or a front on the chip."""
+"""Retraining of the best candidates, by name: converted networks, or a front on the chip."""
 
 from search.retraining.registry import RETRAININGS, RetrainStage
 

@@ -1,7 +1,7 @@
-"""The network that nobody searched for, and how the fronts of a search compare with it.
+"""The fixed baseline network, and how the fronts of a search compare with it.
 
-One network spans no front, so it is not compared by hypervolume, but point by point: is it
-dominated, how well do networks of its energy do, and how little do those of its recalls take.
+One network spans no front, so it is not compared by hypervolume, but point by point: whether it is
+dominated, the recalls of networks at its energy, and the energy of those at its recalls.
 """
 
 from typing import Any
@@ -25,11 +25,11 @@ def candidate(space: XyloSpace) -> Candidate:
 def compare_front(
     scores: dict[str, np.ndarray], baseline: dict[str, float], goal: Goal
 ) -> dict[str, Any] | None:
-    """Compare the front of a search with the baseline, trained and scored alike: JSON values.
+    """Compare the front of a search with the baseline, trained and scored equally: JSON values.
 
-    `goal` has the objectives. `scores` are those of all candidates, each [n]; only the front
-    counts, which holds what fits. `dominates`: some network is at least as good in every objective
-    and better in one. `at_energy`: the best of each recall at the baseline's energy or less.
+    `goal` has the objectives. `scores` are those of all candidates, each [n]; only the front is
+    used, whose networks fit. `dominates`: some network is at least as good in every objective and
+    better in one. `at_energy`: the best of each recall at the baseline's energy or less.
     `at_recall`: the least energy in J at the baseline's recall or more. None where there is no such
     network, and for all if the baseline does not fit.
     """

@@ -22,12 +22,12 @@ from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.config import TrainConfig
 
 RETRAIN = 3  # stream of randomness; those of the strategy are below
-# Where the networks of each search are kept.
+# Folders of the networks of each search.
 FOLDERS = {"evolution": "best", "random": "random_search"}
 
 
-# Windows of the equality proof over the largest activation in calibration: so few neurons are
-# clipped on test data that both codes can be compared.
+# Windows of the equality proof over the largest activation in calibration: large enough that few
+# neurons are clipped on test data, so that both codes can be compared.
 IDENTITY_MARGIN = 1.5
 
 
@@ -42,7 +42,7 @@ class Recipes:
 
 
 def both_recipes(config: Config) -> Recipes:
-    """Put the recipes of both trainings of a `config` together."""
+    """Build the recipes of both training stages of a `config`."""
     retrain = config.retrain
     stages = (retrain.train, retrain.fine_tune)
     return Recipes(
@@ -51,7 +51,7 @@ def both_recipes(config: Config) -> Recipes:
 
 
 def options(config: Config) -> dict[str, str]:
-    """Name the options that are read, whatever the `config`."""
+    """Name the options that are read, for any `config`."""
     return {"train": "", "retrain": ""}
 
 
@@ -71,7 +71,7 @@ def check(config: Config) -> None:
 
 
 def check_new(config: Config) -> None:
-    """Check nothing more before a new run, whatever its `config`: nothing else is needed."""
+    """Check nothing more before a new run: no `config` needs it."""
 
 
 def retrain(
@@ -79,10 +79,9 @@ def retrain(
 ) -> dict[str, Any]:
     """Train, convert, prove, fine-tune and measure the best: rows of metrics.json.
 
-    They are those of every search by name, as in `archives`, the candidates of each; of the
-    `strategy` nothing is needed, as members start from fresh weights. Models are ranked on
-    validation data; the test data are touched once, by networks that do not change any more.
-    `search` has the run's config, data and space.
+    They are listed by search, as in `archives`, the candidates of each; the `strategy` is not used,
+    since members start from fresh weights. Models are ranked on validation data; the test data are
+    used once, by networks that no longer change. `search` has the run's config, data and space.
     """
     top = search.config.retrain.top
     genotypes = {name: search.goal.finalists(one, top) for name, one in archives.items()}
@@ -116,14 +115,14 @@ def retrain(
 
 @dataclass(frozen=True)
 class _Stages:
-    """What the members of one population go through, one after another."""
+    """The stages of the members of one population."""
 
     search: Search[Config, Space]
     members: Retraining
     groups: np.ndarray  # [P] number of the search that a member comes from
 
     def train_twins(self, of_evolution: int) -> tuple[Variables, np.ndarray]:
-        """Train all as ReLU networks; return them [P, ...], and who got to the end."""
+        """Train all as ReLU networks; return them [P, ...], and those that reached the end."""
         recipe = both_recipes(self.search.config).train
         return self._train(
             "retrain",
@@ -182,7 +181,7 @@ class _Stages:
         return np.asarray(measured.war + measured.uar)
 
     def _model(self, index: int, variables: Variables, row: dict) -> Model:
-        """Put a trained member together with what is known of it."""
+        """Make a model of a trained member and its metadata."""
         data, members = self.search.data, self.members
         meta = {
             "dataset": data.name,

@@ -1,4 +1,4 @@
-"""Retrain the front of a search for the chip beside a baseline, and measure it in the core."""
+"""Retrain the front of a search for the chip with a baseline, and measure it in the core."""
 
 from dataclasses import asdict
 from typing import Any
@@ -21,7 +21,7 @@ from ttfs_jax.support.errors import InputError
 
 
 def options(config: Config) -> dict[str, str]:
-    """Name the options that are read, and what of a `config` they need."""
+    """Name the options that are read, and their conditions on the `config`."""
     exact = "" if "exact" in config.xylo.mappings else "--xylo.mappings exact"
     read = dict.fromkeys(("xylo.retrain", "xylo.front", "xylo.referee"), "")
     return read | {"xylo.relu_retrain": exact}
@@ -33,7 +33,7 @@ def recipes(config: Config) -> dict[str, Any]:
 
 
 def check(config: Config) -> None:
-    """Check nothing more of a `config`: the strategy has."""
+    """Check nothing more of a `config`: the strategy does it."""
 
 
 def check_new(config: Config) -> None:
@@ -50,7 +50,7 @@ def retrain(
 ) -> dict[str, Any]:
     """Retrain the front of evolution and the baseline, and measure and keep them: JSON values.
 
-    The baseline is trained and scored as candidates are, too, and compared with the fronts of both
+    The baseline is trained and scored like candidates, and compared with the fronts of both
     searches. It is None if it does not fit. `search` has the run's config, data and space,
     `strategy` trains and scores, and `archives` hold the candidates of both searches.
     """
@@ -106,18 +106,18 @@ def on_test(
     scores, estimate = score_network(
         network, outcome.measured, config.xylo, target=config.target, goal=search.goal
     )
-    named = ("war", "uar", "decided", "step", "spikes", "latency")
+    columns = ("war", "uar", "decided", "step", "spikes", "latency")
     return {
-        **{name: scores[name] for name in named},
+        **{name: scores[name] for name in columns},
         "hardware": estimate.to_json(),
         "xylosim_differs": referee_differs(network, outcome) if config.xylo.referee else None,
     }
 
 
 def referee_differs(network: XyloNetwork, outcome: OnChip) -> int:
-    """Count the samples that XyloSim classifies otherwise than the core, or in another step.
+    """Count the samples that XyloSim classifies differently from the core, or in another step.
 
-    `outcome` is what the `network` did in the core.
+    `outcome` is that of the `network` in the core.
     """
     from hardware.xylo.rockpool.referee import Referee
 
@@ -128,10 +128,10 @@ def referee_differs(network: XyloNetwork, outcome: OnChip) -> int:
 def keep(
     search: Search[Config, XyloSpace], place: str, network: XyloNetwork, full: np.ndarray, row: dict
 ) -> None:
-    """Write a network: specification of the chip, layers, and what a user needs to feed it.
+    """Write a network: specification of the chip, layers, and what its inputs need.
 
     The folder is `place` in the run directory of `search`; `full` are the features that count as 1,
-    and `row` is what is known of the network, as JSON values.
+    and `row` is the network's metadata, as JSON values.
     """
     directory = search.directory
     if not directory.writes:

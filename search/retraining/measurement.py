@@ -1,4 +1,4 @@
-"""What is measured of the retrained networks: a row of metrics.json each.
+"""Measurements of the retrained networks: a row of metrics.json each.
 
 Three networks are never mixed: the one *before fine-tuning*, on which the equality of the two codes
 (`relu` and `ttfs`) is proved; the one *shipped*, in spike times; and the shipped one's own ReLU
@@ -97,7 +97,7 @@ def _measure_on_test(
 
 
 def _shipped(quantised: Measured, continuous: Measured, relu: Measured) -> dict[str, Any]:
-    """Describe the network shipped in all of its readings, and what time steps cost it."""
+    """Describe the network shipped in all of its readings, and the accuracy lost to time steps."""
     first = quantised.first_spike_confusion
     return {
         "ttfs": _recalls(quantised),
@@ -117,7 +117,7 @@ def _shipped(quantised: Measured, continuous: Measured, relu: Measured) -> dict[
 
 
 def _cost(members, variables, architecture, measured: Measured, name: str) -> dict[str, Any]:
-    """Count what one inference of the network shipped takes."""
+    """Count the cost of one inference of the network shipped."""
     spec = members.network.spec
     counts = count(spec, architecture, measured)
     timeline = make_timeline(spec, architecture, variables["windows"])

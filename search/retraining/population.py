@@ -24,7 +24,7 @@ from ttfs_jax.training.recipe import TrainConfig, make_train
 from ttfs_jax.training.shapes import draw_variables, make_grid, masked_waste
 
 Rank = Callable[[Variables, np.ndarray], np.ndarray]
-# Training images that norm statistics and windows are estimated on, once a network.
+# Training images for estimating norm statistics and windows, once per network.
 CALIBRATION_IMAGES = 4096
 # Windows of fine-tuning over the largest activation: the shortest without clipping in calibration,
 # for the finest time steps; they grow where training needs it.
@@ -34,13 +34,13 @@ WINDOW_MARGIN = 1.0
 class Retraining:
     """The members [P] of one population, from genotypes to measured TTFS networks.
 
-    `space` and `genotypes` [P, G] say which members there are, `layout` how they are laid out on
-    the devices, `data` what they are trained and measured on; `seed` is that of all randomness.
+    `space` and `genotypes` [P, G] define the members, `layout` how they are laid out on
+    the devices, `data` are for training and measuring; `seed` is that of all randomness.
     Between calls members are stacks [P, ...] in the space's maximal shape; they train in shape
     buckets, and a checkpoint is kept after every pass. `groups` [P] numbers the search that each
-    member comes from (left out: one for all); all are treated alike, and halving keeps as many of
-    each. Source of the recipe (train as ReLU, convert, fine-tune in spike times): Stanojevic et al.
-    2024 (arXiv:2306.08744).
+    member comes from (default: one for all); all are treated equally, and halving keeps the same
+    number of each. Source of the recipe (train as ReLU, convert, fine-tune in spike times):
+    Stanojevic et al. 2024 (arXiv:2306.08744).
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class Retraining:
         rungs: tuple[Rung, ...] = (),
         rank: Rank | None = None,
     ) -> tuple[Variables, np.ndarray]:
-        """Train the members `alive` (left out: all) in one code (`relu` or `ttfs`).
+        """Train the members `alive` (default: all) in one code (`relu` or `ttfs`).
 
-        `config` is the recipe, and `variables` [P, ...] are those to begin with. It goes on from
-        the checkpoint `name` in the run `directory` if there is one; `bar` shows how far it is.
+        `config` is the recipe, and `variables` [P, ...] are those to start from. It continues from
+        the checkpoint `name` in the run `directory` if there is one; `bar` shows the progress.
         After the epoch of each of the `rungs` only its best members of each group by
-        `rank(variables, members) -> scores` go on.
+        `rank(variables, members) -> scores` continue.
 
         Returns the variables of all members [P, ...], those that stopped early as they were then,
         and the indices of the members that reached the end.

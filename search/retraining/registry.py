@@ -1,4 +1,4 @@
-"""What is made of the best of a search, by name. A new way is one module, and one line here."""
+"""Ways of retraining the best of a search, by name. A new one is one module, and one line here."""
 
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from ttfs_jax.support import errors
 
 
 class RetrainStage(Protocol):
-    """The last stage of a run: trains the best for long, measures them once, and keeps them."""
+    """The last stage of a run: trains the best for longer, measures them once, and saves them."""
 
     def options(self, config: Config) -> dict[str, str]:
         """Name the options that are read, as `Strategy.options` does those of a `config`."""
@@ -25,7 +25,7 @@ class RetrainStage(Protocol):
         ...
 
     def check_new(self, config: Config) -> None:
-        """Check what a new run of a `config` needs, and one that is shown again does not.
+        """Check what only a new run of a `config` needs, not one that is shown again.
 
         Raises: InputError.
         """
@@ -37,12 +37,12 @@ class RetrainStage(Protocol):
         """Retrain and measure the best of the archives of "evolution" and "random": JSON values.
 
         `search` has the run's config, data and space; `strategy` is the run's, of a kind that the
-        stage can take.
+        stage supports.
         """
         ...
 
 
-# The ways of retraining by the names that spaces have for them.
+# The ways of retraining by the names that spaces use.
 RETRAININGS: dict[str, RetrainStage] = {"converted": converted, "front": front}
 
 

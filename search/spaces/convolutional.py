@@ -19,7 +19,7 @@ class Space(Genes):
     """
 
     name: str
-    """As users choose the space."""
+    """Name by which users choose the space."""
     spec: NetworkSpec
     """The largest shape."""
     genes: tuple[Gene, ...]
@@ -35,8 +35,8 @@ class Space(Genes):
         """Move the skips of every stage behind its other blocks: `genotypes` [..., G] -> [..., G].
 
         A skip is the identity, and the blocks of a stage have one width and resolution: (skip, X)
-        and (X, skip) are the same network. In a supernet every block owns its weights, so the
-        two inherit different ones; the first blocks of a stage speak for both.
+        and (X, skip) are the same network. In a supernet every block has its own weights, so the
+        two inherit different ones; the first blocks of a stage represent both.
         """
         genotypes = np.array(genotypes, np.int32)
         first = 0
@@ -80,7 +80,7 @@ def _convolutional(
     blocks: tuple[int, ...] = (2, 2),
     halve: bool,
 ) -> Space:
-    """Make a space of any operator per block, and of the widths, heads and time bits given.
+    """Make a space of any operator per block, and of given widths, heads and time bits.
 
     `blocks` are those of each stage; the stem may `halve` the resolution, by a 5 × 5 kernel.
     """
@@ -107,7 +107,7 @@ def _large(image_shape: tuple[int, int, int]) -> bool:
 def conv_space(
     image_shape: tuple[int, int, int], classes: int, *, narrow: bool | None = None
 ) -> Space:
-    """Build the convolutional space for images of `image_shape` in so many `classes`.
+    """Build the convolutional space for images of `image_shape` in `classes` classes.
 
     Operators skip, 3 × 3, 5 × 5 and residual in two stages of two blocks; three tiers of width
     per stage and for the head; 4, 5 or 6 time bits, for larger images 5 or 6. The choices are ours:
@@ -121,7 +121,7 @@ def conv_space(
         classes,
         widths=((8, 12, 16), (16, 24, 32)) if narrow else ((8, 16, 24), (16, 32, 48)),
         heads=(32, 48, 64) if narrow else (64, 96, 128),
-        # 16 time steps cost a deeper network a point of recall that inherited weights do not show.
+        # 16 time steps cost deeper networks a point of recall that inherited weights do not show.
         bits=(5, 6) if large else (4, 5, 6),
         halve=large,
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from ttfs_jax.support.errors import InputError
 
-FULL = 0.98  # quantile of the training data that counts as the largest value
+FULL = 0.98  # quantile of the training data used as the largest value
 
 
 class Features(NamedTuple):
@@ -20,9 +20,9 @@ class Features(NamedTuple):
     columns: int
     """Cells from left to right."""
     frames: int = 1
-    """Groups of successive frames that are kept apart."""
+    """Number of separate groups of successive frames."""
     polarities: int = 1
-    """2 keeps ON and OFF events apart, 1 adds them up."""
+    """2 keeps ON and OFF events separate, 1 sums them."""
 
     @property
     def count(self) -> int:
@@ -71,7 +71,7 @@ def pool(images: np.ndarray, features: Features, *, polarities: int) -> np.ndarr
 
 
 def full_scale(pooled: np.ndarray) -> np.ndarray:
-    """Choose what counts as 1 of every feature, from training data: `pooled` [N, I] -> [I] > 0."""
+    """Choose the scale of every feature, from training data: `pooled` [N, I] -> [I] > 0."""
     scale = np.quantile(pooled, FULL, axis=0)
     return np.where(scale > 0, scale, 1.0).astype(np.float32)
 

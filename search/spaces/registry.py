@@ -19,16 +19,16 @@ def _no_options(data: Dataset, config: Config) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SpaceEntry:
-    """A space, and the parts of a run that suit its networks, by their names in registries."""
+    """A space, and the parts of a run for its networks, by their names in registries."""
 
     make: Callable[..., Any]
     """Makes the space: (image shape, number of classes, **options), a dataclass of `Genes`."""
     options: Callable[[Dataset, Config], dict[str, Any]] = _no_options
-    """Says what else `make` is given."""
+    """Returns the other arguments of `make`."""
     strategy: str = "inherited"
     """Key of `search.strategies.registry.STRATEGIES`: how candidates get their scores."""
     retraining: str = "converted"
-    """Key of `search.retraining.registry.RETRAININGS`: what is made of the best."""
+    """Key of `search.retraining.registry.RETRAININGS`: how the best are retrained."""
     report: str = "networks"
     """Key of `search.reports.registry.REPORTS`: how the run is shown."""
     reads: tuple[str, ...] = ()

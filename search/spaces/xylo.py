@@ -13,7 +13,7 @@ from ttfs_jax.datasets import Dataset
 from ttfs_jax.datasets.eye.dataset import config_of
 from ttfs_jax.support.errors import InputError
 
-# 12 to 16 features each; the images at hand decide which of them are possible.
+# 12 to 16 features each; the images determine which of them are possible.
 GRIDS = tuple(
     Features(*choice)
     for choice in (
@@ -34,17 +34,17 @@ GRIDS = tuple(
 FIRST, LATER = (16, 24, 32, 48, 64), (0, 16, 24, 32, 48, 64)
 PACES = ("8/16", "16/24", "16/32", "24/32")
 DECAYS = ("2/3", "3/4", "4/5", "5/6")
-BASELINE = (60, 40)  # hidden layers of the network that nobody searched for
+BASELINE = (60, 40)  # hidden layers of the fixed baseline network
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a genotype stands for."""
+    """The network that a genotype stands for."""
 
     features: Features
     """How images are pooled to inputs."""
     number: int
-    """Of the features among those of the space."""
+    """Index of the features among those of the space."""
     widths: tuple[int, ...]
     """Neurons of every hidden layer, one to three."""
     window: int
@@ -60,7 +60,7 @@ class Candidate:
 
     @property
     def dynamics(self) -> Dynamics:
-        """Give window and decays as numbers that the core computes with."""
+        """Give window and decays as numbers for the core."""
         return Dynamics(
             *(
                 np.asarray(value, np.float32)
@@ -70,14 +70,14 @@ class Candidate:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Give what the network depends on as integers; equal ones are the same network."""
+        """Encode the network as integers; equal ones are the same network."""
         native = self.mapping == "native"
         core = (self.steps, self.dash_syn, self.dash_mem) if native else (0, 0, 0)
         return (*self.features, self.window, *core, MAPPINGS.index(self.mapping), *self.widths)
 
     @property
     def architecture(self) -> dict[str, str]:
-        """Name what the network consists of; an exact one has neither steps nor decays."""
+        """Name the parts of the network; an exact one has neither steps nor decays."""
         native = self.mapping == "native"
         return {
             "features": str(self.features),
@@ -96,7 +96,7 @@ class XyloSpace(Genes):
     """
 
     name: str
-    """As users choose the space."""
+    """Name by which users choose the space."""
     image_shape: tuple[int, int, int]
     """Height, width and channels."""
     classes: int
@@ -115,14 +115,14 @@ class XyloSpace(Genes):
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Group the two widths that may be 0, and what the mapping bears on."""
+        """Group the two widths that may be 0, and the genes that depend on the mapping."""
         return 1, 1, 2, 3
 
     def canonical(self, genotypes: np.ndarray) -> np.ndarray:
         """Return the genotypes that represent the same networks: [..., G] -> [..., G].
 
-        Layers of width 0 come last. An exact network has no decays, and of its pace only the
-        window counts: it is represented by the first decay and the first pace of that window.
+        Layers of width 0 come last. An exact network has no decays, and uses only the window of its
+        pace: it is represented by the first decay and the first pace of that window.
         """
         genotypes = np.array(genotypes, np.int32)
         genotypes[..., 2:4] = idle_last(genotypes[..., 2:4], LATER.index(0))
@@ -185,7 +185,7 @@ def xylo_space(
 
 
 def xylo_options(data: Dataset, config: Config) -> dict[str, Any]:
-    """Say how `data` are to be read, and which mappings `config` tries: options of `xylo_space`."""
+    """Return how `data` are read, and the mappings of `config`: options of `xylo_space`."""
     return {
         "polarities": 1 if config_of(data.source) is None else 2,
         "mappings": tuple(one for one in MAPPINGS if one in config.xylo.mappings),

@@ -12,7 +12,7 @@ from ttfs_jax.support import errors
 
 
 class Strategy(Protocol):
-    """What gives candidates of one run their scores; made once what it needs can be trained.
+    """Gives the candidates of one run their scores; made once what it needs can be trained.
 
     `search` has the run's config, data, space and goal.
     """
@@ -34,8 +34,8 @@ class Strategy(Protocol):
     def options(config: Config) -> dict[str, str]:
         """Name the options that are read, or groups of them, as a.b for b of a config a.
 
-        Each with what of the `config` has to be given otherwise, as on the command line, so that it
-        is; that is empty where it is. What the pipeline reads is not among them.
+        Each with the option, as on the command line, under which the `config` reads it; that is
+        empty if it is read already. Options of the pipeline are not included.
         """
         ...
 
@@ -53,7 +53,7 @@ class Strategy(Protocol):
         ...
 
 
-# The strategies by the names that spaces have for them.
+# The strategies by the names that spaces use.
 STRATEGIES: dict[str, type[Strategy]] = {"inherited": Inherited, "chip": ChipStrategy}
 
 

@@ -1,4 +1,4 @@
-"""What a neural code has to say: how values become spikes, arrive at synapses, and are counted.
+"""What a neural code defines: how values become spikes, arrive at synapses, and are counted.
 
 Letters: B batch, H and W height and width, C channels, S steps of a code with a time axis.
 """
@@ -31,20 +31,20 @@ class Synapses(Protocol):
         ...
 
     def patches(self, charge: jax.Array) -> jax.Array:
-        """Gather what each neuron hears of `charge`: [..., N], as in `kernel.reshape(N, O)`."""
+        """Gather each neuron's inputs from `charge`: [..., N], as in `kernel.reshape(N, O)`."""
         ...
 
 
 class Code(Protocol):
     """How the values of a network are carried from layer to layer; frozen, hashable, no state.
 
-    Between two layers stands the charge per unit weight, which is the activation of the ReLU twin:
-    [B, ...], or [S, B, ...] with a time axis. So layers of different codes understand each other:
-    see `settle`. A code with neurons that have a state keeps it inside `emit`.
+    What passes between two layers is the charge per unit weight, which is the activation of the
+    ReLU twin: [B, ...], or [S, B, ...] with a time axis. So layers of different codes work
+    together: see `settle`. A code with neurons that have a state keeps it inside `emit`.
     """
 
     name: ClassVar[str]
-    """As users choose it."""
+    """Name by which users choose it."""
     folded: ClassVar[bool]
     """Whether networks are trained with their norms folded, and windows that grow."""
     in_windows: ClassVar[bool]
@@ -97,12 +97,12 @@ class Code(Protocol):
         ...
 
     def calibrate(self, largest: jax.Array, *, margin: float) -> jax.Array:
-        """Choose the window, `margin` times the largest activation seen or so: [] -> []."""
+        """Choose the window, `margin` times about the largest activation: [] -> []."""
         ...
 
 
 class Summing:
-    """What codes share whose neurons add up charge by weight and whose window holds activations."""
+    """Methods of codes whose neurons sum weighted charge and whose window holds activations."""
 
     def receive(self, charge: jax.Array) -> jax.Array:
         """Average `charge` over the steps of a stepped code."""
@@ -120,8 +120,8 @@ class Summing:
 def settle(charge: jax.Array) -> jax.Array:
     """Average charge over the steps of a stepped code: [B, ...] or [S, B, ...] -> [B, ...].
 
-    What is spread over H × W × C has four dimensions and what is not has two, so that a time axis
-    shows by an odd number of them.
+    Signals over H × W × C have four dimensions and others two, so an odd number of them reveals a
+    time axis.
     """
     return charge.mean(0) if has_steps(charge) else charge
 

@@ -33,8 +33,8 @@ def _earliest_jvp(primals, tangents):
     def one_by_one(blocks):
         return [blocks[:, :, i, :, j] for i, j in np.ndindex(blocks.shape[2], blocks.shape[4])]
 
-    # Spikes are compared with each other, not with their minimum: XLA may compute a time once for
-    # each of its uses, rounded in another way, so that none equals the minimum.
+    # Spikes are compared with each other, not with their minimum: XLA may recompute a time for each
+    # use with different rounding, so that none equals the minimum.
     (times,), (tangent,) = primals, tangents
     each = one_by_one(times)
     first = [reduce(jnp.logical_and, [one <= other for other in each]) for one in each]

@@ -22,13 +22,13 @@ class Rate(Summing):
     """A layer sends a spike of size θ in about a / θ of the steps; see `Code` for the methods.
 
     All layers run side by side, step by step. A layer of another code drives it by a constant
-    current, and hears the mean of its steps.
+    current, and receives the mean of its steps.
     """
 
     steps: int = 32
-    """How many steps an inference takes, S; 1 or more."""
+    """Number of steps of an inference, S; 1 or more."""
 
-    name: ClassVar[str] = "rate"  # as users choose it
+    name: ClassVar[str] = "rate"  # by which users choose it
     folded: ClassVar[bool] = True  # trained with its norms folded
     in_windows: ClassVar[bool] = False  # layers run side by side
 
@@ -58,13 +58,13 @@ class Rate(Summing):
         return self.deliver(signal)
 
     def receive(self, charge: jax.Array) -> jax.Array:
-        """Take charge as it comes: constant [B, ...], or step by step [S, B, ...]."""
+        """Return charge unchanged: constant [B, ...], or step by step [S, B, ...]."""
         return charge
 
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
         """Let neurons integrate their `drive` and fire at θ = `window`; see `integrate_and_fire`.
 
-        A `drive` without steps is the same in each of them; `time_bits` mean nothing here.
+        A `drive` without steps is the same in each of them; `time_bits` have no effect.
         """
         if not has_steps(drive):
             drive = jnp.broadcast_to(drive[None], (self.steps, *drive.shape))
@@ -83,7 +83,7 @@ class Rate(Summing):
         Shapes: values [S, B, H, W, C] -> [S, B, ⌈H/s⌉, ⌈W/s⌉, C] for blocks of `size` × `size`.
         Neurons with equally many spikes share the gradient.
         No spike: a step in which no neuron overtakes all others of its block.
-        Source: a gate for the neuron that has spiked most is in Rueckauer et al. 2017,
+        Source: a gate for the neuron with the most spikes is in Rueckauer et al. 2017,
         doi:10.3389/fnins.2017.00682; that the number of spikes is exactly the largest is ours.
         """
         split = jax.vmap(partial(blocks, size=size, fill=0.0))(signal.values)

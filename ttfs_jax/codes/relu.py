@@ -15,7 +15,7 @@ from ttfs_jax.codes.window import unit_window
 class Relu(Summing):
     """A layer sends a = max(0, drive); see `Code` for the methods."""
 
-    name: ClassVar[str] = "relu"  # as users choose it
+    name: ClassVar[str] = "relu"  # by which users choose it
     folded: ClassVar[bool] = False  # trained with its norms as they are
     in_windows: ClassVar[bool] = False  # no time passes
 
@@ -37,7 +37,7 @@ class Relu(Summing):
     def emit(self, drive: jax.Array, window: jax.Array, *, time_bits: jax.Array) -> jax.Array:
         """Return max(0, a) of the `drive` a: [...] -> [...]; its gradient is 0 at 0.
 
-        `window` and `time_bits` mean nothing here.
+        `window` and `time_bits` have no effect.
         """
         return jax.nn.relu(drive)
 

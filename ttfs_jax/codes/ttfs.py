@@ -20,7 +20,7 @@ from ttfs_jax.spike_time import NO_SPIKE, charge, fire, is_spike
 class Ttfs(Summing):
     """A layer sends spike times T − a, local to its window of length T; see `Code`."""
 
-    name: ClassVar[str] = "ttfs"  # as users choose it
+    name: ClassVar[str] = "ttfs"  # by which users choose it
     folded: ClassVar[bool] = True  # trained with its norms folded
     in_windows: ClassVar[bool] = True  # a layer waits for the one before
 
@@ -71,12 +71,12 @@ def delay(signal: Signal, window: jax.Array, *, time_bits: jax.Array) -> tuple[S
     """Let spikes wait for the longer path of a skip connection: one window later, same charge.
 
     Continuous time: t ← t + (T_new − T), over a synapse of weight 1. In 2^b time steps per window:
-    k ← k, that is t ← t · T_new / T, over a synapse of weight T / T_new. There the wait is 2^b
+    k ← k, that is t ← t · T_new / T, over a synapse of weight T / T_new. This is a delay of 2^b
     whole steps, so that the spike is on the grid of the later window, as in a clocked circuit.
 
     Shapes: values [...], windows T and T_new [], time_bits [] (0 = continuous) -> the delayed
     signal [...] and the weight [] of its synapse; time units.
-    No spike stays `NO_SPIKE`. A negative local time is legal in continuous time: the later window
+    No spike stays `NO_SPIKE`. A negative local time is valid in continuous time: the later window
     is the shorter one, and the spike arrives before it begins.
     """
     stretch = window / signal.window

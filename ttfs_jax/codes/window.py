@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from ttfs_jax.spike_time.silence import NO_SPIKE, is_spike
 
-READOUT_MARGIN = 2.0  # of the first-spike read-out's window over the potentials seen
+READOUT_MARGIN = 2.0  # the first-spike read-out's window over the largest potential
 
 
 def unit_window(values: jax.Array, length: float) -> jax.Array:
@@ -14,7 +14,7 @@ def unit_window(values: jax.Array, length: float) -> jax.Array:
 
 
 def window_length(largest: jax.Array, *, margin: float) -> jax.Array:
-    """Choose the window's length from the largest activation seen.
+    """Choose the window's length from the largest activation.
 
     T = margin · max a, and T = 1 when nothing was active.
 
@@ -38,7 +38,7 @@ def grow(window: jax.Array, largest: jax.Array, *, margin: float) -> jax.Array:
 
 
 def calibrate_readout(logits: jax.Array, *, margin: float = READOUT_MARGIN) -> dict:
-    """Choose window and shift of the first-spike read-out from the output potentials seen.
+    """Choose window and shift of the first-spike read-out from output potentials.
 
     s = margin · max(−min z, 0),  T = margin · (max z + s), and T = 1 when that is not positive.
 
@@ -66,7 +66,7 @@ def _quantise(times, window, bits):
     spiking = is_spike(times)
     index = jnp.round(jnp.where(spiking, times, 0.0) / window * steps)
     on_grid = jnp.where(spiking & (index < steps), index * (window / steps), NO_SPIKE)
-    # NaN compares false and would pass for silence: keep it visible.
+    # NaN compares false and would look like silence: keep it NaN.
     on_grid = jnp.where(jnp.isnan(times), times, on_grid)
     return jnp.where(bits > 0, on_grid, times)
 
@@ -89,7 +89,7 @@ def quantise(times: jax.Array, window: jax.Array, bits: jax.Array) -> jax.Array:
 
     t ← k · T / 2^b with k = round(2^b t / T); k = 2^b is the end of the window and silent.
 
-    Shapes: times [...], window [], bits [] (0 leaves the times alone) -> [...]; time units.
+    Shapes: times [...], window [], bits [] (0 leaves the times unchanged) -> [...]; time units.
     No spike stays `NO_SPIKE`; a spike in the last half step becomes one. The gradient is the
     straight-through one: 1 where a spike is left, 0 elsewhere. NaN stays NaN.
     Source: straight-through estimator, Bengio et al. 2013 (arXiv:1308.3432).

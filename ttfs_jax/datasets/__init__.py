@@ -69,14 +69,14 @@ def make_options(name: str, **values: Any) -> Options:
         2
         >>> make_options("digits", shift=2)
         Traceback (most recent call last):
-        ttfs_jax.support.errors.InputError: shift is no option of the data set digits: ...
+        ttfs_jax.support.errors.InputError: shift is not an option of the data set digits: ...
     """
     kind = dataset_entry(name).options
     known = [field.name for field in fields(kind)]
     for option in values:
         if option not in known:
             has = f"its options are {', '.join(known)}" if known else "it has no options"
-            raise InputError(f"{option} is no option of the data set {name}: {has}")
+            raise InputError(f"{option} is not an option of the data set {name}: {has}")
     try:
         return kind(**values)
     except RangeError as error:
@@ -93,9 +93,9 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set by `name`, one of `DATASETS`, checked.
 
-    `options` is what the set is asked for, an instance of its own class; left out, it is made of
-    the `values` by name, such as `data_dir`. `split_seed` says which samples validate and test;
-    `on_progress(done, total)` is called while a set is made that takes long.
+    `options` is an instance of the set's own class; by default it is made from the `values` by
+    name, such as `data_dir`. `split_seed` chooses validation and test samples; `on_progress(done,
+    total)` is called during slow preparation.
 
     Raises: InputError for an unknown name or option, a split seed outside 0 … 2³² − 1, missing or
     damaged files, or unsound data.

@@ -1,4 +1,4 @@
-"""Options of data sets on a command line: which there are, and whose."""
+"""Options of data sets on a command line, and the set each belongs to."""
 
 import argparse
 from dataclasses import is_dataclass

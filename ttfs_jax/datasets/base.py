@@ -8,12 +8,12 @@ import numpy as np
 
 from ttfs_jax.support.errors import InputError
 
-Progress = Callable[[int, int], None]  # how many are done, of how many
+Progress = Callable[[int, int], None]  # done, total
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a data set can be asked for: the fields of a frozen class derived from this one.
+    """The options of a data set: the fields of a frozen class derived from this one.
 
     This one is for sets without options. Ranges are checked in `__post_init__`, by
     `ttfs_jax.support.ranges.check_fields`.
@@ -29,14 +29,14 @@ class Split:
 
     images: np.ndarray  # [N, H, W, C] float32 in [0, 1]
     labels: np.ndarray  # [N] int32
-    columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # what else is known, each [N]
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # other information, each [N]
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may be done to training images without changing their class."""
+    """Augmentation of training images that keeps their class."""
 
-    shift: int = 0  # pixels that they are shifted by at most
+    shift: int = 0  # largest shift in pixels
     flip: bool = False  # mirror half of them, left to right
 
 
@@ -45,21 +45,21 @@ class Dataset:
     """A classification task, split into train, validation and test."""
 
     name: str
-    """As tables call it."""
+    """Name in tables."""
     classes: tuple[str, ...]
     """Names of the classes, in the order of the labels."""
     train: Split
-    """Samples that weights are trained on."""
+    """Samples for training weights."""
     validation: Split
-    """Samples that networks are chosen by."""
+    """Samples for choosing networks."""
     test: Split
-    """Samples that are only measured, once."""
+    """Samples for measuring once."""
     augmentation: Augmentation = Augmentation()
-    """What training may do to the images."""
+    """Augmentation that training may apply."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """How an image was made, as JSON values; saved with every network."""
     problems: tuple[str, ...] = ()
-    """What could not be read, one line each."""
+    """Problems on reading, one line each."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -70,10 +70,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """What the registry knows of a data set."""
+    """The registry's entry for a data set."""
 
     load: Callable[..., Dataset]
-    """Reads or makes it: (options, *, split_seed), and `on_progress` if it takes long."""
+    """Reads or makes it: (options, *, split_seed), and `on_progress` if that is slow."""
     options: type[Options] = Options
     """The class of its options, each an option of the command; the docstring of a field is its
     help."""

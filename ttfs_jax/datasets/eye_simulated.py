@@ -1,4 +1,4 @@
-"""Simulated eyes as a data set, `eye`: made once, then mapped from the cache of the user."""
+"""Simulated eyes as a data set, `eye`: made once, then mapped from the user's cache."""
 
 from dataclasses import dataclass
 

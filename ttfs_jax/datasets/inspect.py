@@ -23,8 +23,8 @@ from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.json_text import dumps
 
 PARTS = ("train", "validation", "test")
-COLUMNS, EDGE, NAME, GAP = 10, 64, 96, 2  # images a row; pixels of an image, a name, between them
-EYE_RATE = 30.0  # frames per second of clips that do not say
+COLUMNS, EDGE, NAME, GAP = 10, 64, 96, 2  # images per row; pixels of an image, a name, between them
+EYE_RATE = 30.0  # frames per second of clips without a rate
 SHOWN = 20  # subjects and problems in the table; JSON has all
 
 
@@ -47,7 +47,7 @@ class InspectArguments:
 def describe_dataset(data: Dataset) -> dict[str, Any]:
     """Count and measure a data set: JSON values.
 
-    Of every part: samples, by class and by subject, the range and mean of the pixels, the share
+    For every part: samples, by class and by subject, the range and mean of the pixels, the share
     that is 0 (no spike), and for clips of recordings the events per second of each class.
     """
     parts = {name: _describe_part(data, getattr(data, name)) for name in PARTS}
@@ -83,9 +83,9 @@ def _describe_part(data: Dataset, part: Split) -> dict[str, Any]:
 def event_rates(data: Dataset, part: Split) -> np.ndarray:
     """Return the events per second of each clip of a `part` of `data`: [N].
 
-    They are [] if the images are no counts of events.
+    They are [] if the images are not counts of events.
 
-    A pixel of a frame counts once, however many events it had.
+    A pixel of a frame counts once, regardless of its number of events.
     """
     clips = config_of(data.source)
     if clips is None or part.images.shape[-1] != 2 * clips.frames:
@@ -95,9 +95,9 @@ def event_rates(data: Dataset, part: Split) -> np.ndarray:
 
 
 def contact_sheet(data: Dataset) -> Image.Image:
-    """Draw the first training images of every class of `data`: a row each, its name before it.
+    """Draw the first training images of every class of `data`: one row each, after its name.
 
-    Clips show ON events red and OFF events blue; other images than grey and colour their mean.
+    Clips show ON events red and OFF events blue; images other than grey and colour show their mean.
     """
     rows = len(data.classes)
     step = EDGE + GAP
@@ -163,7 +163,7 @@ def inspect_dataset(arguments: InspectArguments) -> dict[str, Any]:
 
 
 def _show_faults(arguments: InspectArguments, error: DataError) -> None:
-    """Print all that is wrong with data that cannot be loaded, one line each."""
+    """Print all faults of data that cannot be loaded, one line each."""
     if arguments.json:
         print(dumps({"dataset": arguments.data, "problems": list(error.problems)}))
     for problem in error.problems:
@@ -171,7 +171,7 @@ def _show_faults(arguments: InspectArguments, error: DataError) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print tables or a JSON line; of data that cannot be loaded, all that is wrong with them.
+    """Print tables or a JSON line; for data that cannot be loaded, all faults.
 
     `arguments` replace those of the command line.
     """

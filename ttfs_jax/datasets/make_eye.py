@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -23,7 +22,7 @@ from ttfs_jax.datasets.eye.motion import EMOTIONS
 from ttfs_jax.datasets.eye.plan import SUBJECTS, Take, plan_takes
 from ttfs_jax.datasets.eye.simulated import record
 from ttfs_jax.support import compilation_cache
-from ttfs_jax.support.command import one_line_errors
+from ttfs_jax.support.command import one_line_errors, parse_options
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.support.ranges import check_whole
 
@@ -55,8 +54,8 @@ def write_eye(
 ) -> int:
     """Write event/, frame/ and emotion.json into `out`; return the number of sequences.
 
-    Frames have the edge `size`; `limit` writes the first so many sequences only. All of it is
-    removed again if that fails or is interrupted.
+    Frames have the edge `size`; only the first `limit` sequences are written. Everything is removed
+    again on failure or interruption.
 
     Raises: InputError when the folder holds something already or cannot be written, for a seed
     outside 0 … 2³² − 1, subjects outside 8 … 10,000 or an edge outside 1 … 4096 pixels.
@@ -77,13 +76,13 @@ def write_eye(
 
 @contextmanager
 def _claimed(out: Path) -> Iterator[None]:
-    """Have a new or empty folder for oneself; what is in it is removed if the block fails."""
+    """Reserve a new or empty folder for this process; its contents are removed on failure."""
     fresh = not out.exists()
     if not fresh and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not an empty folder: choose another --out")
     out.mkdir(parents=True, exist_ok=True)
     try:
-        (out / "event").mkdir()  # of two processes, one fails here
+        (out / "event").mkdir()  # one of two processes fails here
     except FileExistsError as error:
         raise InputError(f"{out} is written by another process: choose another --out") from error
     try:
@@ -128,10 +127,8 @@ def _write_annotation(out: Path, plan: list[Take]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the options, `arguments`, and write; a mistake ends in one line and exit status 2."""
-    options = tyro.cli(
-        MakeEyeArguments, args=arguments, prog="python -m ttfs_jax.datasets.make_eye"
-    )
     with one_line_errors():
+        options = parse_options(MakeEyeArguments, arguments, name="ttfs_jax.datasets.make_eye")
         compilation_cache.enable()
         count = write_eye(
             options.out, seed=options.seed, subjects=options.subjects, size=options.size

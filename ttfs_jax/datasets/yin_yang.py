@@ -1,4 +1,4 @@
-"""The Yin-Yang set: points of a disc in three classes, a small task that no line solves."""
+"""The Yin-Yang set: points of a disc in three classes, a small task that no linear model solves."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Prove the two codes, ReLU and TTFS, equal on a set of images."""
+"""Prove that the two codes, ReLU and TTFS, are equal on a set of images."""
 
 from functools import partial
 from typing import NamedTuple
@@ -38,8 +38,8 @@ class EqualityReport(NamedTuple):
     def failures(self) -> tuple[str, ...]:
         """Say why these images prove no equality; empty if they do.
 
-        Wanted: the same class for all images but one in a thousand (clipped neurons or not), and
-        logits that differ by rounding only where no neuron is clipped. NaN proves nothing.
+        Required: the same class for all images except one in a thousand (clipped neurons or not),
+        and logits that differ by rounding only where no neuron is clipped. NaN proves nothing.
         """
         reasons = []
         if not self.argmax_agreement >= AGREEMENT:
@@ -85,11 +85,12 @@ def compare(
     """Compare the two codes of one network, in continuous time.
 
     `variables` are those of the `network`, `architecture` says what of it is in use, and
-    `batch_size` images are computed at a time. Time bits are left out here: they are a loss of
-    accuracy, not of the identity, and are measured as such. Layers in an inexact code of their own,
-    such as `rate`, are equal to their ReLU reading only on average.
+    `batch_size` images are computed at a time. Time bits are left out here: they cost accuracy, not
+    identity, and are measured as such. Layers in an inexact code of their own, such as `rate`, are
+    equal to their ReLU reading only on average.
 
-    Shapes: images [N, H, W, C]. No spike: a neuron that is silent in one code is so in the other.
+    Shapes: images [N, H, W, C]. No spike: neurons that are silent in one code are silent in the
+    other.
     Raises: InputError for no images at all.
 
     Examples:

@@ -103,7 +103,7 @@ def evaluate(
     check_images(images)
     task.check_targets(targets, outputs=network.plan.classes)
     readout = layer_of(variables["windows"], network.plan.readout)
-    # At least 1: a plan may have no neuron but outputs.
+    # At least 1: a plan may have no neurons except outputs.
     neurons = jnp.maximum(sum(neurons_by_layer(network.plan, architecture).values()), 1)
 
     def chunk(data):

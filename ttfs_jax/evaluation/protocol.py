@@ -25,8 +25,8 @@ def score_draws(
     """Score predictions of all draws of all sequences.
 
     Every sequence has the same number of draws, so WAR and UAR over all draws are the means of
-    the draws' own. The interval is a percentile bootstrap over *sequences*: draws of one
-    recording are no independent samples. Without a column `sequence` every image is its own.
+    the draws' own. The interval is a percentile bootstrap over *sequences*: draws of one recording
+    are not independent samples. Without a column `sequence` every image is its own.
 
     Shapes: predictions, labels, columns [N]. `seed` draws the resamples. Returns JSON values: war
     and uar with [low, high], recall of each class, war and uar of each light, confusion [K, K]

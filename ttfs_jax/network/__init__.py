@@ -1,6 +1,6 @@
-"""Networks: plans of layers and all that is read off them; pure functions of an architecture.
+"""Networks: plans of layers and all that is derived from them; pure functions of an architecture.
 
-The layers that a plan is written with are in `kinds`.
+The layers of a plan are in `kinds`.
 """
 
 from ttfs_jax.network import kinds

@@ -123,11 +123,11 @@ def make_plan(shape: NetworkSpec | Plan) -> Plan:
 
 
 def largest(shape: NetworkSpec | Plan, *, time_bits: int = 0) -> Architecture:
-    """Return the architecture that uses everything: all channels, and of each block most layers.
+    """Return the architecture that uses everything: all channels, and most layers of each block.
 
     `shape` is a plan, or that of a searchable network. A plan without genes has this one only.
-    `time_bits` b are 2^b time steps per window; 0 is continuous time. Of operators that run as many
-    layers, the last one is taken.
+    `time_bits` b are 2^b time steps per window; 0 is continuous time. If several operators run as
+    many layers, the last one is used.
 
     Examples:
         >>> from ttfs_jax import NetworkSpec

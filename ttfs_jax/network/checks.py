@@ -9,14 +9,13 @@ from ttfs_jax.codes import find_code
 from ttfs_jax.network.kinds import INPUT, SENDERS, Kind, Layer
 from ttfs_jax.support.errors import InputError, unknown
 
-GENES = (None, "widths", "head")  # fields of `Architecture` that a width can be masked by
+GENES = (None, "widths", "head")  # fields of `Architecture` that can mask a width
 
 
 def check_names(layers: tuple[Layer, ...]) -> None:
-    """Check names, kinds and what is heard of `layers`, in order.
+    """Check names, kinds and inputs of `layers`, in order.
 
-    Raises: InputError for the first that is wrong.
-    """
+    Raises: InputError for the first fault."""
     known = {INPUT: Layer(INPUT, "concatenate")}
     for layer in layers:
         if layer.kind not in get_args(Kind):
@@ -32,7 +31,7 @@ def check_names(layers: tuple[Layer, ...]) -> None:
             if name not in known:
                 raise unknown(f"layer before {layer.name}", name, known)
             if known[name].kind == "readout":
-                raise InputError(f"{layer.name} hears {name}, a read-out, which sends no spikes")
+                raise InputError(f"{layer.name} receives {name}, a read-out, which sends no spikes")
         _check_layer(layer, known)
         known[layer.name] = layer
 
@@ -44,7 +43,7 @@ def _check_layer(layer: Layer, known: dict[str, Layer]) -> None:
             raise InputError(f"{layer.name} takes the name of a code, not {layer.code!r}")
         find_code(layer.code)
     if layer.width is not None and not layer.weighted:
-        raise InputError(f"{layer.name} has the channels of what it hears: leave its width out")
+        raise InputError(f"{layer.name} has the channels of what it receives: leave its width out")
     if layer.skips and layer.kind not in ("convolution", "dense"):
         raise InputError(f"{layer.name} cannot have skip connections: add them to a layer before")
     if layer.block is not None and not layer.spiking:
@@ -74,7 +73,7 @@ def _check_layer(layer: Layer, known: dict[str, Layer]) -> None:
 
 
 def _code_of(layer: Layer, known: dict[str, Layer]) -> str | None:
-    """Name the code of what a layer sends; pooled spikes keep that of the neurons."""
+    """Name the code of a layer's signal; pooled spikes keep that of the neurons."""
     while layer.kind == "earliest_pool":
         layer = known[layer.sources[0]]
     return layer.code
@@ -114,11 +113,11 @@ def _whole(number: Any, least: int) -> bool:
     return isinstance(number, int) and number >= least
 
 
-ALWAYS = frozenset()  # of a channel that no gene can mask
+ALWAYS = frozenset()  # for a channel that no gene can mask
 
 
 def check_channels(plan: Any) -> None:
-    """Check that skip connections lead to channels in use, and blocks hand on what they have.
+    """Check that skip connections lead to channels in use, and that blocks pass them on.
 
     `plan` is a `Plan` with its shapes. Raises: InputError that names the layer.
     """

@@ -2,10 +2,10 @@
 
 XLA's CPU back end runs a convolution at full speed only in one layout, and inside a loop it does
 not rewrite others into it: so the two backward products are written as convolutions in that layout
-too. Where members bring their own kernels (`vmap`, accelerators), a convolution is one matrix
+too. Where members have their own kernels (`vmap`, accelerators), a convolution is one matrix
 product for each row of the kernel. So is a 5 × 5 one on a CPU: with jaxlib 0.10 XLA's own gives
-wrong values, another each time, when several CPU devices run a long loop of them side by side.
-Either way the backward pass keeps input and kernel only.
+wrong values, different ones each time, when several CPU devices run a long loop of them side by
+side. Either way the backward pass keeps input and kernel only.
 """
 
 from functools import cache, partial
@@ -138,7 +138,7 @@ _convolve_same.defvjp(_convolve_same_fwd, _convolve_same_bwd)
 
 
 def unfold(x: jax.Array, *, size: int, stride: int = 1) -> jax.Array:
-    """Gather the square of `size` × `size` that each output of a convolution sees.
+    """Gather the `size` × `size` square of inputs of each output of a convolution.
 
     Shapes: x [B, H, W, I] -> [B, ⌈H/s⌉, ⌈W/s⌉, k k I] (rows, then columns, then channels) with k =
     `size`, s = `stride`; 0 beyond the border.

@@ -1,4 +1,4 @@
-"""Neurons, weights, spikes, synaptic operations, memory and more, read off a plan by layer."""
+"""Neurons, weights, spikes, synaptic operations, memory and more, by layer of a plan."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,11 +47,11 @@ class LayerCounts:
     synops: jax.Array  # [] synaptic operations of the spikes that arrive
     neurons: jax.Array  # [] spiking neurons in use
     updates: jax.Array  # [] updates of neurons
-    states: jax.Array  # [] numbers remembered between events: potentials and currents
+    states: jax.Array  # [] numbers stored between events: potentials and currents
     multiply_adds: jax.Array  # [] of the ReLU twin
     weights: jax.Array  # [] in use, norms folded
     thresholds: jax.Array  # [] or biases of the twin, one per neuron map
-    synapses: jax.Array  # [] connections between single neurons, none shared
+    synapses: jax.Array  # [] connections between single neurons, without sharing
     name: str = struct.field(pytree_node=False, default="total")  # of the layer
 
     @property
@@ -174,10 +174,10 @@ def layer_counts(
     """Count what each layer costs, in order; a layer that is not run costs nothing.
 
     SynOps = Σ over spikes that arrive of the synapses each one reaches, in channels in use; a
-    skip connection is one synapse. A neuron is updated once per inference, by its first spike or
-    the end of its window; an output potential is read once. Multiply-adds = positions × kernel
-    area × inputs × outputs, borders included, in float32 (exact to 2²⁴); a skip connection is
-    none. `shape` is the plan or the searchable network, `architecture` what of it is in use, and
+    skip connection is one synapse. Each neuron is updated once per inference, by its first spike or
+    the end of its window; an output potential is read once. Multiply-adds = positions × kernel area
+    × inputs × outputs, borders included, in float32 (exact to 2²⁴); a skip connection has none.
+    `shape` is the plan or the searchable network, `architecture` what of it is in use, and
     `recorded` are spikes measured on data. Traceable, so it maps over a population.
     Source: definition of SynOps, Merolla et al. 2014, doi:10.1126/science.1254642.
 
@@ -212,7 +212,7 @@ def _arriving(plan, architecture, sent, name, reach):
 def _row(
     plan: Plan, layer: Layer, architecture: Architecture, sent: dict[str, jax.Array]
 ) -> LayerCounts:
-    """Count what one layer costs; `sent` [H, W] are the spikes that arrive, by who sends them."""
+    """Count what one layer costs; `sent` [H, W] are the spikes that arrive, by sender."""
     operators, shape = architecture.operators, plan.shapes[layer.name]
     own, runs = plan.used(layer.name, architecture), layer.runs(operators)
     neurons = _neurons(plan, layer, architecture) if layer.spiking else jnp.zeros((), jnp.int32)

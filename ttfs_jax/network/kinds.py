@@ -1,6 +1,6 @@
-"""The layers that a plan is written with, one function per kind.
+"""The layers of a plan, one function per kind.
 
-A residual network of one's own, without any search:
+A residual network of your own, without any search:
 
     plan = Plan(
         (28, 28, 1),
@@ -14,9 +14,9 @@ A residual network of one's own, without any search:
         ),
     )
 
-Every layer has a `name`, and hears the one before it that is no read-out, unless `after` names
-another one or several; `"input"` are the images. `code` is the neural code of the layer's neurons;
-left out, it is the one that the network is read in.
+Every layer has a `name`, and its input is the last layer before it that is not a read-out, unless
+`after` names another one or several; `"input"` is the images. `code` is the neural code of the
+layer's neurons; by default, it is the one that the network is read in.
 """
 
 from collections.abc import Iterable
@@ -32,10 +32,10 @@ Names = str | Iterable[str]
 INPUT = "input"
 Kind = Literal[
     "convolution",  # neurons behind a kernel
-    "dense",  # neurons that hear everything
+    "dense",  # neurons connected to all inputs
     "add",  # neurons that add up their inputs, over synapses of weight 1
     "earliest_pool",  # lets the first spike of a neighbourhood through, in the window it came in
-    "average_pool",  # averages charges, folded into the layer behind it: sends no spikes of its own
+    "average_pool",  # averages charges, folded into the next layer: sends no spikes of its own
     "concatenate",  # puts channels side by side
     "upsample",  # repeats every position
     "pixel_shuffle",  # turns channels into positions
@@ -44,11 +44,11 @@ Kind = Literal[
 ]
 NEURONS = ("convolution", "dense", "add")
 WEIGHTED = ("convolution", "dense", "readout")
-SENDERS = (*NEURONS, "earliest_pool")  # what sends spikes, beside the input
+SENDERS = (*NEURONS, "earliest_pool")  # layers that send spikes, in addition to the input
 
 
 class Shape(NamedTuple):
-    """Height, width and channels of what a layer sends."""
+    """Height, width and channels of a layer's output."""
 
     height: int  # rows
     width: int  # columns
@@ -62,7 +62,7 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Width:
-    """How many channels a layer has: at most, and the gene that says how many are in use."""
+    """The number of channels of a layer: the largest, and the gene for how many are in use."""
 
     largest: int  # channels at most
     gene: str | None = None
@@ -80,10 +80,10 @@ class Width:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: what arrives, and what it sends."""
+    """One layer: its inputs and its output."""
 
     name: str
-    """Of its variables, its report and its signal; a/b is b of the group a."""
+    """Name of its variables, its report and its signal; a/b is b of the group a."""
     kind: Kind  # what it computes
     sources: tuple[str, ...] = ()
     """The layers whose signals arrive; left out: the layer before."""
@@ -91,7 +91,7 @@ class Layer:
     """Channels of a layer with weights; the others have those of their sources."""
     kernels: tuple[int, ...] = (1,)
     """Edge of the kernel, 0 for a read-out of all inputs; with `block` one per operator, 0 where
-    the layer is not run and hands on what it hears."""
+    the layer is not run and passes its input on."""
     block: int | None = None
     """Index of the gene in `Architecture.operators` that chooses among `kernels`."""
     factor: int = 1
@@ -117,12 +117,12 @@ class Layer:
 
     @property
     def heard(self) -> tuple[str, ...]:
-        """Name all that the layer hears: sources and skip connections."""
+        """Name all inputs of the layer: sources and skip connections."""
         return (*self.sources, *self.skips)
 
     @property
     def spatial(self) -> bool:
-        """Tell whether the layer has a kernel, else it hears every position."""
+        """Tell whether the layer has a kernel; without one its input is every position."""
         return self.kind == "convolution" or (self.kind == "readout" and max(self.kernels) > 0)
 
     def chosen(self, values: Any, operators: Any) -> Any:
@@ -149,8 +149,8 @@ def convolution(
     """Describe neurons behind a square kernel, zero-padded: ⌈H/stride⌉ × ⌈W/stride⌉ × `channels`.
 
     a = relu(Σ W a_before + D + Σ of the activations of the layers `add`), which are skip
-    connections of weight 1; they send what this layer sends in shape. `kernel` is the edge of the
-    kernel; `name`, `after` and `code` as above.
+    connections of weight 1 and have this layer's output shape. `kernel` is the edge of the kernel;
+    `name`, `after` and `code` as above.
     """
     return Layer(
         name,
@@ -172,7 +172,7 @@ def dense(
     add: Names = (),
     code: str | None = None,
 ) -> Layer:
-    """Describe `neurons` that hear every position and channel.
+    """Describe `neurons` connected to every position and channel.
 
     `name`, `after`, `add` and `code` as for `convolution`.
     """
@@ -233,8 +233,8 @@ def flatten(name: str, *, after: str = "") -> Layer:
 def readout(name: str, outputs: int, *, kernel: int = 0, after: str = "") -> Layer:
     """Describe output potentials, `name`, of what `after` sends; these neurons do not spike.
 
-    Without a kernel each hears everything: [B, outputs]. With one they are an image of the size
-    of what they hear: [B, H, W, outputs].
+    Without a kernel each has all inputs: [B, outputs]. With one they are an image of the size of
+    their input: [B, H, W, outputs].
     """
     return Layer(name, "readout", _names(after), Width(outputs), kernels=(kernel,))
 
@@ -254,7 +254,7 @@ def _width(channels: int | Width) -> Width:
 
 
 def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
-    """Return the shape of what `layer` sends, by the `shapes` of what it hears.
+    """Return the output shape of `layer`, from the `shapes` of its inputs.
 
     Raises: InputError for inputs that do not fit.
     """
@@ -262,7 +262,7 @@ def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
     for other in others:
         same = other[:2] == first[:2] if layer.kind == "concatenate" else other == first
         if not same or layer.kind in (*WEIGHTED, "earliest_pool", "average_pool"):
-            reason = f"cannot hear {' and '.join(layer.sources)}: concatenate or add them first"
+            reason = f"cannot receive {' and '.join(layer.sources)}: concatenate or add them first"
             raise _misfit(layer, reason, shapes)
     height, width, channels = first
     size = layer.factor
@@ -297,4 +297,4 @@ def shape_of(layer: Layer, shapes: dict[str, Shape]) -> Shape:
 
 def _misfit(layer: Layer, reason: str, shapes: dict[str, Shape]) -> InputError:
     heard = ", ".join(f"{name} {tuple(shapes[name])}" for name in dict.fromkeys(layer.heard))
-    return InputError(f"layer {layer.name} {reason}; it hears {heard} (height, width, channels)")
+    return InputError(f"layer {layer.name} {reason}; it receives {heard} (height, width, channels)")

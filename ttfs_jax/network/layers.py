@@ -1,7 +1,7 @@
 """What all layers of neurons share, in any code: variables, norm, report.
 
 A layer is three steps: what arrives (activations, or the charge of spikes), a linear map, and
-neurons with a norm that folds exactly. Only the last step asks the code.
+neurons with a norm that folds exactly. Only the last step depends on the code.
 """
 
 from dataclasses import replace
@@ -31,7 +31,7 @@ class Reading:
 
 @struct.dataclass
 class Weights:
-    """All that one layer of neurons owns: parameters, norm statistics and window."""
+    """All variables of one layer of neurons: parameters, norm statistics and window."""
 
     kernel: jax.Array  # [I, O], or [k, k, I, O] for a convolution
     scale: jax.Array  # [O]
@@ -49,7 +49,7 @@ class LayerInfo:
     std: jax.Array  # [O] of the potentials, as used
     largest: jax.Array  # [] activation before any clipping
     spikes: jax.Array  # [H, W] spikes summed over batch and channels ([1, 1] for a dense layer)
-    clipped: jax.Array  # [B] neurons whose activation does not fit into the window
+    clipped: jax.Array  # [B] neurons whose activation exceeds the window
     activity: jax.Array  # [] mean activation in units of the norm; the sparsity penalty
 
 
@@ -113,7 +113,7 @@ def fire_neurons(
     signal = Signal(values, window)
     drive = settle(drive)
     active = nn.relu(drive)
-    # In floats: the count outgrows 32-bit integers for large batches of large images.
+    # In floats: the count exceeds 32-bit integers for large batches of large images.
     in_use = jnp.maximum(mask.sum(), 1).astype(drive.dtype) * (drive.size // mask.size)
     info = LayerInfo(
         mean=jnp.zeros(mask.shape, drive.dtype),
@@ -170,7 +170,7 @@ class Readout(nn.Module):
 
 
 def layer_of(tree: dict, name: str) -> dict:
-    """Return the part of `tree` that is of the layer `name`, such as `block_0/first`."""
+    """Return the part of `tree` of the layer `name`, such as `block_0/first`."""
     for part in name.split("/"):
         tree = tree[part]
     return tree

@@ -41,7 +41,7 @@ class Group(nn.Module):
 
     @nn.compact
     def __call__(self) -> dict:
-        """Gather what the layers own: weights by name."""
+        """Gather the weights of the layers by name."""
         return _own(self.owners)
 
 

@@ -1,8 +1,8 @@
-"""A network described once, as data: its layers, what each hears, and what genes decide.
+"""A network described once, as data: its layers, their inputs, and what genes decide.
 
-The flax module, names, numbers of neurons, costs, fan-ins, windows in time and exports are read off
-a `Plan`. Write one with the functions of `ttfs_jax.network.kinds`; `architecture.make_plan` writes
-those of the search.
+The flax module, names, numbers of neurons, costs, fan-ins, windows in time and exports are derived
+from a `Plan`. Write one with the functions of `ttfs_jax.network.kinds`; `architecture.make_plan`
+writes those of the search.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -29,9 +29,9 @@ from ttfs_jax.support.errors import InputError
 
 @dataclass(frozen=True)
 class Plan:
-    """The layers of a network in order, each after those that it hears.
+    """The layers of a network in order, each after its inputs.
 
-    Raises: InputError that names the layer for a plan that is not one.
+    Raises: InputError that names the layer for an invalid plan.
 
     Examples:
         >>> from ttfs_jax import Plan
@@ -47,7 +47,7 @@ class Plan:
     image_shape: tuple[int, int, int]
     """Height, width and channels of an image."""
     layers: tuple[Layer, ...]
-    """What the functions of `ttfs_jax.network.kinds` make, one read-out or more among them."""
+    """Layers from the functions of `ttfs_jax.network.kinds`, with at least one read-out."""
 
     def __post_init__(self):
         object.__setattr__(self, "image_shape", _image_shape(self.image_shape))
@@ -84,7 +84,7 @@ class Plan:
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
-        """Give the shape of what every layer sends, by name; of the input, too."""
+        """Give the output shape of every layer, and of the input, by name."""
         shapes = {INPUT: Shape(*self.image_shape)}
         for layer in self.layers:
             shapes[layer.name] = shape_of(layer, shapes)
@@ -164,7 +164,7 @@ class Plan:
         return parts[0][:: layer.factor**2] if layer.kind == "pixel_shuffle" else parts[0]
 
     def fan_in(self, layer: Layer) -> tuple[tuple[int, ...], str]:
-        """Return the positions that a neuron sees, for each kernel, and the layer it hears.
+        """Return the positions in a neuron's input, for each kernel, and the layer they are in.
 
         A dense layer, and a read-out without a kernel, see every position.
         """
@@ -173,7 +173,7 @@ class Plan:
         return (areas if layer.spatial else (self.shapes[source].positions,)), source
 
     def kernel_shape(self, layer: Layer) -> tuple[int, ...]:
-        """Return the shape of a layer's weights: [k, k, I, O], or [I, O] if it hears everything."""
+        """Return the shape of a layer's weights: [k, k, I, O], or [I, O] without positions."""
         (source,) = layer.sources
         shape, outputs = self.shapes[source], self.shapes[layer.name].channels
         if layer.spatial:
@@ -203,7 +203,7 @@ def _layers(layers: Any) -> tuple[Layer, ...]:
 def plan_from_dict(values: dict[str, Any]) -> Plan:
     """Rebuild a plan from `values`, `dataclasses.asdict(plan)`, also after it went through JSON.
 
-    Raises: TypeError or KeyError for a dict that is none.
+    Raises: TypeError or KeyError for any other dict.
     """
 
     def layer(fields):

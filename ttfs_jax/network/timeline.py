@@ -1,7 +1,7 @@
 """When each layer's neurons may spike: the order, start and length of all windows.
 
 The one description of time from the first input to the decision. Raster figures and latencies are
-read off it.
+derived from it.
 """
 
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Slot(NamedTuple):
 class Timeline(NamedTuple):
     """The windows of one network, one after another."""
 
-    slots: dict[str, Slot]  # by signal, in order of time; pooling shares the window of its input
+    slots: dict[str, Slot]  # by signal, in time order; pooling shares the window of its input
     time_bits: int  # each window has 2^b time steps; 0 = continuous time
 
     @property
@@ -45,7 +45,7 @@ class Timeline(NamedTuple):
     def steps(self) -> int | None:
         """Count the time steps until the output potentials are read; None in continuous time.
 
-        Every window has 2^b steps, however long the steps are.
+        Every window has 2^b steps, of any length.
         """
         return self.windows * 2**self.time_bits if self.time_bits else None
 

@@ -37,7 +37,7 @@ Sent = dict[str, Any]  # by layer: `Signal`, or `Passed`
 
 
 class Pass(NamedTuple):
-    """All that a forward pass leaves."""
+    """All results of a forward pass."""
 
     sent: Sent  # what every layer sends, by name
     readouts: dict[str, jax.Array]  # [B, K] or [B, H, W, K]
@@ -50,8 +50,8 @@ class Walk:
     """A plan with weights, read in a code by an architecture."""
 
     plan: Plan  # the layers
-    weights: dict[str, Any]  # what each layer owns, by name
-    architecture: Architecture  # what of them is in use
+    weights: dict[str, Any]  # the variables of each layer, by name
+    architecture: Architecture  # which parts of them are in use
     reading: Reading  # the code, the statistics and the time steps
 
     def code(self, name: str) -> Code:
@@ -122,7 +122,7 @@ class Walk:
         )
 
     def _arrivals(self, layer: Layer, sent: Sent) -> list[jax.Array]:
-        """Return the charge of all that a layer hears; early signals wait for the latest one."""
+        """Return the charge of all inputs of a layer; early signals wait for the latest one."""
         latest = max(layer.heard, key=self.plan.depths.__getitem__)
         window = sent[latest].window
 
@@ -197,7 +197,7 @@ class Walk:
 
 
 def _hand_on(layer: Layer, sent: Sent) -> Signal:
-    """Send what a layer that is not run hears first, in the form of what it would have sent."""
+    """Send the first input of a layer that is not run, in the form of its usual output."""
     signal = sent[layer.sources[0]]
     if layer.kind == "dense":
         return signal._replace(values=_as_vector(signal.values))
@@ -225,7 +225,7 @@ def _kernel(kernel: jax.Array, edge: int, layer: Layer) -> jax.Array:
 class LayerSynapses(NamedTuple):
     """The synapses of one layer; see `codes.code.Synapses`."""
 
-    layer: Layer  # whose neurons hear by them
+    layer: Layer  # the layer after them
     kernel: jax.Array  # [I, O], or [k, k, I, O]
 
     def __call__(self, charge: jax.Array) -> jax.Array:
@@ -236,7 +236,7 @@ class LayerSynapses(NamedTuple):
         return jax.vmap(run)(charge) if has_steps(charge) else run(charge)
 
     def patches(self, charge: jax.Array) -> jax.Array:
-        """Gather what each neuron hears: [..., I] as it is, or [B, H, W, I] -> [B, H', W', k k I].
+        """Gather each neuron's inputs: [..., I] as it is, or [B, H, W, I] -> [B, H', W', k k I].
 
         Beyond the border nothing arrives: charge 0.
         """

@@ -12,10 +12,10 @@ MOST = 2**16  # processes
 def join_processes(
     *, coordinator: str | None = None, processes: int | None = None, process: int | None = None
 ) -> None:
-    """Join the other processes; has to come before JAX is first used.
+    """Join the other processes; must be called before JAX is first used.
 
     `coordinator` is the address HOST:PORT of process 0, `processes` their number, and `process`
-    that of this one. Left out, they are those of the job under SLURM, Open MPI or Kubernetes.
+    that of this one. By default they are those of the job under SLURM, Open MPI or Kubernetes.
 
     Raises: InputError when there is no such job, or only some of the three are given.
     """
@@ -26,7 +26,7 @@ def join_processes(
         check_whole("--processes", processes, 1, MOST)
         check_whole("--process", process, 0, processes - 1)
     try:
-        # A lost process is noticed within seconds, and the others end instead of waiting for it.
+        # A dead process is noticed within seconds, and the others end instead of waiting for it.
         jax.distributed.initialize(coordinator, processes, process, heartbeat_timeout_seconds=30)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -42,6 +42,6 @@ def is_primary() -> bool:
 
 
 def barrier(name: str) -> None:
-    """Wait until all processes are at the place `name`; with one process, go on."""
+    """Wait until all processes are at the barrier `name`; with one process, continue."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)

@@ -28,21 +28,22 @@ def fastest_lanes(
 ) -> int:
     """Return the number of lanes that ran a short function fastest on this machine.
 
-    `name` stands for the function, which is called with `members` [P] and what they `shared`.
-    Members should fill the largest of the `candidates`, numbers of lanes, on every device.
-    Answers are kept in `path`, by default ttfs-jax/lanes.json in the user's cache folder, for every
-    processor, name and set of shapes; where that cannot be written, every call measures anew.
+    `name` identifies the function, which is called with `members` [P] and what they have in common,
+    `shared`. Members should fill the largest of the `candidates`, numbers of lanes, on every
+    device. Results are kept in `path`, by default ttfs-jax/lanes.json in the user's cache folder,
+    for every processor, name and set of shapes; if that cannot be written, every call measures
+    again.
     """
     kind = _kind(name, members, shared, candidates)
     if path is None:
         path = _default_path()
-    known = _read(path)
-    if kind not in known:
+    stored = _read(path)
+    if kind not in stored:
         seconds = {lanes: _seconds(function, members, shared, lanes) for lanes in candidates}
         fastest = min(seconds, key=seconds.__getitem__)
-        known = _read(path) | {kind: fastest}  # others may have measured meanwhile
-        _write(path, known)
-    return known[kind]
+        stored = _read(path) | {kind: fastest}  # others may have measured meanwhile
+        _write(path, stored)
+    return stored[kind]
 
 
 def _default_path() -> Path | None:
@@ -53,7 +54,7 @@ def _default_path() -> Path | None:
 
 
 def _kind(name, members, shared, candidates) -> str:
-    """Describe machine, function and shapes: whatever the answer may depend on."""
+    """Describe machine, function and shapes: all that the result may depend on."""
     device, cores = jax.local_devices()[0], os.cpu_count()
     machine = f"{device.device_kind} {processor()} x {jax.local_device_count()} of {cores}"
     leaves = jax.tree.leaves((members, shared))
@@ -75,21 +76,21 @@ def _read(path) -> dict[str, int]:
     if path is None:
         return {}
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(known, dict):
+    if not isinstance(stored, dict):
         return {}
-    return {k: v for k, v in known.items() if type(v) is int and v > 0}
+    return {k: v for k, v in stored.items() if type(v) is int and v > 0}
 
 
-def _write(path, known):
+def _write(path, stored):
     if path is None:
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, path)
     except OSError:
         with suppress(OSError):

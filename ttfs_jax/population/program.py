@@ -30,12 +30,12 @@ class PopulationConfig:
     """How a population is laid out on the devices."""
 
     lanes: int | None = None
-    """Members that a device computes side by side by `vmap`; 1 = one after another. Left out: the
-    faster of both by a short measurement on this machine, which is remembered."""
+    """Members that a device computes side by side by `vmap`; 1 = one after another. By default the
+    faster of both in a short measurement on this machine, which is stored."""
     chunk: int | None = None
-    """Members in one dispatch. Left out: all, or as many as fit into memory."""
+    """Members in one dispatch. By default all, or as many as fit into memory."""
     memory_gib: float | None = None
-    """Memory that members may use on each device. Left out: 60 % of what is free."""
+    """Memory that members may use on each device. By default 60 % of what is free."""
     waste: float = 0.05
     """Expected share of multiply-adds on masked channels up to which shapes share a program."""
 
@@ -75,7 +75,7 @@ def map_members(function: Callable, *members, lanes: int | None = None):
 
 
 def _map_groups(function, members, used, lanes, result):
-    """Map over members [P] in groups of `lanes`; a group of which none is `used` costs nothing.
+    """Map over members [P] in groups of `lanes`; a group without `used` members costs nothing.
 
     `result` has the shapes of all results, [P, ...].
     """
@@ -108,19 +108,20 @@ class Program:
     """One function over members, compiled once for this machine.
 
     `members` [P, ...] and `shared` are examples with the shapes of what it will be called with;
-    `config` and `devices` (left out: all of this process) say where it runs.
+    `config` and `devices` (by default all of this process) say where it runs.
 
     `function(member, shared) -> result` is pure and unbatched. A call takes any number of members
-    [P, ...], splits them over processes, cuts a process's share into chunks, deals a chunk out to
+    [P, ...], splits them over processes, cuts a process's share into chunks, splits each chunk over
     the devices, and gives all results [P, ...] as NumPy arrays to every process: device memory
-    grows with the chunk, not with P. Buffers that a result can take over are donated.
+    grows with the chunk, not with P. Buffers that a result can reuse are donated.
 
-    On a CPU a member's result is the same bits whatever its neighbours, its chunk and the number
-    of devices used; with several lanes, or on an accelerator, equal up to the rounding of float32.
+    On a CPU a member's result is bit for bit independent of its neighbours, its chunk and the
+    number of devices; with several lanes, or on an accelerator, equal up to the rounding of
+    float32.
 
-    Fields: `chunk` members per dispatch; `lanes` side by side on a device; `member_bytes` that one
-    more member of a chunk costs a device, `fixed_bytes` what a device needs whatever the chunk
-    (both from the compiled program); `compile_seconds`.
+    Fields: `chunk` members per dispatch; `lanes` side by side on a device; `member_bytes` per
+    device for each member of a chunk, `fixed_bytes` per device for any chunk (both from the
+    compiled program); `compile_seconds`.
     """
 
     def __init__(
@@ -163,10 +164,10 @@ class Program:
         return self.start(members, shared)()
 
     def start(self, members: Any, shared: Any) -> Callable[[], Any]:
-        """Send members, and what is `shared`, to the devices; what it returns waits for results.
+        """Send members, and what is `shared`, to the devices; return a function that waits.
 
-        Programs of several buckets started one after another keep all devices busy. Of several
-        chunks all but the last are waited for here.
+        Programs of several buckets started one after another keep all devices busy. With several
+        chunks this call waits for all but the last.
         """
         count, processes = _count(members), jax.process_count()
         share = -(-count // processes)
@@ -184,12 +185,12 @@ class Program:
                 pick(result, self._places[: len(index)])
                 for result, index in zip(results, chunks, strict=True)
             ]
-            # Every process gives as many rows.
-            missing = jax.tree.map(
+            # Every process gives the same number of rows.
+            padding = jax.tree.map(
                 lambda leaf: np.zeros((share - len(mine), *leaf.shape[1:]), leaf.dtype),
                 self._result,
             )
-            joined = jax.tree.map(lambda *parts: np.concatenate(parts), *own, missing)
+            joined = jax.tree.map(lambda *parts: np.concatenate(parts), *own, padding)
             if processes > 1:
                 gathered = multihost_utils.process_allgather(joined)
                 joined = jax.tree.map(
@@ -200,7 +201,7 @@ class Program:
         return wait
 
     def _dispatch(self, members, index, shared):
-        # Deal members out in turn, so that a chunk that is not full keeps every device busy.
+        # Distribute members in turn, so that a chunk that is not full keeps every device busy.
         source = np.full(self.chunk, index[0])
         source[self._places[: len(index)]] = index
         used = np.zeros(self.chunk, bool)
@@ -246,7 +247,7 @@ class Program:
         over, all_of_it = PartitionSpec(AXIS), PartitionSpec()
         described = jax.tree.map(sized, members)
         common = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), shared)
-        # Where `local` will run: JAX traces a function anew for another mesh.
+        # Where `local` will run: JAX traces a function again for another mesh.
         self._result = jax.eval_shape(on_devices(first, over, all_of_it), described, common)
         free = Counter((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(self._result))
         self._donate = []

@@ -1,4 +1,4 @@
-"""What classifies images, whatever it computes on: opened by the file that tells its kind."""
+"""Classifiers of images on any hardware: opened by the file that identifies their kind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from ttfs_jax.zoo import network_folder
 
 
 class Classifier(Protocol):
-    """A trained network, as files are classified by it."""
+    """A trained network that classifies files."""
 
     @property
     def meta(self) -> Mapping[str, Any]:
-        """Tell what is known of it: `dataset`, `classes`, and `source`, how images are made."""
+        """Give its metadata: `dataset`, `classes`, and `source`, how images are made."""
         ...
 
     @property
@@ -45,7 +45,7 @@ class ModelClassifier:
 
     @property
     def meta(self) -> Mapping[str, Any]:
-        """Tell what is known of the model."""
+        """Give the model's metadata."""
         return self.model.meta
 
     @property
@@ -64,14 +64,14 @@ Kinds = Mapping[str, Callable[[Path], Classifier]]
 def open_model(folder: Path) -> ModelClassifier:
     """Open the model that `folder` holds.
 
-    Raises: InputError for a missing, foreign or damaged folder, and for a network whose outputs
-    are no classes.
+    Raises: InputError for a missing, foreign or damaged folder, and for a network whose outputs are
+    not classes.
     """
     model = load(folder)
     outputs = model.plan.shapes[model.plan.readout]
     if outputs.positions > 1 or outputs.channels < 2:
         raise InputError(
-            f"{folder} puts out {' × '.join(map(str, outputs))} values, which are no classes: call "
+            f"{folder} gives {' × '.join(map(str, outputs))} values, which are not classes: call "
             "the model itself, see ttfs_jax.load"
         )
     return ModelClassifier(model)
@@ -102,7 +102,7 @@ def open_classifier(folder: Path, kinds: Kinds = MODELS) -> Classifier:
 
 
 def clips_of(classifier: Classifier) -> EyeConfig:
-    """Tell how recordings become the images of a `classifier`.
+    """Return how recordings become the images of a `classifier`.
 
     Raises: InputError for a network that was not trained on clips of recordings.
     """

@@ -1,4 +1,4 @@
-"""Classify files of any kind: a row of JSON values for each, for arrays one for each image."""
+"""Classify files of any kind: one row of JSON values per file, or per image of an array."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,12 +22,12 @@ def classify_files(
 ) -> Iterator[dict]:
     """Classify files, and those in folders, by a `classifier`: a row of JSON values for each.
 
-    Of an array there is a row for each image. A row has the `file`, the `item` of an array, the
+    An array has a row for each image. A row has the `file`, the `item` of an array, the
     `class`, its `share` and the `shares` of all. A file that cannot be read or does not suit the
     network has a `problem` instead, and so has an image without a decision. `reading` says how
     recordings are read.
 
-    Raises: InputError for `inputs` that are not there.
+    Raises: InputError for `inputs` that do not exist.
     """
     paths = list(_files(inputs))  # before the first row
     return (row for path in paths for row in _file_rows(classifier, path, reading))
@@ -43,10 +43,10 @@ def _file_rows(classifier: Classifier, path: Path, reading: Reading) -> Iterator
 
 
 def _files(inputs: Sequence[Path]) -> Iterator[Path]:
-    """Yield files, and all that are in folders, but not those whose name begins with a dot."""
+    """Yield files, and all in folders except those whose name begins with a dot."""
     for path in inputs:
         if not path.exists():
-            raise InputError(f"{path} is not there: name files or folders by --inputs")
+            raise InputError(f"{path} does not exist: name files or folders by --inputs")
         if not path.is_dir():
             yield path
             continue
@@ -99,15 +99,15 @@ def _recording_rows(classifier: Classifier, path: Path, reading: Reading) -> Ite
 
 def _row(classifier: Classifier, shares: np.ndarray, item: dict) -> dict:
     classes = classifier.meta.get("classes") or [str(n) for n in range(len(shares))]
-    named = dict(zip(classes, shares.tolist(), strict=True))
+    by_class = dict(zip(classes, shares.tolist(), strict=True))
     if not shares.any():
-        return {**item, "shares": named, "problem": SILENT}
+        return {**item, "shares": by_class, "problem": SILENT}
     best = int(shares.argmax())
-    return {**item, "class": classes[best], "share": float(shares[best]), "shares": named}
+    return {**item, "class": classes[best], "share": float(shares[best]), "shares": by_class}
 
 
 Rows = Callable[[Classifier, Path, Reading], Iterator[dict]]
-# How a file is read, by its ending; all others are image files.
+# How a file is read, by its extension; all others are image files.
 READERS: Mapping[str, Rows] = {
     ".npy": _array_rows,
     ".npz": _array_rows,

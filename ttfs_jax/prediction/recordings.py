@@ -14,7 +14,7 @@ from ttfs_jax.datasets.own.event_recordings import on_sensor
 from ttfs_jax.prediction.classifier import Classifier, clips_of
 from ttfs_jax.support.errors import InputError
 
-RATE = 30.0  # frames per second of networks whose data do not say
+RATE = 30.0  # frames per second for networks whose data have none
 CLIPS_AT_A_TIME = 64
 
 
@@ -22,7 +22,7 @@ class Reading(NamedTuple):
     """How a recording is read; None leaves it to the file, or to how the network was trained."""
 
     crop: tuple[int, int, int] | None = None
-    """Square to look at: left, top, edge in pixels."""
+    """Square to crop: left, top, edge in pixels."""
     time_unit: str | None = None
     """Unit of times: s, ms, us, ns."""
     stream: str | None = None
@@ -32,9 +32,9 @@ class Reading(NamedTuple):
 def classify_clips(classifier: Classifier, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Return the share of each class for every clip of a recording, some clips at a time.
 
-    The `classifier` sees clips that begin at every frame in turn. Clips without a single event are
-    left out: they say nothing. Memory does not grow with the recording, and the network is
-    compiled once.
+    The `classifier` gets clips that begin at every frame in turn, except those without any event,
+    which hold no information. Memory does not grow with the recording, and the network is compiled
+    once.
 
     Shapes: frames in order, `pieces` int8 [T_i, H, W] -> pieces [clips, K].
     Raises: InputError for a network that was not made for eye data, or frames of another size.
@@ -54,12 +54,12 @@ def classify_clips(classifier: Classifier, pieces: Iterable[np.ndarray]) -> Iter
 
 
 def classify_recording(classifier: Classifier, path: Path, reading: Reading) -> dict:
-    """Classify every clip of the recording in the file `path`, and sum up: JSON values.
+    """Classify every clip of the recording in the file `path`, and summarise: JSON values.
 
     `reading` says how it is read. The shares are the mean over the clips that the `classifier`
     decides; `class` is the largest.
 
-    Raises: InputError for a file that cannot be read, and clips none of which is decided.
+    Raises: InputError for a file that cannot be read, and if no clip is decided.
     """
     config = clips_of(classifier)
     source = classifier.meta["source"]
@@ -110,7 +110,7 @@ def classify_recording(classifier: Classifier, path: Path, reading: Reading) -> 
 
 
 def _every_clip(pieces: Iterable[np.ndarray], *, frames: int, stride: int) -> Iterator[np.ndarray]:
-    """Yield the clips of `every_clip`, [F, H, W] each, holding no more frames than one needs."""
+    """Yield the clips of `every_clip`, [F, H, W] each, keeping only the frames that one needs."""
     reach = stride * (frames - 1) + 1
     window, whole = None, False
     for piece in pieces:
@@ -124,7 +124,7 @@ def _every_clip(pieces: Iterable[np.ndarray], *, frames: int, stride: int) -> It
 
 
 def _notes(frames: int, clips: int, config: EyeConfig, rate: float) -> list[str]:
-    """Say where the clips are fewer than the frames let expect."""
+    """Note where there are fewer clips than the number of frames implies."""
     reach = config.stride * (config.frames - 1) + 1
     expected = max(frames - reach + 1, 1)
     notes = []

@@ -1,8 +1,8 @@
 """How the arguments of all solvers are read: one precision, one set of checks.
 
-Whatever comes in (lists, integers, half or double precision, traced or not) is computed in
-float64 if any array among the arguments is float64, and in float32 otherwise; Python numbers
-follow. Conversions are JAX's own, so every cotangent has the type of its argument.
+All inputs (lists, integers, half or double precision, traced or not) are computed in float64 if any
+array among the arguments is float64, and in float32 otherwise; Python numbers follow. Conversions
+are JAX's own, so every cotangent has the type of its argument.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from ttfs_jax.support.errors import InputError
 
 
 def _as_array(name: str, value) -> jax.Array | np.ndarray:
-    """Read one argument; what JAX has not seen yet stays in NumPy, where no digit is lost."""
+    """Read one argument; what is not a JAX array stays in NumPy, where no precision is lost."""
     if hasattr(value, "__jax_array__") or any(
         isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value)
     ):
@@ -34,7 +34,7 @@ def _as_array(name: str, value) -> jax.Array | np.ndarray:
 
 
 def _is_double(value, array) -> bool:
-    """Tell whether an argument asks for float64; a Python number does not."""
+    """Tell whether an argument requires float64; a Python number does not."""
     weak = type(value) in (bool, int, float) or getattr(array, "weak_type", False)
     return not weak and jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize >= 8
 
@@ -59,8 +59,8 @@ def promote(*, positive: Iterable[str] = (), **values) -> list[Any]:
 
     None stays None.
 
-    Arguments named in `positive` are checked; where they are traced, and so not known, an
-    element that is not above 0 becomes NaN, so that it is seen.
+    Arguments named in `positive` are checked; where they are traced, and so unknown, an element
+    that is not above 0 becomes NaN, so that it is visible.
 
     Raises: InputError for anything but real numbers, and for a `positive` one not above 0.
     """
@@ -99,8 +99,8 @@ def per_neuron(name: str, value: Any, outputs: int) -> jax.Array:
 def static_number(name: str, value) -> float:
     """Read a number that the program is compiled for: `value`, called `name` in messages.
 
-    Raises: InputError if it is no number, or if it is traced, which it would be as an argument of
-    jit, grad or vmap.
+    Raises: InputError if it is not a number, or if it is traced, as an argument of jit, grad or
+    vmap is.
     """
     if isinstance(value, Tracer):
         raise InputError(

@@ -43,7 +43,7 @@ def fire(drive: jax.Array, window: ArrayLike) -> jax.Array:
     Shapes: drive [...], window broadcastable to it -> spike times [...]; time units.
     No spike: a ≤ 0 gives `NO_SPIKE` with gradient 0 (the ReLU convention at the grazing point
     a = 0); a clipped spike has gradient 0 too. ∂t/∂a = −1 elsewhere. NaN stays NaN.
-    Raises: InputError when a window is not above 0, as far as it is known.
+    Raises: InputError when a window that is not traced is not above 0.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eqs. 2-4 (arXiv:2306.08744).
 
     Examples:
@@ -70,7 +70,7 @@ def constant_slope(
 
     Shapes: times [I], weights [I, O], bias D [] or [O], `window_in` T_in and `window_out` T_out []
     -> [O], local to the next window; time units.
-    No spike: a silent input adds nothing; a neuron with a_i ≤ 0 returns `NO_SPIKE`; a_i > T_out
+    No spike: a silent input adds nothing; neurons with a_i ≤ 0 return `NO_SPIKE`; a_i > T_out
     is clipped to 0. See `fire` for the gradients in both cases.
     Raises: InputError when the shapes do not fit together or a window is not above 0; one that
     is traced and not above 0 gives NaN.

@@ -3,8 +3,8 @@
 Inputs are sorted once. The state of all O neurons is then carried exactly from one input to the
 next, which needs no exponential function per neuron, until every neuron has fired. A gap between
 two inputs in which the potential reaches the threshold is recognised from the states at its ends
-and, if the potential rises and falls inside, from its peak: so the crossing that is found is the
-first one. Memory: [O] in the forward pass, [I, O] in the backward pass.
+and, if the potential rises and falls inside, from its peak: so the result is the first crossing.
+Memory: [O] in the forward pass, [I, O] in the backward pass.
 """
 
 from functools import partial
@@ -17,7 +17,7 @@ from ttfs_jax.spike_time.arguments import check_layer, per_neuron, promote, stat
 from ttfs_jax.spike_time.silence import NO_SPIKE
 from ttfs_jax.support.errors import InputError
 
-UNROLL = 2  # inputs per turn of the loop: more is hardly faster, or slower, and costs compile time
+UNROLL = 2  # inputs per loop iteration: more is hardly faster, or slower, and compiles longer
 ROUNDING = 4  # errors of a potential at the end of a gap, in units of the precision
 NOT_YET = 0  # inputs up to the crossing of a neuron that has not crossed
 NO_INPUT = -NO_SPIKE  # time of the last input that took part, if none did
@@ -25,7 +25,7 @@ SURE_CURRENT = 1e3  # in thresholds: a neuron at rest with it crosses at once, w
 
 
 class State(NamedTuple):
-    """What a neuron carries from one input to the next."""
+    """The state of each neuron between inputs."""
 
     potential: jax.Array  # [O]
     current: jax.Array  # [O] synaptic current, in units of potential
@@ -36,7 +36,7 @@ class Crossing(NamedTuple):
 
     time: jax.Array  # [O] `NO_SPIKE` if it never does
     last: jax.Array  # [O] time of the last input that took part, `NO_INPUT` if it never does
-    wait: jax.Array  # [O] time from there to the crossing, to all digits; 0 if it never does
+    wait: jax.Array  # [O] time from there to the crossing, in full precision; 0 if it never does
     slope: jax.Array  # [O] dV/dt at the crossing, in thresholds per unit of time
     natural: jax.Array  # [O] the slope that is one threshold in the neuron's own unit of time
 
@@ -45,11 +45,11 @@ class Neuron(Protocol):
     """Exact dynamics between inputs; hashable, all methods elementwise over neurons."""
 
     def decay(self, gap: jax.Array) -> tuple[jax.Array, ...]:
-        """Return the factors by which a state moves on over a `gap` [...], each [...]."""
+        """Return the factors by which a state changes over a `gap` [...], each [...]."""
         ...
 
     def advance(self, state: State, decay: tuple[jax.Array, ...]) -> State:
-        """Move a `state` on over a gap, which may be infinite, by the factors `decay` of it."""
+        """Advance a `state` over a gap, which may be infinite, by its factors `decay`."""
         ...
 
     def peaks_over(self, start: State, end: State, threshold: jax.Array) -> jax.Array:
@@ -80,7 +80,7 @@ class Neuron(Protocol):
 
 
 class _Arrivals(NamedTuple):
-    """Inputs in order of time, filled up with silent ones so that every turn is a full one."""
+    """Inputs in time order, padded with silent ones so that every iteration is full."""
 
     order: jax.Array  # int [J] number of the input
     time: jax.Array  # [J] `NO_SPIKE` from the first silent one on
@@ -139,7 +139,7 @@ def _search(neuron, arrivals, weights, threshold) -> _Progress:
         return turn + 1, _Progress(state, before, causal)
 
     zero = jnp.zeros(outputs, weights.dtype)
-    # Up to rounding, so that an input at the very time of a spike finds it fired already.
+    # Up to rounding, so that an input at exactly the time of a spike comes after it.
     close = threshold * (1.0 - ROUNDING * jnp.finfo(threshold.dtype).eps)
     causal = jnp.full(outputs, NOT_YET, jnp.int32)
     progress = _Progress(State(zero, zero), State(zero, zero), causal)
@@ -153,7 +153,7 @@ def _solve_gap(neuron, arrivals, progress, threshold) -> Crossing:
     place = jnp.maximum(causal - 1, 0)
     last = arrivals.time[place]
     gap = jnp.where(fires, arrivals.gap[place], NO_SPIKE)
-    # A neuron that never fires is solved from a state that does, to keep its branch finite.
+    # A silent neuron is solved from a state that fires, to keep its branch finite.
     before = State(
         jnp.where(fires, before.potential / threshold, 0.0),
         jnp.where(fires, before.current / threshold, SURE_CURRENT),
@@ -163,7 +163,7 @@ def _solve_gap(neuron, arrivals, progress, threshold) -> Crossing:
     fires &= wait < NO_SPIKE  # a threshold that is reached in the limit only
     time = jnp.where(fires, last + wait, NO_SPIKE)
     elapsed = jnp.where(fires, (last - arrivals.time[0]) + wait, 1.0)
-    # A NaN must not pass for silence, nor a time that no neuron can have.
+    # A NaN must not look like silence, nor must a time that no neuron can have.
     broken = ~(arrivals.time > NO_INPUT).all() | (jnp.isnan(state.potential) & ~fires)
     broken |= jnp.isnan(threshold)
     return Crossing(
@@ -195,7 +195,7 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
     times, weights, threshold, crossing = residuals
     push = spread(crossing, cotangent, threshold, min_slope)
     causal = times[:, None] <= crossing.last[None]
-    # Not from the spike time, which is rounded: next to the last input no digit would be left.
+    # Not from the rounded spike time: next to the last input all precision would be lost.
     since = crossing.last[None] - jnp.where(causal, times[:, None], 0.0)
     age = jnp.where(causal, since + crossing.wait[None], 0.0)
     potential, slope = neuron.kernel(age)
@@ -212,8 +212,8 @@ def spread(crossing: Crossing, cotangent, threshold, min_slope: float) -> jax.Ar
     `crossing` says where neurons fired, `cotangent` [O] is that of their spike times, and
     `threshold` θ is [O].
 
-    A slope below √ε θ per the neuron's unit of time cannot be told from a touch in this
-    precision, and counts as that much; `min_slope`, in θ per unit of time, bounds the gradient
+    A slope below √ε θ per the neuron's unit of time cannot be distinguished from a touch in this
+    precision, and is set to that value; `min_slope`, in θ per unit of time, bounds the gradient
     further.
     """
     resolved = jnp.sqrt(jnp.finfo(crossing.slope.dtype).eps) * crossing.natural
@@ -234,8 +234,8 @@ def solve(
     """Check the arguments, apply the delays, and find the first crossings: [O].
 
     Shapes: `times` [I], `weights` [I, O], `threshold` [] or [O], `delays` None, [I] or [I, O],
-    added to the times. `neuron` says how its state moves on, `min_slope` bounds the gradient, and a
-    `rule` with another gradient may take the place of the usual one.
+    added to the times. `neuron` has the dynamics, `min_slope` bounds the gradient, and a `rule`
+    with another gradient may replace the usual one.
     No spike: `NO_SPIKE` with gradient 0.
 
     Raises: InputError when the shapes do not fit together, a threshold is not above 0 or

@@ -25,7 +25,7 @@ def non_leaky(
     [I, O] (synaptic), added to the times -> [O]; time units of `tau` τ. `min_slope` bounds
     the gradient: a slope dV/dt below `min_slope` · θ per unit of time counts as that much.
     No spike: a silent input adds nothing; a potential that never reaches θ gives `NO_SPIKE` with
-    gradient 0. An input at the very time of a spike takes no part in it. NaN stays NaN.
+    gradient 0. An input at exactly the time of a spike does not contribute to it. NaN stays NaN.
     Raises: InputError when the shapes do not fit together, a threshold or time constant is not
     above 0, or a time constant is traced; a threshold that is traced and not above 0 gives NaN.
     Source: Mostafa 2017, eqs. 4-7 (arXiv:1606.08165).

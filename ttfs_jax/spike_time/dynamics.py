@@ -53,8 +53,8 @@ class NonLeaky:
 class Leaky:
     """τ_mem V' = I − V, τ_syn I' = −I, with the crossing found by a root search.
 
-    Differences of the two exponentials are taken by expm1, and their logarithms by log1p, of the
-    difference of the time constants: no digit is lost, however close these are to each other.
+    Differences of the two exponentials use expm1, and their logarithms log1p, of the difference of
+    the time constants: no precision is lost, however close these are to each other.
     """
 
     tau_mem: float  # time constant of the membrane
@@ -128,15 +128,15 @@ class Leaky:
         time = low
         for _ in range(EULER_STEPS):
             now = self.advance(state, self.decay(time))
-            missing = 1.0 - now.potential
+            distance = 1.0 - now.potential
             # In units of τ_mem
             slope = now.current - now.potential
             bend = -(self.tau_mem / self.tau_syn * now.current + slope)
-            low = jnp.where(missing > 0.0, time, low)
-            high = jnp.where(missing > 0.0, high, time)
-            root = jnp.sqrt(jnp.maximum(slope**2 + 2.0 * bend * missing, 0.0))
+            low = jnp.where(distance > 0.0, time, low)
+            high = jnp.where(distance > 0.0, high, time)
+            root = jnp.sqrt(jnp.maximum(slope**2 + 2.0 * bend * distance, 0.0))
             total = slope + root
-            step = 2.0 * missing / jnp.where(total > 0.0, total, 1.0)
+            step = 2.0 * distance / jnp.where(total > 0.0, total, 1.0)
             # Beyond the end: at the end, where a crossing up to rounding has its time.
             aimed = jnp.minimum(time + self.tau_mem * step, high)
             inside = (total > 0.0) & (aimed >= low)
@@ -185,7 +185,7 @@ class DoubleLeaky(Leaky):
 
         `state` is V and I at the start of the `gap`, θ = 1.
         """
-        missing, rise = 1.0 - state.potential, state.current - state.potential
-        root = jnp.sqrt(jnp.maximum(rise**2 - 4.0 * state.current * missing, 0.0))
-        share = jnp.clip(2.0 * missing / (rise + root), 0.0, 1.0)
+        distance, rise = 1.0 - state.potential, state.current - state.potential
+        root = jnp.sqrt(jnp.maximum(rise**2 - 4.0 * state.current * distance, 0.0))
+        share = jnp.clip(2.0 * distance / (rise + root), 0.0, 1.0)
         return jnp.minimum(-self.tau_mem * jnp.log1p(-share), gap)

@@ -33,7 +33,7 @@ def _solve_bwd(neuron, min_slope, residuals, cotangent):
         slow, fast, added = neuron.slow_fast(gap)
         return fast_part * fast, of_current * slow + fast_part * added
 
-    # The jump at the spike is −1 / V'; from there back to the last input that took part.
+    # The jump at the spike is −1 / V'; from there back to the last causal input.
     first = backwards((-push, jnp.zeros_like(push)), crossing.wait)
     order = jnp.argsort(-times)  # latest input first, silent ones before
     ranked = times[order]

@@ -1,4 +1,4 @@
-"""Neurons that fire when a falling threshold meets what their inputs left in the window before.
+"""Neurons that fire when a falling threshold meets the charge of the window before.
 
 All inputs have arrived when the window begins, so that, as for B1, no causal set is searched.
 """
@@ -13,11 +13,11 @@ from ttfs_jax.spike_time.silence import NO_SPIKE, charge, is_spike
 def _meet_line(height, rise, window):
     """Return where height + rise · t meets 1 − t / window, at 0 if it starts above: [O]."""
     closing = rise + 1.0 / window
-    missing = 1.0 - height
-    meets = (missing > 0.0) & (closing > 0.0) & (missing < closing * window)
-    time = jnp.where(meets, missing, 0.0) / jnp.where(meets, closing, 1.0)
-    silent = jnp.where(jnp.isnan(missing) | jnp.isnan(closing), jnp.nan, NO_SPIKE)
-    return jnp.where(meets, time, jnp.where(missing <= 0.0, 0.0, silent))
+    distance = 1.0 - height
+    meets = (distance > 0.0) & (closing > 0.0) & (distance < closing * window)
+    time = jnp.where(meets, distance, 0.0) / jnp.where(meets, closing, 1.0)
+    silent = jnp.where(jnp.isnan(distance) | jnp.isnan(closing), jnp.nan, NO_SPIKE)
+    return jnp.where(meets, time, jnp.where(distance <= 0.0, 0.0, silent))
 
 
 @jax.custom_vjp
@@ -234,9 +234,9 @@ def convert_to_exponential(
 ) -> tuple[jax.Array, jax.Array]:
     """Rescale a trained ReLU layer so that its activations fill the exponential code's range.
 
-    With λ the largest activation that training data cause before the layer, `largest_in`, and
-    behind it, `largest_out`, W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ,
-    down to e^(−T/τ).
+    With λ the largest activation on training data before the layer, `largest_in`, and after it,
+    `largest_out`, W ← W λ_in / λ_out and b ← b / λ_out; then spike times encode a / λ, down to
+    e^(−T/τ).
 
     Shapes: weights [I, O], bias [O], λ [] -> the same. Give λ_out = 1 to a last layer whose
     potentials are read as logits.

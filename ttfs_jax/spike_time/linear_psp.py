@@ -10,14 +10,14 @@ from ttfs_jax.spike_time.causal_search import State, solve
 
 @dataclass(frozen=True)
 class Linear:
-    """V' = I, and I stays."""
+    """V' = I, and I is constant."""
 
     def decay(self, gap):
         """Return the `gap`."""
         return (gap,)
 
     def advance(self, state, decay):
-        """Move the `state` on by `decay`, the gap; a potential without slope stays for ever."""
+        """Move the `state` on by `decay`, the gap; a potential without slope stays constant."""
         (gap,) = decay
         moves = state.current != 0.0
         risen = jnp.where(moves, state.current, 1.0) * gap
@@ -63,7 +63,7 @@ def linear_psp(
     [I, O] (synaptic), added to the times -> [O]. `min_slope` bounds the gradient: a slope
     Σ_C w_j below `min_slope` · θ counts as that much.
     No spike: a silent input adds nothing; a potential that never reaches θ gives `NO_SPIKE` with
-    gradient 0. An input at the very time of a spike takes no part in it. NaN stays NaN.
+    gradient 0. An input at exactly the time of a spike does not contribute to it. NaN stays NaN.
     Raises: InputError when the shapes do not fit together or a threshold is not above 0; one that
     is traced and not above 0 gives NaN.
     Source: Zhang et al. 2021, ReL-PSP (arXiv:2003.11837).

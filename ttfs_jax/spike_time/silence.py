@@ -1,8 +1,8 @@
-"""How "no spike" is written down, and the two NaN-safe readings of a spike time.
+"""How "no spike" is represented, and the two NaN-safe readings of a spike time.
 
 Spike times are local to the window of their layer: 0 is the start of the window and T its
 length. A neuron that does not spike has the time `NO_SPIKE`, which sorts after every spike, is
-never equal to one, and is turned into charge 0 before any product could make a NaN of it.
+never equal to one, and is turned into charge 0 before any product could turn it into NaN.
 """
 
 import jax
@@ -18,7 +18,7 @@ def is_spike(times: jax.Array) -> jax.Array:
     """Tell which neurons spiked.
 
     Shapes: times [...] -> bool [...]. `NO_SPIKE` gives False; NaN gives True, so that a NaN is
-    counted and seen instead of passing for silence.
+    counted instead of looking like silence.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -35,7 +35,7 @@ def charge(times: jax.Array, window: ArrayLike) -> jax.Array:
 
     Shapes: times [...], window broadcastable to it -> [...]; time units.
     No spike: charge 0 with gradient 0. NaN stays NaN.
-    Raises: InputError when a window is not above 0, as far as it is known.
+    Raises: InputError when a window that is not traced is not above 0.
     Source: Stanojevic et al. 2024, Nature Communications 15:6793, eq. 4 (arXiv:2306.08744).
 
     Examples:

@@ -1,4 +1,4 @@
-"""What every room needs and none is about: errors, files, caches, devices, the command line."""
+"""Utilities of all rooms: errors, files, caches, devices, the command line."""
 
 import jax
 import numpy as np

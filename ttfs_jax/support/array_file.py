@@ -1,6 +1,6 @@
-"""Arrays in .npy files: written row by row into reserved space, and mapped only if whole.
+"""Arrays in .npy files: written row by row into reserved space, and mapped only if complete.
 
-Nothing is written through a memory map: on a full disk that would end the process by a signal.
+Nothing is written through a memory map: on a full disk that would kill the process by a signal.
 """
 
 import errno
@@ -51,7 +51,7 @@ def reserved_array(path: Path, dtype: type, shape: tuple[int, ...]) -> Iterator[
 
 
 def reserve(file: BinaryIO, size: int) -> None:
-    """Take `size` bytes of disk for an empty file. Raises: OSError when there is no space."""
+    """Reserve `size` bytes of disk for an empty file. Raises: OSError when there is no space."""
     check_space(Path(file.name).parent, size)
     try:
         os.posix_fallocate(file.fileno(), 0, size)
@@ -76,7 +76,7 @@ def check_space(folder: Path, size: int) -> None:
 def map_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
     """Map the file `path` of an array of this `dtype` and shape for reading.
 
-    Raises: OSError when it is missing, ValueError when it is not whole or of another shape.
+    Raises: OSError when it is missing, ValueError when it is incomplete or of another shape.
     """
     header = _header(dtype, shape)
     size = len(header) + prod(shape) * np.dtype(dtype).itemsize

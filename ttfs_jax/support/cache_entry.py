@@ -1,4 +1,4 @@
-"""Folders of a cache: found whole, or made anew, by one process or by several at once."""
+"""Folders of a cache: loaded if complete, or made again, by one process or several at once."""
 
 import shutil
 import time
@@ -13,7 +13,7 @@ from ttfs_jax.support.errors import InputError
 Value = TypeVar("Value")
 PARTIAL = ".ttfs-jax-partial-"
 DAMAGED = (OSError, ValueError, RecursionError)  # the last one by nested JSON
-ABANDONED = 24 * 3600.0  # seconds without a write, after which a half-made entry is nobody's
+ABANDONED = 24 * 3600.0  # seconds without a write, after which an unfinished entry is abandoned
 
 
 def load_or_make(
@@ -24,7 +24,7 @@ def load_or_make(
     make: Callable[[Path], None],
     size: int,
 ) -> Value:
-    """Load the entry `name` from the first of the folders that has it whole, else make it.
+    """Load the entry `name` from the first of the folders with a complete one, else make it.
 
     It is made in the last of `folders`.
 
@@ -38,7 +38,7 @@ def load_or_make(
         try:
             return load(folder / name)
         except DAMAGED:
-            continue  # missing, or damaged and made anew
+            continue  # missing, or damaged and made again
     target = folders[-1] / name
     partial = None
     try:
@@ -85,7 +85,7 @@ def _remove(entry: Path) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what processes that were killed have left half-made."""
+    """Remove the unfinished entries of killed processes."""
     for partial in folder.glob(f"{PARTIAL}*"):
         try:
             times = [p.stat().st_mtime for p in (partial, *partial.iterdir())]

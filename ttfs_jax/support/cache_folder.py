@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again."""
+"""The folder for files that can be made again."""
 
 import hashlib
 import logging
@@ -27,7 +27,7 @@ def cache_folders(name: str = "") -> tuple[Path, ...]:
 
     The first choice is ttfs-jax/<name> under XDG_CACHE_HOME or ~/.cache, which is not created here.
     If it cannot be written (or there is no home), a folder of this user under the temporary folder
-    follows, which is said once; what the first one holds is still read.
+    follows, with one warning; the first one is still read.
 
     Raises: InputError when not even a temporary folder can be written.
     """
@@ -44,7 +44,7 @@ def cache_folders(name: str = "") -> tuple[Path, ...]:
 
 @cache
 def say(reason: str) -> None:
-    """Tell once per process where caches go instead, and the `reason`.
+    """Report once per process where caches go instead, and the `reason`.
 
     It is a line on stderr unless logging is set up.
     """
@@ -87,7 +87,7 @@ def _temporary() -> Path:
     try:
         folder = Path(tempfile.gettempdir()) / ("ttfs-jax" if user is None else f"ttfs-jax-{user}")
         folder.mkdir(mode=0o700, exist_ok=True)
-        # Anybody may write to a temporary folder: one of that name may be a stranger's.
+        # Anybody may write to a temporary folder: one of that name may be another user's.
         if user is not None and (folder.is_symlink() or folder.stat().st_uid != user):
             raise FileExistsError
         if _writable(folder):

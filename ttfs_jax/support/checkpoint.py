@@ -1,7 +1,7 @@
 """Save and restore pytrees with orbax: whole or not at all, checked against damage.
 
-A folder holds `meta.json` and `tree/`. While one is replaced, `.NAME.new` beside it is being
-written and `.NAME.old` is the one before; at any moment one complete checkpoint can be read.
+A folder holds `meta.json` and `tree/`. While one is replaced, `.NAME.new` next to it is being
+written and `.NAME.old` is the previous one; at any moment one complete checkpoint can be read.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ def save(path: Path, tree: Any, *, meta: dict, replace: bool = False) -> None:
 
     The folder appears complete under its name, after all of it was read back and compared; one
     that is replaced is kept until then. Raises: InputError if there is one and `replace` is off,
-    if something else is there, or if the disk does not take it.
+    if something else is there, or if the disk refuses it.
     """
     path = Path(path).absolute()
     if exists(path) and not replace:
@@ -46,7 +46,7 @@ def save(path: Path, tree: Any, *, meta: dict, replace: bool = False) -> None:
     try:
         _write(fresh, arrays, meta)
         if path.exists():
-            # The complete copy is under its own name, so what is left of the one before can go.
+            # The complete copy is under its own name, so the previous one can be removed.
             _remove(old)
             os.rename(path, old)
         try:
@@ -100,7 +100,7 @@ def _beside(path: Path, suffix: str) -> Path:
 def _find(path: Path) -> Path:
     """Choose the folder to read: the old copy if a replacement was interrupted.
 
-    Nothing on the disk is changed, since all processes come here, maybe on a read-only disk.
+    Nothing on the disk is changed, since all processes call this, maybe on a read-only disk.
     """
     old = _beside(path, "old")
     if not path.exists() and old.exists():
@@ -154,7 +154,7 @@ def _read_tree(folder: Path, like: Any) -> Any:
 
 
 def _not_empty(array: np.ndarray) -> np.ndarray:
-    """Put one zero in place of no number at all, which orbax does not save."""
+    """Replace an empty array by one zero, since orbax does not save empty ones."""
     return array if array.size else np.zeros(1, array.dtype)
 
 
@@ -191,7 +191,7 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, or the link that stands for it, as far as the disk lets us."""
+    """Remove a folder, or a link to it, as far as the disk allows."""
     with suppress(OSError):
         if folder.is_symlink():
             folder.unlink()
@@ -204,7 +204,7 @@ def _digest(file: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words why reading or writing failed."""
+    """Say briefly why reading or writing failed."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if code := re.search(r"os_error_code='(\d+)'", str(error)):
@@ -219,7 +219,7 @@ def _orbax() -> Iterator[ocp.StandardCheckpointer]:
     options = ocp.options.MultiprocessingOptions(
         primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}"
     )
-    # Its threads log what went wrong at length; the error that we raise says it once.
+    # Its threads log faults at length; our error reports them once.
     level = log.level
     log.setLevel(logging.CRITICAL + 1)
     try:

@@ -1,4 +1,4 @@
-"""What commands share: options, one result, a table or one line of JSON, errors in a line."""
+"""Shared by commands: options, one result, a table or one line of JSON, one-line errors."""
 
 import codecs
 import errno
@@ -29,7 +29,7 @@ DISK = {
     errno.EACCES: "change its permissions, or choose another",
     errno.EPERM: "change its permissions, or choose another",
 }
-# What is printed for characters that ASCII lacks.
+# Replacements for characters that ASCII lacks.
 PLAIN = {"×": "x", "–": "-", "−": "-", "…": "...", "±": "+-", "µ": "u", "≤": "<=", "≥": ">="}
 COLOUR, RULE = re.compile(r"\x1b\[[\d;]*m"), re.compile(r"^[─-]{3,}$", re.MULTILINE)
 COMPLETION = ("--tyro-print-completion", "--tyro-write-completion")
@@ -40,7 +40,7 @@ HIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # may be words in a library'
 def one_line_errors() -> Iterator[None]:
     """End the program with one line and exit status 2 for invalid input.
 
-    So do a full or read-only disk, and devices that are asked for and absent.
+    The same for a full or read-only disk, and requested devices that are absent.
     """
     show_every_character()
     try:
@@ -63,10 +63,10 @@ def fail(message: str) -> None:
 
 
 def disk_trouble(error: BaseException | None) -> str | None:
-    """Say what the disk refused, and what to do, if that is what ended a computation.
+    """Say what the disk refused, and the fix, if that ended a computation.
 
-    Libraries may hide the system's error behind one of their own: causes are looked through, and
-    their words. None for anything else.
+    Libraries may hide the system's error behind one of their own: causes and their texts are
+    searched. None for anything else.
     """
     while error is not None:
         for code, advice in DISK.items():
@@ -82,8 +82,8 @@ def disk_trouble(error: BaseException | None) -> str | None:
 def show_every_character() -> None:
     """Print plain ASCII where the encoding is not Unicode, as Rich does with its boxes.
 
-    No character ends the program, and whoever reads the output can decode it: × becomes x, a
-    character without such a likeness its escape, as \\xe9.
+    No character ends the program, and every reader can decode the output: × becomes x, a character
+    without an equivalent its escape, as \\xe9.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -103,7 +103,7 @@ codecs.register_error("plain", _plain)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Make a console that shows text as it is: names such as `take[red]` are no markup.
+    """Make a console that shows text as it is: names such as `take[red]` are not markup.
 
     It prints on standard output, or on standard error if `stderr` is set.
     """
@@ -125,7 +125,7 @@ def parse_options(
 
     `arguments` replace those of the command line; `default` has the values of options that are not
     given, instead of the dataclass's own. Fields of it that are `hidden`, a.b for b of a config a,
-    are no options, and keep these values. `script` is the command's name where the module is
+    are not options, and keep these values. `script` is the command's name where the module is
     installed as one: its shell completion needs a name without spaces. `markers` are tyro's.
 
     Raises: InputError for an unknown option or a value that it cannot have; SystemExit for --help.
@@ -137,25 +137,25 @@ def parse_options(
 
 
 def _parsed(name: str, kind: type, *, script: str | None = None, **options: Any) -> Any:
-    """Let tyro read a dataclass for the module `name`; a mistake is told in one line."""
-    said, program = io.StringIO(), f"python -m {name}"
+    """Let tyro read a dataclass for the module `name`; an error is reported in one line."""
+    output, program = io.StringIO(), f"python -m {name}"
     first = (sys.argv[1:] if options.get("args") is None else options["args"])[:1]
     if script and (Path(sys.argv[0]).stem == script or first and first[0] in COMPLETION):
         program = script
     try:
-        with ranges.deferred(), redirect_stderr(said):
+        with ranges.deferred(), redirect_stderr(output):
             return tyro.cli(kind, prog=program, **options)
     except SystemExit:
-        if reason := _in_one_line(said.getvalue()):
+        if reason := _in_one_line(output.getvalue()):
             raise InputError(f"{reason} See {program} --help") from None
         raise
     finally:
-        if not _in_one_line(said.getvalue()):
-            print(said.getvalue(), end="", file=sys.stderr)
+        if not _in_one_line(output.getvalue()):
+            print(output.getvalue(), end="", file=sys.stderr)
 
 
 def _in_one_line(box: str) -> str:
-    """Say what tyro's box of an error says; nothing if the text is no such box.
+    """Return the text of tyro's error box; nothing if the text is not such a box.
 
     Of its parts, with rules between them, the first one is the error; another may suggest options.
     """
@@ -253,7 +253,7 @@ def _changed(default: Any, **values: Any) -> Any:
 
 
 def parse_some_options(arguments: list[str], *, name: str, default: Options) -> Options:
-    """Read the options of the module `name` that others depend on, and pass over these.
+    """Read the options of the module `name` that others depend on, and ignore the others.
 
     `arguments` are those of the command line, `default` is a dataclass with the values of options
     that are not given.

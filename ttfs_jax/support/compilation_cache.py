@@ -12,19 +12,19 @@ from ttfs_jax.support.array_file import check_space
 from ttfs_jax.support.cache_folder import LOG, cache_folder, processor
 from ttfs_jax.support.errors import InputError
 
-SPACE = 64 << 20  # bytes without which nothing is kept: a full disk would cut programs short
-SHORTEST, NEVER = 0.1, 1e9  # seconds of compilation from which on a program is kept
+SPACE = 64 << 20  # bytes without which nothing is kept: a full disk would truncate programs
+SHORTEST, NEVER = 0.1, 1e9  # seconds of compilation above which a program is kept
 ZSTD = b"\x28\xb5\x2f\xfd"  # first bytes of its frames
-CHECKED = ".checked"  # its time of change tells which programs have been read whole
+CHECKED = ".checked"  # its time of change marks which programs have been read completely
 
 
 def enable(directory: Path | None = None) -> Path | None:
     """Turn on JAX's persistent compilation cache; return its folder, or None without one.
 
     The default `directory` is ttfs-jax/xla/<jax version>-<machine>-<processor> in the cache folder;
-    a folder set by JAX_COMPILATION_CACHE_DIR wins. Programs that were cut short are removed. A
-    folder that cannot be written or has no space is no error: it is only read, if it exists, which
-    is said.
+    a folder set by JAX_COMPILATION_CACHE_DIR wins. Truncated programs are removed. A folder that
+    cannot be written or has no space is not an error: it is only read, if it exists, with a
+    warning.
     """
     setting = os.environ.get("JAX_COMPILATION_CACHE_DIR", "")
     shortest = SHORTEST
@@ -55,7 +55,7 @@ def _prepare(directory: Path) -> None:
 
 
 def _remove_damaged(directory: Path) -> None:
-    """Remove programs written since the last call that are not whole.
+    """Remove incomplete programs written since the last call.
 
     JAX would warn of such a program every time, and never replace it.
     """
@@ -73,7 +73,7 @@ def _remove_damaged(directory: Path) -> None:
 
 
 def _is_whole(program: bytes) -> bool:
-    """Tell whether a program compressed by zlib can be read to its end; zstd is not looked into."""
+    """Tell whether a program compressed by zlib can be read to its end; zstd is not checked."""
     if program[:4] == ZSTD:
         return True
     stream = zlib.decompressobj()

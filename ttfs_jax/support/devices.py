@@ -19,10 +19,10 @@ SETTINGS: Any = jax.config  # has its attributes only once JAX runs
 
 
 def use_every_core(devices: int | None = None) -> None:
-    """Make one CPU device of every core, so that members run beside each other.
+    """Make one CPU device per core, so that members run side by side.
 
     `devices` is another number. A number that the user set, by JAX_NUM_CPU_DEVICES or XLA_FLAGS,
-    stays. Has to come before JAX is first used; later it changes nothing. Accelerators are not
+    stays. Must be called before JAX is first used; later it has no effect. Accelerators are not
     affected.
     """
     if devices is None and _number_is_set():
@@ -47,7 +47,7 @@ def _number_is_set() -> bool:
 
 
 def missing_platform() -> str | None:
-    """Say in one line why the devices asked for are not there; None if they are."""
+    """Say in one line why requested devices are absent; None if they are present."""
     try:
         jax.devices()
     except (RuntimeError, AssertionError):  # the latter for CUDA without its plug-in
@@ -68,7 +68,7 @@ def single_precision() -> Iterator[None]:
 
 
 def population_mesh(devices: Sequence[Device] | None = None) -> Mesh:
-    """Lay devices out along the population axis; left out, all devices of this process."""
+    """Lay devices out along the population axis; by default all devices of this process."""
     return Mesh(np.asarray(jax.local_devices() if devices is None else devices), (AXIS,))
 
 
@@ -93,7 +93,7 @@ def free_device_memory(device: Device) -> int:
 def multiply_in(products: Products) -> AbstractContextManager:
     """Set the precision of matrix products that are traced in this context; sums are float32.
 
-    Accelerators left alone may round the factors to fewer digits, even if all is float32.
+    By default accelerators may round the factors to fewer digits, even if all is float32.
 
     Raises: ValueError for bfloat16 on a CPU, which always multiplies in float32.
     """

@@ -1,4 +1,4 @@
-"""The one error raised for input that the user can mend."""
+"""The one error raised for invalid input."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -8,14 +8,14 @@ Entry = TypeVar("Entry")
 
 
 class InputError(ValueError):
-    """Say what is wrong with the input and how to mend it, in one line.
+    """Say what is wrong with the input and how to fix it, in one line.
 
     Commands print the message without a traceback and exit with status 2.
     """
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> InputError:
-    """Make the error for a name of some `kind` that is none of the choices; suggest the nearest."""
+    """Make the error for an unknown name of some `kind`; suggest the nearest of the choices."""
     choices = list(choices)
     close = difflib.get_close_matches(name, choices, 1)
     hint = f"did you mean {close[0]}? " if close else ""

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def without_nan(values: Any) -> Any:
-    """Replace NaN and infinities by None, NumPy scalars and arrays by plain values, in all depths.
+    """Replace NaN and infinities by None, NumPy scalars and arrays by plain values, at all depths.
 
     Tuples become lists, keys text.
     """
@@ -25,7 +25,7 @@ def without_nan(values: Any) -> Any:
 
 
 def dumps(values: Any, *, indent: int | None = None) -> str:
-    """Write values as JSON by RFC 8259, which knows no NaN: such are null.
+    """Write values as JSON by RFC 8259, which has no NaN: these become null.
 
     Lines are indented by `indent` spaces, or it is one line.
     """

@@ -1,22 +1,22 @@
-"""How much memory this process may still take, of the machine and of its group, and has taken."""
+"""How much memory this process may still use, by machine and control group, and has used."""
 
 import os
 import sys
 from pathlib import Path
 
-UNKNOWN = 2 * 2**30  # assumed where the system tells nothing
+UNKNOWN = 2 * 2**30  # assumed where the system gives no value
 
 
 def free_memory(root: Path = Path("/")) -> int:
-    """Return the bytes that this process can still take, the least of all limits.
+    """Return the bytes that this process can still use, the smallest of all limits.
 
     MemAvailable of Linux, and what the limits of its control groups (containers, batch jobs) leave,
     version 1 or 2, parents included; page cache that can be dropped counts as free. Elsewhere free
     pages, or half of all memory. `root` is where /proc and /sys lie.
     """
     bounds = [_available(root / "proc/meminfo"), *_left_to_groups(root)]
-    known = [bound for bound in bounds if bound is not None]
-    return max(min(known), 0) if known else _free_pages()
+    limits = [bound for bound in bounds if bound is not None]
+    return max(min(limits), 0) if limits else _free_pages()
 
 
 def peak_memory(root: Path = Path("/")) -> int:
@@ -49,7 +49,7 @@ def _left_to_groups(root: Path) -> list[int | None]:
             top, limit, usage = system / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
         else:
             continue
-        # In a container the path may be that of the host, of which only the top is seen.
+        # In a container the path may be that of the host, where only the top is visible.
         group = top / name.strip("/")
         while True:
             rooms.append(_room(group, limit, usage))

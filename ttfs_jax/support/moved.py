@@ -1,4 +1,4 @@
-"""Modules by the names that they had before the rooms: they lead to the new ones, and say so."""
+"""Modules by their names from before the rooms: forwarded to the new ones, with a warning."""
 
 import importlib
 import sys
@@ -45,8 +45,9 @@ class _Forwarder(MetaPathFinder, Loader):
 def forward_names(names: Mapping[str, str]) -> None:
     """Let old names of modules be imported: a table from old to new dotted names.
 
-    `names` may lead to several new ones, with spaces between them. An import by an old name gives
-    what they hold, and `python -m` runs the command in the new one, both with a DeprecationWarning.
+    An old name may map to several new ones, with spaces between them. An import by an old name
+    gives their contents, and `python -m` runs the command in the new one, both with a
+    DeprecationWarning.
     """
     sys.meta_path.append(_Forwarder(names))
 

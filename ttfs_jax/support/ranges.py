@@ -72,7 +72,7 @@ class OneOf:
     """One of a few values."""
 
     choices: tuple[Any, ...]  # the values
-    why: str = ""  # said after them in messages
+    why: str = ""  # added after them in messages
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value is allowed."""
@@ -90,7 +90,7 @@ class Names:
     choices: tuple[str, ...] = ()  # the names that are allowed; none: all
 
     def holds(self, value: Any) -> bool:
-        """Tell whether a value is allowed; names that one text holds with commas are not."""
+        """Tell whether a value is allowed; names joined by commas in one text are not."""
         words = isinstance(value, tuple) and all(isinstance(name, str) for name in value)
         if not words or not value or len(set(value)) < len(value):
             return False
@@ -144,7 +144,7 @@ def whole(low: int, high: float = math.inf) -> Allowance:
 
 
 def optional(allowed: Allowance) -> Allowance:
-    """Allow None beside what is `allowed`."""
+    """Allow None in addition to what is `allowed`."""
     return replace(allowed, optional=True)
 
 
@@ -177,8 +177,8 @@ def check_fields(config: Any, *, within: str = "", **allowed: Allowed) -> None:
     """Check fields of a config by name, in its `__post_init__`; all others by their types.
 
     Truth values, names of a `Literal`, configs inside and text have to be that; numbers are finite,
-    and whole where the type is `int`. `allowed` are the ranges of those of which less is allowed.
-    `within` is the name, with a dot, by which the caller knows a config that it holds.
+    and whole where the type is `int`. `allowed` has narrower ranges.
+    `within` is the caller's name, with a dot, for a config inside another.
 
     Raises: RangeError, a ValueError, for the first value out of its range.
     """
@@ -191,7 +191,7 @@ def check_fields(config: Any, *, within: str = "", **allowed: Allowed) -> None:
 
 @cache
 def _by_type(kind: type) -> dict[str, Allowed]:
-    """Return what the types of a dataclass's fields allow, where they say."""
+    """Return what the types of a dataclass's fields allow, where they restrict it."""
     hints = get_type_hints(kind)
     ranges = {field.name: _allowed(hints[field.name]) for field in fields(kind)}
     return {name: values for name, values in ranges.items() if values is not None}
@@ -212,7 +212,7 @@ def _allowed(hint: Any) -> Allowed | None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Put checks off while a command line is read, so that `check_all` can name the option."""
+    """Defer checks while a command line is read, so that `check_all` can name the option."""
     token = _deferred.set(True)
     try:
         yield
@@ -226,9 +226,9 @@ def option(name: str) -> str:
 
 
 def inside(name: str, within: str = "") -> str:
-    """Return what goes before the options of a config that is the field `name` of another.
+    """Return the prefix for options of a config that is the field `name` of another.
 
-    `within` is what goes before those of the other one.
+    `within` is the prefix of the other one.
     """
     return "" if name in UNPREFIXED else f"{within}{name}{' ' if name in PAIRED else '.'}"
 
@@ -253,7 +253,7 @@ def check_all(config: Any, *, within: str = "") -> None:
 
 
 def check_whole(name: str, value: int, low: int, high: int) -> None:
-    """Check one whole number outside a config, such as an argument that a person gives.
+    """Check one whole number outside a config, such as a user's argument.
 
     Raises: InputError that names it by `name` unless `low` ≤ `value` ≤ `high`.
     """

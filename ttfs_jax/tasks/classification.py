@@ -1,4 +1,4 @@
-"""Classification: the largest output potential names the class, WAR and UAR how often rightly."""
+"""Classification: the largest output potential names the class; WAR and UAR measure accuracy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from ttfs_jax.tasks.task import Activity
 
 @struct.dataclass
 class Measured(Activity):
-    """What was measured of a classifier on a set of images."""
+    """Measurements of a classifier on a set of images."""
 
     predictions: jax.Array  # [N] class indices, by the largest output potential
     confusion: jax.Array  # [K, K] counts, rows are true classes
@@ -34,7 +34,7 @@ class Measured(Activity):
 class Classification:
     """Targets are class indices [N]; see `Task` for the methods."""
 
-    name: ClassVar[str] = "classification"  # as users choose it
+    name: ClassVar[str] = "classification"  # by which users choose it
     # By name: whether larger is better.
     metrics: ClassVar[Mapping[str, bool]] = MappingProxyType({"war": True, "uar": True})
 
@@ -67,7 +67,7 @@ class Classification:
     def augment(
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Change the images, not the targets: moved or mirrored, an image is of the same class.
+        """Change the images, not the targets: a shifted or mirrored image keeps its class.
 
         `key` is the randomness, `options` are those of `augmentation.augment`.
         """

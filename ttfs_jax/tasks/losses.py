@@ -66,7 +66,7 @@ def first_spike_logits(
 def first_spike_cross_entropy(
     times: jax.Array, labels: jax.Array, *, window: jax.Array | float, temperature: float = 1.0
 ) -> jax.Array:
-    """Return the mean cross-entropy of output spike times: it falls as the right one fires first.
+    """Return the mean cross-entropy of output spike times: it is low if the right one fires first.
 
     L = −log softmax(−t / κ)[label].
 
@@ -89,13 +89,13 @@ def silence_penalty(
     threshold: jax.Array | float = 1.0,
     margin: float = 1.0,
 ) -> jax.Array:
-    """Return a term that pulls silent neurons back: the weight that their spikes lack.
+    """Return a penalty on silent neurons: the weight that they lack for a spike.
 
     Mean over samples and neurons of max(0, m θ − Σ_j w_j) for silent neurons, the sum over the
     inputs that spiked; 0 for neurons that spike. A silent neuron has no other gradient.
 
     Shapes: times_in [B, I], weights [I, O], times_out [B, O], threshold [] or [O] -> [].
-    `margin` m is in thresholds; a neuron that forgets needs more than 1.
+    `margin` m is in thresholds; a leaky neuron needs more than 1.
     Source: the weight-sum cost of Mostafa 2017, sec. III (arXiv:1606.08165), on silent neurons.
     """
     chex.assert_rank([times_in, weights, times_out], 2)
@@ -103,8 +103,8 @@ def silence_penalty(
     chex.assert_equal_shape_prefix([times_in, times_out], 1)
     received = is_spike(times_in).astype(weights.dtype) @ weights
     threshold = jnp.broadcast_to(jnp.asarray(threshold, weights.dtype), weights.shape[1:])
-    missing = jax.nn.relu(margin * threshold[None] - received)
-    return jnp.where(is_spike(times_out), 0.0, missing).mean()
+    shortfall = jax.nn.relu(margin * threshold[None] - received)
+    return jnp.where(is_spike(times_out), 0.0, shortfall).mean()
 
 
 def mean_activity(layers: dict[str, LayerInfo]) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Regression: the output potentials are pixels, or numbers; MSE and PSNR say how near they are."""
+"""Regression: the output potentials are pixels, or numbers; MSE and PSNR measure the error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SMALLEST = 1e-12  # mean squared error of an image that counts as exact: 120 dB
 
 @struct.dataclass
 class MeasuredImages(Activity):
-    """What was measured of a network whose outputs are images."""
+    """Measurements of a network whose outputs are images."""
 
     outputs: jax.Array  # [N, H, W, C] output potentials
     mse: jax.Array  # [] mean squared error of all pixels
@@ -29,7 +29,7 @@ class MeasuredImages(Activity):
 class Regression:
     """Targets are images [N, H, W, C], or numbers [N, K]; see `Task` for the methods."""
 
-    name: ClassVar[str] = "regression"  # as users choose it
+    name: ClassVar[str] = "regression"  # by which users choose it
     # By name: whether larger is better.
     metrics: ClassVar[Mapping[str, bool]] = MappingProxyType({"mse": False, "psnr": True})
 
@@ -49,10 +49,10 @@ class Regression:
     def augment(
         self, images: jax.Array, targets: jax.Array, key: jax.Array, **options: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """Change images and targets in the same way; numbers [B, K] stay as they are.
+        """Change images and targets in the same way; numbers [B, K] stay unchanged.
 
         `key` is the randomness, `options` are those of `augmentation.augment`. Raises: InputError
-        for target images of another size that should be moved.
+        for target images of another size that should be shifted.
         """
         if targets.ndim != 4:
             return augment(images, key, **options), targets
@@ -81,7 +81,7 @@ class Regression:
         """Keep the potentials; add up errors, decibels and samples. `targets` have peak 1.
 
         PSNR = 10 log10(1 / MSE) of each image, at most 120 dB. First spikes, and so the `readout`,
-        mean nothing here. Raises: InputError for targets of another shape.
+        have no meaning here. Raises: InputError for targets of another shape.
         """
         _check_alike(potentials, targets)
         errors = jnp.square(potentials - targets).mean(tuple(range(1, targets.ndim)))

@@ -1,4 +1,4 @@
-"""What a task has to say: what the output potentials are for, in training and in measuring.
+"""What a task defines: the use of the output potentials, in training and in evaluation.
 
 Letters: B batch, N samples, K classes, H and W height and width, C channels.
 """
@@ -23,12 +23,12 @@ class Activity:
 class Task(Protocol):
     """A use of output potentials: frozen, hashable, and all of its methods are pure.
 
-    `targets` are what the data set says is right, one per sample: [N] labels, [N, H, W, C] images.
+    `targets` are the data set's correct answers, one per sample: [N] labels, [N, H, W, C] images.
     Options of the training recipe that a task cannot use are refused by `check`.
     """
 
     name: ClassVar[str]
-    """As users choose it."""
+    """Name by which users choose it."""
     metrics: ClassVar[Mapping[str, bool]]
     """Its metrics, fields of what `measure` returns, and whether higher is better."""
 
@@ -37,14 +37,14 @@ class Task(Protocol):
         ...
 
     def check_targets(self, targets: jax.Array, *, outputs: int) -> None:
-        """Raise InputError for targets [N, ...] that `outputs` channels cannot mean.
+        """Raise InputError for targets [N, ...] that `outputs` channels cannot represent.
 
-        Called before training and measuring; values of traced targets are not known.
+        Called before training and evaluation; values of traced targets are unknown.
         """
         ...
 
     def weights(self, targets: jax.Array, *, outputs: int, recipe: Any) -> jax.Array | None:
-        """Return what the loss weighs `targets` by, from all of the training data, if anything.
+        """Return the weights of `targets` in the loss, from all training data, if any.
 
         `outputs` is the number of output potentials, `recipe` a `TrainConfig`.
         """
@@ -71,7 +71,7 @@ class Task(Protocol):
     def tally(
         self, potentials: jax.Array, targets: jax.Array, readout: dict[str, jax.Array]
     ) -> tuple[Any, Any]:
-        """Take in a batch: what is kept per sample [B, ...], and what is added up over batches.
+        """Process a batch: what is kept per sample [B, ...], and what is summed over batches.
 
         Shapes: potentials and targets [B, ...]. `readout` is window and shift of the first-spike
         read-out.
@@ -79,5 +79,5 @@ class Task(Protocol):
         ...
 
     def measure(self, kept: Any, sums: Any, activity: Activity) -> Any:
-        """Turn what was `kept`, [N, ...], and the `sums` into metrics, beside the `activity`."""
+        """Turn what was `kept`, [N, ...], and the `sums` into metrics with the `activity`."""
         ...

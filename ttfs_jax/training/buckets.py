@@ -21,9 +21,9 @@ class BucketTraining:
     """Members [P] that train together, each in the shape of its bucket.
 
     `grid` has the shapes, `architectures` [P] the members. `recipe(network, samples)` makes the
-    pure training functions for one shape, see `make_train`; its batches are of `batch_size`. `name`
-    is what the fastest number of lanes is remembered by, and `config` how members are laid out.
-    A member's result depends on its seed, its architecture and the data; see `Program` for how
+    pure training functions for one shape, see `make_train`; its batches are of `batch_size`. The
+    fastest number of lanes is stored under `name`, and `config` says how members are laid out. A
+    member's result depends on its seed, its architecture and the data; see `Program` for how
     exactly.
     """
 
@@ -59,7 +59,7 @@ class BucketTraining:
     def epoch(
         self, states: list[TrainState], alive: np.ndarray, seeds: np.ndarray, shared: tuple
     ) -> tuple[list[TrainState], np.ndarray]:
-        """Run one pass for the members `alive`; the others stay as they are.
+        """Run one pass for the members `alive`; the others stay unchanged.
 
         `seeds` [P]; `shared` is (images, labels). Returns the states and the mean losses [P], NaN
         for members that did not train.
@@ -86,7 +86,7 @@ class BucketTraining:
         return after, losses
 
     def finish(self, states: list[TrainState]) -> Variables:
-        """Put the outcome of all members, from the `states` of buckets, together: [P, ...]."""
+        """Combine the results of all members, from the `states` of buckets: [P, ...]."""
         parts = [
             embed(state.variables, shape, self._spec)
             for state, shape in zip(states, self.buckets, strict=True)

@@ -23,21 +23,21 @@ class TrainConfig:
     learning_rate: float = 3e-3
     """Peak, after a linear warm-up; falls to zero by a cosine."""
     warmup: float = 0.1
-    """Share of the steps that the warm-up takes, one step at least."""
+    """Share of the steps in the warm-up, at least one step."""
     weight_decay: float = 1e-4
     """Decoupled decay of the kernels."""
     label_smoothing: float = 0.05
     """Share of the target spread over all classes."""
     activity_penalty: float = 0.0
-    """Weight of the mean activation in the loss; more makes fewer spikes."""
+    """Weight of the mean activation in the loss; a larger one gives fewer spikes."""
     balanced: bool = False
-    """Let every class weigh the same in the loss, however many samples it has."""
+    """Give every class the same weight in the loss, regardless of its number of samples."""
     quantised: bool = True
     """Train through the time steps of the spikes; otherwise in continuous time (`ttfs` code)."""
     grow_windows: bool = True
     """Let windows grow with the activations (`ttfs` code)."""
     products: Products = "float32"
-    """Factors of matrix products in training; bfloat16 is for accelerators, which it speeds up."""
+    """Precision of factors in matrix products in training; bfloat16 speeds up accelerators."""
 
     def __post_init__(self):
         check_fields(

@@ -23,7 +23,7 @@ class DenseTrainConfig(FitConfig):
     jitter: float = 0.03
     """Standard deviation of noise on the inputs in training."""
     weight_decay: float = 1e-3
-    """Decoupled decay of weights and biases; small ones need less of the chip's 16 bits."""
+    """Decoupled decay of weights and biases; small ones need fewer of the chip's 16 bits."""
 
     def __post_init__(self):
         super().__post_init__()

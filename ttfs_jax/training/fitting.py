@@ -16,7 +16,7 @@ Loss = Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array]
 
 @dataclass(frozen=True)
 class FitConfig:
-    """What all recipes of small networks have. Raises: ValueError for a value out of range."""
+    """Options of all recipes of small networks. Raises: ValueError for a value out of range."""
 
     epochs: int = 100
     """Passes over the training data."""
@@ -44,7 +44,7 @@ def in_use(sizes: Sequence[int], widths: Sequence[jax.Array]) -> list[jax.Array]
     """Mark the neurons in use: all of the last layer, the first `widths` of each before.
 
     Shapes: sizes of inputs, hidden layers and outputs, widths of the hidden layers, each [] ->
-    bool [N] a layer.
+    bool [N] per layer.
     """
     masks = [jnp.arange(size) < width for size, width in zip(sizes[1:-1], widths, strict=True)]
     return [*masks, jnp.ones(sizes[-1], bool)]
@@ -97,9 +97,9 @@ def fit(
 
 
 def shift_inputs(key: jax.Array, inputs: jax.Array, *, spread: float) -> jax.Array:
-    """Move inputs in [0, 1] by normal noise; silent ones, 0, stay silent. Shapes: like inputs.
+    """Shift inputs in [0, 1] by normal noise; silent ones, 0, stay silent. Shapes: like inputs.
 
     `key` is the randomness, `spread` the noise's standard deviation.
     """
-    moved = jnp.clip(inputs + spread * jax.random.normal(key, inputs.shape), 0.0, 1.0)
-    return jnp.where(inputs > 0, moved, 0.0)
+    noisy = jnp.clip(inputs + spread * jax.random.normal(key, inputs.shape), 0.0, 1.0)
+    return jnp.where(inputs > 0, noisy, 0.0)

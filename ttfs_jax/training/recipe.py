@@ -25,7 +25,7 @@ from ttfs_jax.training.optimiser import make_optimiser
 
 @struct.dataclass
 class TrainState:
-    """All that changes during training."""
+    """The state of training."""
 
     variables: Variables  # of the network, as trained so far
     optimiser: optax.OptState  # moments of the gradients
@@ -51,7 +51,7 @@ class Train(NamedTuple):
     """
 
     init: Callable[[Variables], TrainState]
-    """Begin with the variables of a network."""
+    """Start from the variables of a network."""
     epoch: Callable[..., tuple[TrainState, jax.Array]]
     """Do one pass over the training samples; see `make_train`."""
 
@@ -90,7 +90,7 @@ def make_train(
     `config` is the recipe; `samples` N is known beforehand; `shift` (pixels) and `flip` are how
     images are augmented. In the `relu` code norms use batch statistics; in other codes the (folded)
     network is trained through its spikes, such as quantised spike times, and windows grow with the
-    activations, to `window_margin` times the largest. The outcome is `state.variables`.
+    activations, to `window_margin` times the largest. The result is `state.variables`.
 
     Raises: ValueError when the data do not fill one batch; InputError for an unknown code or task,
     or an option that the task cannot use; by `epoch`, InputError for labels beyond the classes
@@ -192,6 +192,6 @@ class _Recipe:
             code=self.code,
             batch_statistics=not self.code.folded,
         )
-        out = cast(Output, answer)  # flax knows no types
+        out = cast(Output, answer)  # flax has no types
         error = self.task.loss(out.logits, targets, weights=weights, recipe=config)
         return error + config.activity_penalty * mean_activity(out.layers), out

@@ -1,7 +1,7 @@
 """Shape buckets: members of different shapes in few compiled programs, with little masked waste.
 
-Which shape a member is computed in depends on its own architecture and on the grid only, never on
-the other members: its result is the same in every population.
+The shape of a member depends only on its own architecture and on the grid, never on the other
+members: its result is the same in every population.
 """
 
 import dataclasses
@@ -26,8 +26,8 @@ class ShapeGrid:
     """The shapes members are computed in: a width is rounded up to the next tier of its stage."""
 
     spec: NetworkSpec  # the largest shape
-    widths: tuple[tuple[int, ...], ...]  # tiers of every stage, rising
-    heads: tuple[int, ...]  # tiers of the head, rising
+    widths: tuple[tuple[int, ...], ...]  # tiers of every stage, ascending
+    heads: tuple[int, ...]  # tiers of the head, ascending
 
     def shape(self, widths: Sequence[int], head: int) -> NetworkSpec:
         """Return the smallest shape of the grid that holds `widths` [S] of stages, and a `head`.
@@ -55,9 +55,9 @@ def make_grid(
 ) -> ShapeGrid:
     """Merge tiers of width as long as the expected masked waste stays below `waste`.
 
-    `spec` is the largest shape, `widths` and `heads` are what a space offers; waste is the share of
+    `spec` is the largest shape, `widths` and `heads` are those of a space; waste is the share of
     multiply-adds spent on masked channels, expected over uniformly drawn architectures. 0 keeps
-    every shape apart, 1 leaves one bucket.
+    every shape separate, 1 leaves one bucket.
     """
     offered = [tuple(sorted(set(tier))) for tier in (*widths, heads)]
     average = [[1 / len(OPERATORS)] * len(OPERATORS)] * spec.blocks
@@ -73,7 +73,7 @@ def make_grid(
 
     useful, tiers = cost(offered), list(offered)
     while True:
-        # The largest tier of each has to stay.
+        # The largest tier of each must stay.
         merged = [
             [*tiers[:n], tuple(t for t in tiers[n] if t != dropped), *tiers[n + 1 :]]
             for n in range(len(tiers))

@@ -1,6 +1,6 @@
 """Trained networks that come with the package: `net = ttfs_jax.load("zoo:digits")`.
 
-Each is a folder beside this module: a checkpoint, and a few images with their logits. Made by
+Each is a folder next to this module: a checkpoint, and a few images with their logits. Made by
 `python -m benchmarks.reports.zoo`; described in docs/zoo.md. Nothing is written here when a network
 is loaded.
 """
@@ -20,7 +20,7 @@ EXAMPLES = "examples.npz"  # file of a network's images and logits, in its folde
 
 
 class Examples(NamedTuple):
-    """Images of the test split, and what the network gave for them where it was trained."""
+    """Images of the test split, and the network's logits for them where it was trained."""
 
     images: np.ndarray  # [N, H, W, C] float32 in [0, 1]
     labels: np.ndarray  # [N] int32
@@ -29,7 +29,7 @@ class Examples(NamedTuple):
 
 
 def network_names() -> tuple[str, ...]:
-    """Return the names of all networks of the zoo, in the order of the alphabet."""
+    """Return the names of all networks of the zoo, in alphabetical order."""
     return tuple(sorted(path.parent.name for path in FOLDER.glob(f"*/{META}")))
 
 
@@ -48,7 +48,7 @@ def network_folder(path: str | Path) -> Path:
 
 
 def load_examples(name: str) -> Examples:
-    """Load the images that are kept with the network `name` of the zoo, and their logits.
+    """Load the images stored with the network `name` of the zoo, and their logits.
 
     Another computer gives the same up to rounding, 1e-5 of the largest logit.
 

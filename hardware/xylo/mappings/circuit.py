@@ -1,7 +1,7 @@
 """A circuit of the exact mapping, built piece by piece: neurons, one-shot timers, pulses.
 
 A pulse starts a current at a given step, once. It has a timer, which spikes once in the step
-before, a relay, which spikes 31 times at once, and the relay's own timer, a step earlier still.
+before, a relay, which spikes 31 times at once, and the relay's own timer, one step earlier.
 
 Letters: I inputs, J and N neurons of two layers that follow each other, L layers, P
 pulses, S synapses.
@@ -15,11 +15,11 @@ import numpy as np
 from hardware.xylo.mappings.exact_neurons import coarse_and_fine, split
 from hardware.xylo.network import ChipNetwork
 
-SELF_WEIGHT = -128  # of one-shot neurons, the strongest there is
+SELF_WEIGHT = -128  # of one-shot neurons, the strongest possible
 
 
 class Ids(NamedTuple):
-    """Which neuron of the chip is what."""
+    """The role of each neuron of the chip."""
 
     twins: tuple[np.ndarray, ...]  # L ids of each layer's neurons; the last are those of the logits
     complements: tuple[np.ndarray, ...]  # L − 1 ids
@@ -37,11 +37,11 @@ def number_neurons(sizes: Sequence[int], pulses: int) -> Ids:
 class Circuit:
     """Parameters of a chip network that is being built; neurons that are not set do nothing.
 
-    `ids` says which neuron is what; there are `inputs` channels, and `synapses` per neuron.
+    `ids` are the roles of the neurons; there are `inputs` channels, and `synapses` per neuron.
     """
 
     def __init__(self, ids: Ids, *, inputs: int, synapses: int):
-        """Begin with neurons that do not leak and no connections."""
+        """Start with neurons that do not leak and no connections."""
         self.ids, self.synapses = ids, synapses
         count, outputs = ids.count, len(ids.twins[-1])
         self.weights_in = np.zeros((inputs, count, synapses), np.int64)

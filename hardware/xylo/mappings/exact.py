@@ -9,7 +9,7 @@ exactly when the twin did not. The last layer are neurons of the logits; they al
 outputs, and the first output spike names the class.
 
 Windows follow each other: one for the inputs, one per layer. Recommended for proof, not for
-economy: it takes (layers + 1) T + 2 steps and two neurons per unit.
+efficiency: it takes (layers + 1) T + 2 steps and two neurons per unit.
 
 Letters: B batch, I inputs, K classes, L layers, T steps of a window, N hidden ids of the chip.
 Source: the identity, Stanojevic et al. 2024 (arXiv:2306.08744).
@@ -32,9 +32,9 @@ START = 2  # steps before the first input, in which timer and relay start
 
 
 class Exact(NamedTuple):
-    """A converted network, and what is needed to use it."""
+    """A converted network, and the data for using it."""
 
-    network: ChipNetwork  # what the core computes with
+    network: ChipNetwork  # the network in the core
     steps: int  # T, of every window
     total_steps: int  # of an inference
     starts: tuple[int, ...]  # L + 1: first arrival at each layer, then the last firing window
@@ -47,8 +47,8 @@ class Exact(NamedTuple):
 def winning_range(logits: np.ndarray, *, margin: float = 0.2) -> tuple[float, float]:
     """Return the range in which the largest logit of a sample lies: logits [B, K] -> (low, high).
 
-    Classes below stay silent, which costs no decision and makes the steps finer. `margin` widens
-    the range downwards, by a share of it, for samples not seen.
+    Classes below stay silent, which changes no decision and makes the steps finer. `margin` widens
+    the range downwards, by a share of it, for unseen samples.
     """
     largest = np.asarray(logits).max(1)
     low, high = float(largest.min()), float(largest.max())
@@ -112,8 +112,8 @@ def convert(
 
     `window_lengths` are those of the hidden layers (`dense.windows`), `logit_range` the one in
     which logits become spike times, see `winning_range`; `steps` is T. With two synapses spike
-    times are those of the rounded weights; with one they move by a step or two as long as T is
-    short (16 to 32), and the identity is lost beyond.
+    times are those of the rounded weights; with one they shift by a step or two if T is short (16
+    to 32), and the identity is lost beyond.
 
     Shapes: kernels [I, O], biases [O].
 
@@ -170,7 +170,7 @@ def encode_exact(inputs: np.ndarray, *, steps: int, total_steps: int) -> np.ndar
     """Turn inputs into events, one per channel, T (1 − a) steps after the start, rounded.
 
     Shapes: inputs [B, I] in [0, 1] -> events [B, `total_steps`, I] of 0 and 1; T is `steps`. An
-    input of 0 spikes too, at the end of its window, as every input has to arrive.
+    input of 0 spikes too, at the end of its window, since every input must arrive.
 
     Raises: InputError for another shape, NaN or values outside [0, 1].
     """

@@ -13,7 +13,7 @@ from hardware.xylo.network import STATE_MAX
 from ttfs_jax.support.errors import InputError
 
 LARGEST = 127  # of a weight; symmetric
-# A relay spikes as often at once as a neuron can, so that its weights count 31-fold.
+# A relay fires the largest number of spikes at once, so that its weights count 31-fold.
 GAIN = 31
 REACH = LARGEST * GAIN  # largest current that a relay starts
 
@@ -30,7 +30,7 @@ class Slopes(NamedTuple):
 
 
 def holding(steps: int, synapses: int) -> int:
-    """Return the current that two synapses hold against each other, 0 for a single one.
+    """Return the opposite currents that two synapses hold, 0 for a single one.
 
     Both lose one unit per step, in opposite directions, as long as neither reaches 0; a layer is
     live for 2 T steps.
@@ -50,19 +50,19 @@ def fit_slopes(
 
     The lift y does three things. It makes θ > R (T + 1), so that there is no second spike, whatever
     the bias. It takes all that R leaves of the 16 bits, so that partial sums, while inputs still
-    arrive, seldom cross the threshold before the window. And it keeps most currents of a neuron
-    with one synapse positive, whose loss of one unit per step is then known and made up for in ramp
-    and threshold; a current below 0 is an error there.
+    arrive, seldom cross the threshold before the window. And it keeps most currents of neurons with
+    one synapse positive, whose loss of one unit per step is then known and compensated in ramp and
+    threshold; a current below 0 is an error there.
 
-    Shapes: kernel [J, N], bias [N] -> `Slopes`; T is `steps`, `synapses` are those of a neuron, and
-    `name` is what messages call the layer.
+    Shapes: kernel [J, N], bias [N] -> `Slopes`; T is `steps`, `synapses` is the number per neuron,
+    and `name` is what messages call the layer.
 
-    Raises: InputError when a neuron would have no slope of at least one unit.
+    Raises: InputError when some neuron would have a slope below one unit.
     """
     hold, inputs, total = holding(steps, synapses), len(kernel), kernel.sum(0)
     # Lost after n steps: n (n + 1) / 2. A line in m = n − T comes within T² / 16 of it.
     lost_slope = round(1.5 * steps) if synapses == 1 else 0
-    lost = steps * (steps + 1) / 2 - steps**2 / 16 if synapses == 1 else 0.0
+    leakage = steps * (steps + 1) / 2 - steps**2 / 16 if synapses == 1 else 0.0
     least = np.maximum(bias + 1.5 / steps, 0.0)
     with np.errstate(divide="ignore"):
         limits = (
@@ -71,7 +71,7 @@ def fit_slopes(
             # Rounding moves the sum of the weights by up to J / 2.
             (REACH - lost_slope - inputs / 2 - 1) / np.abs(1.0 - total - least),
             (REACH - hold - 1) / least,
-            # What ends the window is a pulse, too.
+            # The end of the window is a pulse, too.
             np.full_like(total, REACH - 2 * steps),
         )
     slope = np.floor(np.min(limits, 0))
@@ -86,13 +86,13 @@ def fit_slopes(
     rise = slope + lost_slope - weights.sum(0)
     most = np.minimum((STATE_MAX - 1 - goal) / steps, rise + REACH)
     lift = np.floor(np.minimum(most, REACH - hold))
-    threshold = np.ceil(1 + goal - lost + lift * steps)
+    threshold = np.ceil(1 + goal - leakage + lift * steps)
     whole = (array.astype(np.int64) for array in (lift, rise - lift, threshold))
     return Slopes(weights.astype(np.int64), slope.astype(np.int64), goal, *whole)
 
 
 def split(current: np.ndarray, synapses: int) -> np.ndarray:
-    """Share `current` out to the `synapses`, positive weights first: [...] -> [..., S]."""
+    """Divide `current` among the `synapses`, positive weights first: [...] -> [..., S]."""
     if synapses == 1:
         return current[..., None]
     return np.stack([np.maximum(current, 0), np.minimum(current, 0)], -1)

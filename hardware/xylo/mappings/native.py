@@ -1,9 +1,9 @@
 """Networks made for the chip: layers of neurons trained through its own integer dynamics.
 
-No biases, so that the states die away in silence and the next sample needs no reset; a strong
-self-connection against second spikes; short windows. Inputs are spike times: one event per channel,
-the earlier the larger the value. Layers are computed one after another, which keeps training
-simple and gives the same numbers as the general core.
+No biases, so that the states decay to zero without input and the next sample needs no reset; a
+strong self-connection against second spikes; short windows. Inputs are spike times: one event per
+channel, the earlier the larger the value. Layers are computed one after another, which keeps
+training simple and gives the same numbers as the general core.
 
 Letters: T steps, I inputs, J and N neurons of two layers that follow each other, K classes.
 """
@@ -21,12 +21,12 @@ from hardware.xylo.decision import first_spike
 from hardware.xylo.network import STATE_MAX, ChipNetwork
 from ttfs_jax.support import Array
 
-SELF_WEIGHT = -128  # the strongest there is
+SELF_WEIGHT = -128  # the strongest possible
 WEIGHT_MIN, WEIGHT_MAX = -128, 127
 
 
 class Dynamics(NamedTuple):
-    """What is the same in all neurons."""
+    """Constants that all neurons share."""
 
     window: Array  # [] steps in which inputs spike
     dash_syn: Array  # [] decay of the synaptic currents, in bits
@@ -37,11 +37,11 @@ class NativeLayer(NamedTuple):
     """One layer; values are rounded to the chip's integers whenever they are used."""
 
     kernel: jax.Array  # [J, N] in units of the weights' least significant bit
-    threshold: jax.Array  # [N] in units of the potential's; of no use in the last layer
+    threshold: jax.Array  # [N] in units of the potential's; unused in the last layer
 
 
 class Run(NamedTuple):
-    """What samples did in a stack of layers; … is [] or [B], as in `run_layers`."""
+    """The activity of samples in a stack of layers; … is [] or [B], as in `run_layers`."""
 
     spikes: tuple[jax.Array, ...]  # hidden layers, each [T, N, …]
     potential: jax.Array  # [T, K, …] of the outputs, which do not spike here
@@ -50,12 +50,12 @@ class Run(NamedTuple):
 def init_native(
     key: jax.Array, sizes: Sequence[int], dynamics: Dynamics
 ) -> tuple[NativeLayer, ...]:
-    """Draw a stack by `key` that is active at first, under `dynamics`.
+    """Draw a stack by `key` that is active initially, under `dynamics`.
 
     `sizes` are those of inputs, hidden layers and classes.
 
-    Weights are normal with a standard deviation of 32 √(16 / J); the threshold is what a single
-    spike of weight 32 makes of the potential in the long run, 32 · 2^d_syn / 2.
+    Weights are normal with a standard deviation of 32 √(16 / J); the threshold is half the total
+    charge of a single spike of weight 32, 32 · 2^d_syn / 2.
     """
     keys = jax.random.split(key, len(sizes) - 1)
     reach = 16.0 * power(jnp.asarray(dynamics.dash_syn, jnp.float32))
@@ -114,7 +114,7 @@ def run_layers(layers: Sequence[NativeLayer], dynamics: Dynamics, events: jax.Ar
             rate_mem=jnp.full((size, *ones), rate_mem),
             threshold=rounded(layer.threshold, 1, STATE_MAX).reshape(size, *ones),
             bias=jnp.zeros((size, *ones)),
-            # The last layer does not spike: how potentials go on is the read-out's to see.
+            # The last layer does not spike: the read-out uses its potentials.
             most=jnp.full((size, *ones), 0.0 if last else MAX_SPIKES),
         )
         states = _evolve(neurons, weights, arriving)

@@ -27,9 +27,9 @@ from ttfs_jax.support.ranges import at_least, check_fields
 from ttfs_jax.tasks.losses import cross_entropy
 from ttfs_jax.training.fitting import FitConfig, fit, in_use, shift_inputs
 
-WEIGHT_UNIT = 32.0  # what the optimiser sees as a weight of 1
-THRESHOLD = 4.0  # logit at which an output is meant to spike
-LOGIT_UNIT = 16.0  # potential that counts as a logit of 1, times 2^d_mem
+WEIGHT_UNIT = 32.0  # a weight of 1 for the optimiser
+THRESHOLD = 4.0  # logit at which an output should spike
+LOGIT_UNIT = 16.0  # potential of a logit of 1, times 2^d_mem
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class NativeTrainConfig(FitConfig):
 
 
 class Trained(NamedTuple):
-    """The outcome of training."""
+    """The result of training."""
 
     layers: tuple[NativeLayer, ...]  # the stack, in floats
     loss: jax.Array  # [epochs] mean of each
@@ -92,7 +92,7 @@ def make_native_train(
     no inputs and never spike. inputs [N, I] in [0, 1], labels [N]. The loss is the cross-entropy of
     the outputs' potentials after the last step, plus the penalty on second spikes. Gradients pass
     the rounding straight through, spikes by a surrogate, and the reset, V − n θ, like any other
-    operation: cutting it off there made no difference that four digits' runs could tell.
+    operation: stopping the gradient there made no measurable difference in four runs on digits.
 
     Raises: ValueError when the data do not fill one batch.
     Source: surrogate gradients, Neftci et al. 2019 (arXiv:1901.09948).
@@ -116,9 +116,9 @@ def make_native_train(
 
 
 def _draw(key, sizes, widths, dynamics):
-    """Draw what the optimiser sees: kernels in units of 32, logarithms of thresholds."""
+    """Draw the optimiser's parameters: kernels in units of 32, logarithms of thresholds."""
     layers = init_native(key, sizes, dynamics)
-    # Fewer neurons in use than drawn for: larger weights.
+    # Fewer neurons in use than drawn: larger weights.
     return [
         (layer.kernel / WEIGHT_UNIT * (size / use) ** 0.5, jnp.log(layer.threshold))
         for layer, size, use in zip(layers, sizes[:-1], [sizes[0], *widths], strict=True)
@@ -126,7 +126,7 @@ def _draw(key, sizes, widths, dynamics):
 
 
 def _physical(params, masks):
-    """Turn what the optimiser sees into layers of the neurons in use."""
+    """Turn the optimiser's parameters into layers of the neurons in use."""
     return tuple(
         NativeLayer(jnp.where(mask[None], WEIGHT_UNIT * kernel, 0.0), jnp.exp(threshold))
         for (kernel, threshold), mask in zip(params, masks, strict=True)
@@ -153,9 +153,9 @@ def _loss(outcome, dynamics, targets, widths, config):
 def choose_threshold(potential: jax.Array, labels: jax.Array, *, candidates: int = 32) -> jax.Array:
     """Choose the outputs' threshold by which first spikes classify training samples best: [].
 
-    Shapes: potential [B, T, K], labels [B]. The `candidates` are so many quantiles of each sample's
-    largest potential; a sample without an output spike counts as wrong. Of equally good ones the
-    lowest wins, which decides earliest.
+    Shapes: potential [B, T, K], labels [B]. The `candidates` are that number of quantiles of each
+    sample's largest potential; a sample without an output spike counts as wrong. The lowest of
+    equally good ones wins, which decides earliest.
     """
     largest = potential.max((1, 2))
     levels = jnp.quantile(largest, jnp.linspace(0.0, 0.9, candidates))

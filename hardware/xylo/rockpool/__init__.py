@@ -1,4 +1,4 @@
-"""Rockpool and XyloSim: mapped graphs come in, and the simulator of the maker is the referee."""
+"""Rockpool and XyloSim: mapped graphs as input, and the vendor's simulator as the referee."""
 
 from hardware.xylo.rockpool.bridge import from_specification, map_by_rockpool, to_graph
 from hardware.xylo.rockpool.referee import Referee, mismatches

@@ -2,9 +2,9 @@
 
 Rockpool connects modules of neurons by modules of weights. Hidden neurons become up to three of
 them: those that inputs reach, those that reach outputs, and the ones between; every pair has its
-weights, connections within a module and back included. Where a neuron is reached and reaches at
-once, all hidden neurons are one recurrent module. Faults of Rockpool 3.1.0 that are met on the way
-are mended or refused, see `to_graph` and `map_by_rockpool`.
+weights, connections within a module and back included. If inputs reach a neuron that reaches
+outputs, all hidden neurons are one recurrent module. Faults of Rockpool 3.1.0 are worked around or
+refused, see `to_graph` and `map_by_rockpool`.
 
 Letters: I input channels, N hidden neurons, S synapses, O outputs, B samples, T steps.
 """
@@ -22,11 +22,11 @@ from hardware.xylo.rockpool.loader import load_tools
 from ttfs_jax.support.errors import InputError
 
 DT = 1e-3  # s per step; cancels out, as decays are 2^d steps
-# Its mapper gives ids twice to neurons that inputs reach and that reach outputs.
+# Its mapper assigns ids twice to neurons that inputs reach and that reach outputs.
 _NO_OVERLAP = ("syns63300",)
-# Its mapper reads the decays of two synapses as if there were one.
+# Its mapper reads the decays of two synapses as those of one.
 _SECOND_DECAY_LOST = ("syns65302",)
-# Their mappers take no time constant of one step.
+# Their mappers accept no time constant of one step.
 _NO_INSTANT_DECAY = ("syns61201", "syns63300")
 _OF_HIDDEN = ("dash_syn", "dash_mem", "threshold", "bias")
 _OF_OUTPUTS = ("dash_mem_out", "threshold_out", "bias_out")
@@ -35,7 +35,7 @@ _OF_OUTPUTS = ("dash_mem_out", "threshold_out", "bias_out")
 class RockpoolLayout(NamedTuple):
     """A network as Rockpool's mapper lays it out."""
 
-    network: ChipNetwork  # as the mapper lays it out
+    network: ChipNetwork  # by the mapper
     order: np.ndarray  # [N] id, in the network that was mapped, of every hidden neuron
     specification: dict[str, Any]  # for XyloSim.from_specification(**…)
 
@@ -56,7 +56,7 @@ def to_graph(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Any:
     graph = load_tools(chip).graph
 
     def weights(matrix, shift, name):
-        """Lay [J, N, S] out as [J, N S], the synapses of a neuron next to each other."""
+        """Lay [J, N, S] out as [J, N S], the synapses of each neuron next to each other."""
         values = matrix.reshape(len(matrix), -1) * 2.0**shift
         return graph.LinearWeights._factory(*values.shape, name, None, values)
 
@@ -97,7 +97,7 @@ def to_graph(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Any:
 
 
 def _blocks(net: ChipNetwork) -> dict[str, np.ndarray]:
-    """Part the ids of hidden neurons into Rockpool's modules; none is empty."""
+    """Split the ids of hidden neurons into Rockpool's modules; none is empty."""
     reached = np.asarray(net.weights_in).any((0, 2))
     reaching = np.asarray(net.weights_out).any(1)
     if not reached.any() or not reaching.any():
@@ -129,10 +129,10 @@ def _require_expressible(net: ChipNetwork, chip: Family, blocks: dict[str, np.nd
 def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> RockpoolLayout:
     """Lay a network out by Rockpool's mapper for the chip, with steps of `dt` seconds.
 
-    Integers stay as they are: Rockpool's quantisers would scale them again. Shifts, which its
-    mapper does not know, are taken out of the weights afterwards, and on Audio 3 both decays of
-    two synapses are written, of which its mapper loses one. Hidden neurons may get other ids, see
-    `order`; where a current saturates, its sum is then another, as spikes are added by id.
+    Integers stay unchanged: Rockpool's quantisers would scale them again. Shifts, which its
+    mapper does not know, are taken out of the weights afterwards, and on Audio 3 both decays of two
+    synapses are written, since its mapper loses one. Hidden neurons may get other ids, see `order`;
+    where a current saturates, its sum then differs, since spikes are added by id.
 
     Raises: InputError for a network that does not fit the chip, or see `to_graph`.
     """
@@ -143,7 +143,7 @@ def map_by_rockpool(network: ChipNetwork, chip: Family, *, dt: float = DT) -> Ro
         # Audio 3 has 32; `require_fit` has counted.
         warnings.filterwarnings("ignore", "XyloAudio 3 only supports up to 16 output channels")
         specification = tools.mapper(graph)
-    # The simulator of Audio 2 does not take it.
+    # The simulator of Audio 2 does not accept it.
     del specification["mapped_graph"]
     order = np.empty(net.sizes[1], int)
     blocks = _blocks(net)
@@ -233,10 +233,9 @@ def renumber(network: ChipNetwork, order: np.ndarray) -> ChipNetwork:
 def compare_with_rockpool(network: ChipNetwork, chip: Family, events: np.ndarray) -> dict[str, int]:
     """Count where our core and Rockpool's, for `chip`, differ: events [B, T, I].
 
-    Our network runs with the ids that the mapper gives. `specification` counts integers that the
-    mapper lays out otherwise than `renumber` does, the other names those of `Trace`, at every step.
-    All zero means equal, bit for bit. On Audio 3 Rockpool records the currents of the first
-    synapses only.
+    Our network runs with the ids that the mapper gives. `specification` counts integers where the
+    mapper differs from `renumber`, the other names those of `Trace`, at every step. All zero means
+    equal, bit for bit. On Audio 3 Rockpool records the currents of the first synapses only.
 
     Raises: InputError as `map_by_rockpool` and `core.simulate` do.
     """

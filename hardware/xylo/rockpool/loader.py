@@ -3,7 +3,7 @@
 Importing `rockpool.devices.xylo` needs `samna`, which on PyPI is a stub that runs pip when it is
 imported. Only the modules named here are imported, under packages whose own `__init__` does not
 run, as a private copy: whatever `sys.modules` held of Rockpool before is put back afterwards, so
-`import rockpool` and `import samna` elsewhere go on as if nothing had been loaded. Objects of the
+`import rockpool` and `import samna` elsewhere work as if nothing had been loaded. Objects of the
 copy are therefore not instances of the classes that such an import gives.
 """
 
@@ -22,7 +22,7 @@ from hardware.xylo.families import FAMILIES, Family
 from ttfs_jax.support.errors import InputError
 
 VERSION = "3.1.0"
-# Found missing while Rockpool loads; all but the first only to save their time.
+# Made unavailable while Rockpool loads; all except the first only to save time.
 _HIDDEN = ("samna", "torch", "matplotlib", "holoviews")
 _DEVICES = "rockpool.devices.xylo"
 # Packages whose __init__ imports boards, layers to train or more than is needed.
@@ -39,7 +39,7 @@ _lock = threading.Lock()
 
 
 class Tools(NamedTuple):
-    """What Rockpool offers for one chip."""
+    """Rockpool's tools for one chip."""
 
     graph: ModuleType
     """`rockpool.graph`: modules of the computational graph and what connects them."""
@@ -87,7 +87,7 @@ def _load_all() -> dict[str, Tools]:
 
 @contextmanager
 def _private() -> Iterator[None]:
-    """Import in here afresh and without the hidden libraries; put everything back afterwards."""
+    """Import here afresh and without the hidden libraries; restore everything afterwards."""
 
     def concerned():
         return [n for n in sys.modules if n in _HIDDEN or n.partition(".")[0] == "rockpool"]

@@ -1,4 +1,4 @@
-"""The vendor's simulator as a referee, from the extra `[xylo]`; imported when it is asked for."""
+"""The vendor's simulator as a referee, from the extra `[xylo]`; imported on use."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def simulator() -> Any:
 
 
 class Referee:
-    """XyloSim with one network. Built once, reset for every sample, as each one built leaks."""
+    """XyloSim with one network. Reset for every sample, since each instance leaks memory."""
 
     def __init__(self, network: ChipNetwork):
         v2 = simulator()

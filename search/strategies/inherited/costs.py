@@ -1,4 +1,4 @@
-"""What an inference of candidates costs beyond counts: energy, latency, memory and time steps."""
+"""Costs of an inference of candidates beyond counts: energy, latency, memory and time steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ COSTS = (*ESTIMATED, "memory", "time_steps")
 
 
 def check_known(name: str, goal: Goal) -> None:
-    """Check that the target `name` knows what the `goal` is about. Raises: InputError."""
+    """Check that the target `name` estimates what the `goal` needs. Raises: InputError."""
     names = [cost for cost in ESTIMATED if cost in goal.names]
     if not names:
         return
@@ -39,14 +39,14 @@ def check_known(name: str, goal: Goal) -> None:
 
 @dataclass(frozen=True)
 class Costs:
-    """Works out the costs that a goal is about, and whether they are within its limits."""
+    """Computes the costs in a goal, and whether they are within its limits."""
 
     goal: Goal
     """Objectives and limits of the run."""
     target: str
     """Name of the target that energy and latency are estimated for."""
     space: Space
-    """What genotypes stand for."""
+    """The space of the genotypes."""
     windows: dict
     """Variables of that name of any network of the space."""
 
@@ -64,10 +64,10 @@ class Costs:
     ) -> dict[str, np.ndarray]:
         """Return the costs named in `fields` of genotypes [n, G]: each [n].
 
-        `layers` are the counts of all layers, and `scores` what limits may be about besides, each
-        [n]. Energy is in J, latency in s, memory in bytes of 8-bit weights and of thresholds and
-        states of 16 bits; estimated, not measured. `violations` counts limits of the goal and, if
-        the target is names for an estimate, its own.
+        `layers` are the counts of all layers, and `scores` the other scores that limits may bound,
+        each [n]. Energy is in J, latency in s, memory in bytes of 8-bit weights and of thresholds
+        and states of 16 bits; estimated, not measured. `violations` counts limits of the goal and,
+        if the target is names for an estimate, its own.
         """
         rows = [
             self._row(genotype, [pick(layer, n) for layer in layers])

@@ -21,7 +21,7 @@ from ttfs_jax.tasks import Measured
 
 @struct.dataclass
 class Scores:
-    """What a candidate is judged by."""
+    """The scores of a candidate."""
 
     fitness: jax.Array  # [] higher is better
     war: jax.Array  # [] weighted average recall on validation images
@@ -33,10 +33,10 @@ class Scores:
 
 
 FIELDS = tuple(Scores.__dataclass_fields__)
-# Training images, per candidate: norm statistics of hundreds of images are steady, and every one
-# more costs each candidate as much as one to be scored on.
+# Training images, per candidate: norm statistics of hundreds of images are stable, and each
+# additional one costs as much as one to score.
 CALIBRATION_IMAGES = 512
-# At most: the standard error of a recall is below 0.01 then, less than candidates differ by.
+# At most: the standard error of a recall is then below 0.01, less than candidates differ.
 VALIDATION_IMAGES = 2500
 # Windows over the largest activation in calibration: few neurons are clipped by other images.
 WINDOW_MARGIN = 1.1
@@ -80,10 +80,10 @@ def make_evaluator(
     """Make the function (variables, genotypes [n, G]) -> scores, each [n], in one dispatch.
 
     `network` has the maximal shape of the `space`. For every candidate the norm statistics and
-    windows are estimated anew on `calibration` training images in the `relu` code; it is then
+    windows are estimated again on `calibration` training images in the `relu` code; it is then
     scored on validation `images` [N, ...] and `labels` [N] in `code`, in the `ttfs` code in the
-    time steps its genes ask for; `war_weight` is that of `fitness`. It compiles in the first call,
-    for a whole `population`, and takes any number of genotypes.
+    time steps of its genes; `war_weight` is that of `fitness`. It compiles in the first call, for a
+    whole `population`, and takes any number of genotypes.
 
     With `by_layer` it returns a pair: the scores, and the `LayerCounts` of all layers.
 

@@ -1,4 +1,4 @@
-"""Scores with inherited weights: a supernet is trained once, and candidates take theirs from it."""
+"""Scores with inherited weights: a supernet is trained once, and candidates inherit from it."""
 
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ from ttfs_jax.network.masked import Network, Variables, initialise
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.config import TrainConfig
 
-# Each purpose has its own stream of randomness, so that stages can be resumed on their own.
+# Each purpose has its own stream of randomness, so that stages can be resumed separately.
 SUPERNET, EVOLUTION, RANDOM = range(3)
 
 
@@ -36,7 +36,7 @@ class Inherited:
         *("fitness", "war", "uar", "energy", "latency", "time_steps"),
         *("synops", "params", "memory", "spikes_per_neuron"),
     )
-    """What a run can improve."""
+    """Scores that a run can optimise."""
     streams: ClassVar[dict[str, int]] = {"evolution": EVOLUTION, "random": RANDOM}
     """Streams of random numbers, by search."""
 
@@ -48,7 +48,8 @@ class Inherited:
         self._costs = Costs(search.goal, search.config.target, search.space, windows)
         self.fields = (*FIELDS, *self._costs.fields)
         data = search.data
-        # The score is in every history; by the usual weight where the search is after others.
+        # The score is in every history; with the usual weight where the search has other
+        # objectives.
         weighs = "fitness" in search.goal.objectives
         war_weight = config.war_weight if weighs else EvolutionConfig.war_weight
         self._evaluate = make_evaluator(
@@ -71,7 +72,7 @@ class Inherited:
 
     @staticmethod
     def options(config: Config) -> dict[str, str]:
-        """Name the options that are read, and what of a `config` they need."""
+        """Name the options that are read, and their conditions on the `config`."""
         weighs = "" if "fitness" in config.objectives else "--objectives fitness"
         return {"train": "", "supernet": "", "evolution.war_weight": weighs}
 

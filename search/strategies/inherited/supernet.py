@@ -37,13 +37,13 @@ def make_supernet(
     `network` has the maximal shape of the `space`; every step of the `recipe` draws `paths`
     genotypes; each gets its own share of the batch and its own batch statistics, and their
     gradients are averaged. `epoch(state, images, targets, seed)` of the `task`. The paths of a step
-    are shared out to `devices` (left out: all of this process), without a change of the result.
+    are divided among `devices` (default: all of this process), without changing the result.
     Under `vmap` (accelerators) the shared kernels make one larger batch of all paths.
 
-    `samples` training images are seen in a pass, moved by up to `shift` pixels and mirrored if
-    `flip` is set.
+    A pass has `samples` training images, shifted by up to `shift` pixels and mirrored if `flip` is
+    set.
 
-    Raises: ValueError when the data do not fill one batch, or it cannot be shared out equally.
+    Raises: ValueError when the data do not fill one batch, or cannot be divided equally.
     Source: Single Path One-Shot, Guo et al. 2020 (arXiv:1904.00420); several paths per step as in
     FairNAS, Chu et al. 2021 (arXiv:1907.01845).
     """
@@ -129,7 +129,7 @@ def _gradient(
         shares = images.reshape(paths, -1, *images.shape[1:])
         wanted = targets.reshape(paths, -1, *targets.shape[1:])
         values, gradients = shared_out(variables, genotypes, shares, wanted, weights)
-        # Gathered first, the sum has the same order on any number of devices.
+        # Gathered first, so that the sum has the same order on any number of devices.
         values, gradients = jax.lax.with_sharding_constraint((values, gradients), everywhere(mesh))
         return values.mean(), jax.tree.map(lambda leaf: leaf.mean(0), gradients)
 
@@ -137,7 +137,7 @@ def _gradient(
 
 
 def place(tree: Any, *, paths: int, devices: Sequence[Device] | None = None) -> Any:
-    """Copy arrays to every device that shares the paths, which is where a pass leaves its state.
+    """Copy arrays to every device that shares the paths, as a pass places its state.
 
     `tree` are the arrays; `paths` and `devices` are those of `make_supernet`. `jax.jit` compiles a
     program for each placement: a pass over a state placed otherwise is compiled once for the first

@@ -26,7 +26,7 @@ class Populations:
     def train(
         self, candidates: Sequence[Candidate], seeds: np.ndarray
     ) -> list[tuple[XyloNetwork, ChipScores] | None]:
-        """Train candidates and measure them on validation data; None for one that cannot be.
+        """Train candidates and measure them on validation data; None where that is impossible.
 
         `seeds` [n] are those of the candidates.
         """
@@ -53,10 +53,10 @@ class Populations:
 
 
 class Evaluator:
-    """Scores of candidates; a candidate's depend on its network and the run's seed only.
+    """Scores of candidates, which depend only on the network and the run's seed.
 
-    `search` has the run's config, data and goal, `populations` train, `purpose` keeps the
-    randomness of searching and retraining apart, and `fields` are the scores to return.
+    `search` has the run's config, data and goal, `populations` train, `purpose` separates the
+    randomness of searching and retraining, and `fields` are the scores to return.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Evaluator:
         rows, networks = [], []
         for n in range(len(candidates)):
             if (pair := trained.get(n)) is None:
-                # An exact copy that no setting gets onto the chip violates one limit at least.
+                # An exact copy that fits the chip in no setting violates at least one limit.
                 rows.append(dict.fromkeys(self._fields, np.nan) | {"violations": max(limits[n], 1)})
                 networks.append(None)
                 continue

@@ -16,7 +16,7 @@ from ttfs_jax.network.dense import Dense
 from ttfs_jax.support.errors import InputError
 from ttfs_jax.training.dense import DenseTrainConfig, make_dense_train
 
-CALIBRATION = 2048  # training samples that windows and logits are measured on
+CALIBRATION = 2048  # training samples for measuring windows and logits
 
 
 class ExactPopulation(Population):

@@ -1,4 +1,4 @@
-"""Measure a network as it is laid out for the chip, whatever its mapping, in the integer core."""
+"""Measure a network of any mapping, as laid out for the chip, in the integer core."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,21 +10,21 @@ from hardware.xylo.decision import Decision, classify
 from hardware.xylo.network import ChipNetwork
 from search.strategies.xylo.population import ChipScores, Inputs, XyloNetwork, war_and_uar
 
-BLOCK = 64  # chips are filled up to a multiple of so many neurons, for few compilations
+BLOCK = 64  # networks are padded to a multiple of this number of neurons, for few compilations
 
 
 class OnChip(NamedTuple):
-    """What a network did with samples."""
+    """The outcome of a network on samples."""
 
-    events: np.ndarray  # [B, T, 16] that it was given
+    events: np.ndarray  # [B, T, 16] its inputs
     decision: Decision  # [B] the classes, and when
     measured: ChipScores  # recalls and activity
 
 
 def filled(network: ChipNetwork) -> ChipNetwork:
-    """Add neurons that nothing reaches to a `network`, up to a multiple of 64.
+    """Add unconnected neurons to a `network`, up to a multiple of 64.
 
-    The others do as before.
+    The others are unchanged.
     """
     hidden = network.sizes[1]
     more = -hidden % BLOCK
@@ -48,7 +48,8 @@ def filled(network: ChipNetwork) -> ChipNetwork:
 def measure_on_chip(network: XyloNetwork, inputs: Inputs, *, classes: int) -> OnChip:
     """Run samples through the integer core and score the first output spikes.
 
-    `inputs` are those of a part of the data, for the `network`'s grid; there are so many `classes`.
+    `inputs` are those of a part of the data, for the `network`'s grid; `classes` is the number of
+    classes.
     """
     events = network.events(inputs.values[network.candidate.number])
     grown = filled(network.chip)

@@ -30,13 +30,13 @@ from ttfs_jax.tasks.recall import (
 )
 
 CHANNELS = 16
-CALIBRATION = 1024  # training samples that the outputs' threshold is chosen on
+CALIBRATION = 1024  # training samples for choosing the outputs' threshold
 
 
 class Inputs(NamedTuple):
     """One part of the data as the chip's inputs, for every grid of the space."""
 
-    values: np.ndarray  # [F, N, 16] in [0, 1]; channels that a grid does not need are 0
+    values: np.ndarray  # [F, N, 16] in [0, 1]; channels that a grid does not use are 0
     labels: np.ndarray  # [N]
 
 
@@ -53,7 +53,7 @@ class ChipScores(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A trained network and how it did."""
+    """A trained network and its results."""
 
     layers: tuple[NativeLayer, ...]  # the stack, in floats
     threshold: jax.Array  # [] of the outputs
@@ -66,13 +66,13 @@ class XyloNetwork:
     """A trained candidate on the chip."""
 
     candidate: Candidate
-    """What its genotype stands for."""
+    """The candidate of its genotype."""
     chip: ChipNetwork
-    """What the core computes with."""
+    """The network in the core."""
     steps: int
     """Steps of an inference, without a silent gap."""
     layers: tuple[Any, ...]
-    """What it was made of: `native.NativeLayer` or, of an exact copy, `dense.Dense`."""
+    """Its original layers: `native.NativeLayer` or, for an exact copy, `dense.Dense`."""
 
     def events(self, values: np.ndarray) -> np.ndarray:
         """Encode `values` of inputs [B, 16] in [0, 1] as spikes of the channels: [B, T, 16]."""
@@ -83,7 +83,7 @@ class XyloNetwork:
 
 
 def full_scales(space: XyloSpace, data: Dataset) -> list[np.ndarray]:
-    """Choose what counts as 1 of every feature, by grid of the `space`, from training `data`."""
+    """Choose the scale of every feature, by grid of the `space`, from training `data`."""
     return [
         full_scale(pool(data.train.images, grid, polarities=space.polarities))
         for grid in space.grids
@@ -93,8 +93,8 @@ def full_scales(space: XyloSpace, data: Dataset) -> list[np.ndarray]:
 def make_inputs(space: XyloSpace, data: Dataset, scales: Sequence[np.ndarray]) -> dict[str, Inputs]:
     """Pool all parts of the `data` by every grid of the `space`.
 
-    `scales`, see `full_scales`, say what counts as 1. Of event frames, which have two polarities,
-    the square root is taken.
+    `scales`, see `full_scales`, are the values that become 1. Event frames, which have two
+    polarities, are replaced by their square root.
     """
     values: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
     for grid, full in zip(space.grids, scales, strict=True):
@@ -112,7 +112,7 @@ def make_inputs(space: XyloSpace, data: Dataset, scales: Sequence[np.ndarray]) -
 def war_and_uar(
     predictions: jax.Array, labels: jax.Array, *, classes: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Return WAR and UAR of so many `classes`: a sample that is not decided, −1, is wrong.
+    """Return WAR and UAR of `classes` classes: an undecided sample, −1, is wrong.
 
     Shapes: `predictions` and `labels` [B] -> [] each.
     """
@@ -167,7 +167,7 @@ class Population(ABC):
         self._programs: dict[tuple[int, ...], Program] = {}
 
     def outcomes(self, candidates: Sequence[Candidate], seeds: np.ndarray) -> list[Any]:
-        """Run the candidates' programs with their seeds [P], and return what each gives."""
+        """Run the candidates' programs with their seeds [P], and return the results."""
         groups: dict[tuple[int, ...], list[int]] = {}
         for number, candidate in enumerate(candidates):
             groups.setdefault(self._shape(candidate), []).append(number)
@@ -203,7 +203,7 @@ class Population(ABC):
 
     @abstractmethod
     def _shared(self) -> Any:
-        """Return what all members of a program are given alike."""
+        """Return the common arguments of all members of a program."""
 
     @abstractmethod
     def _function(self, *shape: int) -> Callable[[Any, Any], Any]:
@@ -265,7 +265,7 @@ class NativePopulation(Population):
 def single(candidate: Candidate, outcome: Outcome) -> XyloNetwork:
     """Cut a trained candidate down to the neurons in use, and lay it out for the chip.
 
-    `outcome` is what training gave.
+    `outcome` is the result of training.
     """
     layers = cut_layers(outcome.layers, candidate)
     chip = assemble(layers, candidate.dynamics, int(outcome.threshold))

@@ -1,4 +1,4 @@
-"""What a network for the chip is judged by: recall, energy, latency, and whether it fits."""
+"""Scores of a network for the chip: recall, energy, latency, and whether it fits."""
 
 from typing import Any
 
@@ -29,16 +29,16 @@ FIELDS = (
     "neurons",
     "synapses",
 )
-MORE = ("synops", "params", "memory", "time_steps")  # scored where the run's goal is about them
+MORE = ("synops", "params", "memory", "time_steps")  # scored if the run's goal uses them
 OBJECTIVES = ("war", "uar", "energy", "latency", *MORE)
 STATES = 2  # of a neuron: current and potential
 
 
 def silent_gap(candidate: Candidate, config: XyloConfig) -> int:
-    """Count the silent steps after a sample in which a candidate's states die away.
+    """Count the silent steps after a sample in which a candidate's states decay.
 
     `candidate` says how fast, and `config` how far: a native network needs `gap` time constants of
-    its slowest decay; an exact one, whose timers fire once, is configured anew.
+    its slowest decay; an exact one, whose timers fire once, is reconfigured.
     """
     if candidate.mapping == "exact":
         return 0
@@ -69,7 +69,7 @@ def price(
     """
     active = ChipActivity(np.asarray(measured.active_inputs), np.asarray(measured.active_hidden))
     steps = network.steps + silent_gap(network.candidate, config)
-    # Cycles are linear in the activity, so that the gap thins it out.
+    # Cycles are linear in the activity, so the gap lowers its mean.
     share = network.steps / steps
     chip = Xylo(target, clock_mhz=config.clock_mhz)
     thinned = ChipActivity(active.inputs * share, active.hidden * share)
@@ -81,9 +81,9 @@ def price(
 def score_network(
     network: XyloNetwork, measured: ChipScores, config: XyloConfig, *, target: str, goal: Goal
 ) -> tuple[dict[str, float], Estimate]:
-    """Score one network: `FIELDS` and `MORE` by name, and the estimate they rest on.
+    """Score one network: `FIELDS` and `MORE` by name, and the estimate behind them.
 
-    `measured` is what it did; `config` has the clock and the gap, `target` is the chip's name, and
+    `measured` has its results; `config` has the clock and the gap, `target` is the chip's name, and
     limits are those of the `goal`.
     """
     estimate, seconds = price(network, measured, config, target=target)
@@ -105,7 +105,7 @@ def score_network(
 
 
 def counts(network: XyloNetwork, measured: ChipScores) -> dict[str, float]:
-    """Count what a network takes: neurons, synapses, SynOps, parameters, memory, time steps.
+    """Count the resources of a network: neurons, synapses, SynOps, parameters, memory, time steps.
 
     `measured` has the spikes. SynOps = Σ over layers of spikes × mean fan-out. Parameters are
     synapses, and a threshold per neuron, outputs included. Memory in bytes: weights of 8 bits,

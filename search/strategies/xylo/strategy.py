@@ -1,4 +1,4 @@
-"""Scores from the chip's own integer core: every candidate is trained, briefly, and laid out."""
+"""Scores from the chip's own integer core: every candidate is trained briefly and laid out."""
 
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ class ChipStrategy:
     """
 
     objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
-    """What a run can improve."""
+    """Scores that a run can optimise."""
     streams: ClassVar[dict[str, int]] = {"evolution": EVOLUTION, "random": RANDOM}
     """Streams of random numbers, by search."""
 
@@ -44,7 +44,7 @@ class ChipStrategy:
         return {name: np.array([row[name] for row in rows]) for name in self.fields}
 
     def longer(self) -> Evaluator:
-        """Return what trains and scores those that the search ends with."""
+        """Return the evaluator for the final networks of the search."""
         config = self._search.config.xylo
         return self._evaluator(config.retrain, config.relu_retrain, RETRAIN)
 
@@ -60,7 +60,7 @@ class ChipStrategy:
 
     @staticmethod
     def options(config: Config) -> dict[str, str]:
-        """Name the options that are read, and what of a `config` they need."""
+        """Name the options that are read, and their conditions on the `config`."""
         exact = "" if "exact" in config.xylo.mappings else "--xylo.mappings exact"
         read = ("xylo.train", "xylo.batch_size", "xylo.clock_mhz", "xylo.gap")
         return {**dict.fromkeys(read, ""), "xylo.relu": exact}

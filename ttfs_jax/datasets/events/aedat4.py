@@ -1,4 +1,4 @@
-"""AEDAT4, decoded in a process of its own: a damaged file cannot end this one."""
+"""AEDAT4, decoded in a separate process: a damaged file cannot crash this one."""
 
 import json
 import subprocess
@@ -56,7 +56,7 @@ def _blocks(path: Path, stream: str, notes: list[str]) -> Iterator[Columns]:
         ) as process:
             output = process.stdout
             assert output is not None
-            output.readline()  # the streams, known by now
+            output.readline()  # the streams, already known
             while data := output.read(BLOCK * RECORD.itemsize):
                 block = np.frombuffer(data, RECORD, count=len(data) // RECORD.itemsize)
                 events += len(block)
@@ -67,7 +67,7 @@ def _blocks(path: Path, stream: str, notes: list[str]) -> Iterator[Columns]:
         reason = _last_line(errors.read(), process.returncode)
     if not events:
         raise InputError(f"{path} cannot be read, no packet is whole ({reason}): copy it again")
-    notes.append(f"the file is cut short or damaged ({reason}): read {events} events before that")
+    notes.append(f"the file is truncated or damaged ({reason}): read {events} events before that")
 
 
 def _last_line(stderr: bytes, status: int) -> str:

@@ -15,7 +15,7 @@ from flax import struct
 
 from ttfs_jax.support import Array
 
-FAINTEST = 1e-3  # of the brightest light that a pixel can tell; chosen
+FAINTEST = 1e-3  # faintest light that a pixel resolves, of the brightest; chosen
 
 
 @dataclass(frozen=True)
@@ -34,27 +34,27 @@ class CameraConfig:
     refractory: float = 0.5e-3
     """Dead time after an event, in seconds (chosen)."""
     leak_rate: float = 0.1
-    """ON events a second that a pixel makes without any change."""
+    """ON events per second of a pixel without any change."""
     bright_cutoff: float = 100.0
     """Bandwidth of a pixel at intensity 1, in Hz; it falls in proportion to the light."""
     dark_cutoff: float = 20.0
     """Lowest bandwidth, in Hz."""
     dark_light: float = 0.01
-    """Light that a pixel would answer like its own dark current (chosen): it flattens contrasts in
-    low light, as the linear part of v2e's lin-log response does."""
+    """Light equivalent to a pixel's dark current (chosen): it flattens contrasts in low light, as
+    the linear part of v2e's lin-log response does."""
     bright_noise: float = 0.03
-    """Shot-noise events a second at intensity 1 (chosen, see `dark_noise`)."""
+    """Shot-noise events per second at intensity 1 (chosen, see `dark_noise`)."""
     dark_noise: float = 0.2
-    """Shot-noise events a second in the dark (chosen: frames of SEE are cleaner than v2e's)."""
+    """Shot-noise events per second in the dark (chosen: frames of SEE are cleaner than v2e's)."""
     hot_share: float = 5e-4
     """Share of hot pixels (chosen)."""
     hot_rate: float = 100.0
-    """Noise events a second of a hot pixel (chosen)."""
+    """Noise events per second of a hot pixel (chosen)."""
 
 
 @struct.dataclass
 class Pixels:
-    """What differs from pixel to pixel and never changes."""
+    """Constants that differ from pixel to pixel."""
 
     threshold_on: jax.Array  # [H, W]
     threshold_off: jax.Array  # [H, W]
@@ -63,7 +63,7 @@ class Pixels:
 
 @struct.dataclass
 class SensorState:
-    """What a sensor remembers from step to step."""
+    """State of a sensor between steps."""
 
     level: jax.Array  # [H, W] log intensity behind the low-pass filter
     change: jax.Array  # [H, W] log intensity gained since the last event
@@ -85,7 +85,7 @@ class Events(NamedTuple):
 def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) -> Pixels:
     """Draw a sensor of `shape`, H and W, by `key` and the constants of `config`.
 
-    Thresholds of every pixel, not below a tenth of the mean, and hot pixels.
+    It has a threshold per pixel, at least a tenth of the mean, and hot pixels.
     """
     key_on, key_off, key_hot = jax.random.split(key, 3)
 
@@ -101,7 +101,7 @@ def make_pixels(key: jax.Array, shape: tuple[int, int], config: CameraConfig) ->
 
 
 def start_sensor(key: jax.Array, intensity: jax.Array, config: CameraConfig) -> SensorState:
-    """Return the state of a sensor that has looked at the image `intensity` [H, W] for long.
+    """Return the steady state of a sensor on the image `intensity` [H, W].
 
     `key` draws its random numbers, `config` has its constants.
     """
@@ -181,8 +181,8 @@ def step(
     """Let the sensor watch the light change to a new image within one step.
 
     The log of light and dark current passes a low-pass filter whose bandwidth falls with the
-    light, the leak lifts it steadily, and shot noise (stronger in the dark) adds at most one
-    event a step to a pixel that makes none of its own.
+    light, the leak lifts it steadily, and shot noise (stronger in the dark) adds at most one event
+    per step to a pixel that has none.
 
     Shapes: intensity [H, W] in (0, 1] -> state, events [H, W]; duration in seconds. `pixels` and
     `config` are the sensor's.
@@ -199,8 +199,8 @@ def step(
     )
     rate = config.dark_noise + (config.bright_noise - config.dark_noise) * light
     rate = jnp.where(pixels.hot, config.hot_rate, rate)
-    # 24 bits are the time of the first event of a Poisson process, of which only one within the
-    # step is used, and another one is its sign.
+    # 24 bits are the time of the first event of a Poisson process, used if it is within the step;
+    # one more bit is its sign.
     random, bits = _draw(state.random)
     when = -jnp.log(((bits >> 8) + 1).astype(level.dtype) * 2.0**-24) / rate
     noisy = (when < duration) & (events.count == 0) & (state.blind <= when)
@@ -232,7 +232,7 @@ def balance(events: Events) -> jax.Array:
 
 
 def event_list(events: Events, *, begin: float = 0.0) -> np.ndarray:
-    """List the events of one step in order of time, as (t, x, y, p) records on the host.
+    """List the events of one step in time order, as (t, x, y, p) records on the host.
 
     t is in seconds from `begin`, p is 1 for ON and 0 for OFF.
     """

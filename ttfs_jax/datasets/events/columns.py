@@ -1,4 +1,4 @@
-"""Which column is which: by its name where there is one, else by what it holds."""
+"""Identify columns: by their names if there are any, else by their values."""
 
 import re
 from itertools import permutations
@@ -16,8 +16,8 @@ ALIASES = {
 }
 KEY_OF = {alias: key for key, names in ALIASES.items() for alias in names}
 UNSIGNED_MINUS_ONE = (255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1)  # −1 in u1, u2, u4, u8
-LARGEST_EDGE = 4096  # pixels of a frame or sensor; sold event sensors reach 1280
-MOSTLY = 0.9  # share of a column's values that must look like what it is taken for
+LARGEST_EDGE = 4096  # pixels of a frame or sensor; event sensors on the market reach 1280
+MOSTLY = 0.9  # share of a column's values that must fit its guessed meaning
 
 # All orders with x before y; the first three are in use.
 USUAL = ("txyp", "xytp", "xypt")
@@ -51,7 +51,7 @@ def key_of(name: str) -> tuple[str | None, str | None]:
 def find_names(names: list[str]) -> Names | None:
     """Return the positions of t, x, y, p among the names, or None if one is missing.
 
-    Of two names for the same column the first counts.
+    If two names stand for the same column the first is used.
     """
     positions, unit = {}, None
     for number, name in enumerate(names):
@@ -63,10 +63,10 @@ def find_names(names: list[str]) -> Names | None:
 
 
 def guess_order(sample: np.ndarray) -> str:
-    """Return the order of four columns without names, such as "txyp", by what they hold.
+    """Return the order of four columns without names, such as "txyp", from their values.
 
-    p has nothing but 0, 1 and −1; x and y are pixel numbers; t does not fall. If no order has all
-    of these, times may fall (files that are not in order); if still none, "txyp".
+    p has only 0, 1 and −1; x and y are pixel numbers; t does not decrease. If no order fits, times
+    may decrease (unsorted files); if still none, "txyp".
 
     Shapes: sample [N, 4].
     """

@@ -1,7 +1,7 @@
-"""Recordings of event cameras: read a file, sum its events up to frames like the simulator's.
+"""Recordings of event cameras: read a file, sum its events into frames like the simulator's.
 
 AEDAT4 is read by `aedat`, HDF5 by `h5py` and `hdf5plugin`, all in the extra `[events]`; text needs
-nothing more. All give records (t in seconds, x, y, p) in order of time.
+no extra. All give records (t in seconds, x, y, p) in time order.
 """
 
 from pathlib import Path
@@ -24,19 +24,19 @@ OPENERS = {
     ".csv": open_text,
     ".tsv": open_text,
 }
-# What libraries raise for files that are damaged or not what their name says.
+# What libraries raise for files that are damaged or of another format.
 UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, LookupError, MemoryError, OverflowError)
 
 
 def read_events(
     path: str | Path, *, time_unit: str | None = None, stream: str | None = None
 ) -> EventFile:
-    """Read the recording `path` by the ending of its name.
+    """Read the recording `path` by its file extension.
 
     AEDAT4; HDF5 as Prophesee, DSEC, M3ED, MVSEC, v2e and rpg lay it out; text with one event per
-    line, columns in any order if they are named. `time_unit` (s, ms, us, ns) settles the unit of
-    time, which is else taken from the file or guessed; `stream` chooses one of several cameras.
-    What was guessed, dropped or cut off is told in the recording's `notes` and `dropped`.
+    line, columns in any order if they are named. `time_unit` (s, ms, us, ns) sets the unit of time,
+    otherwise taken from the file or guessed; `stream` chooses one of several cameras. The
+    recording's `notes` and `dropped` report what was guessed, dropped or cut off.
 
     Raises: InputError for a missing, damaged, foreign or empty file, several streams without a
     choice, more than 1 % of bad events, a recording of more than a day, or a missing package.

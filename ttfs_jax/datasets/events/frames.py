@@ -18,7 +18,7 @@ FRAMES_AT_A_TIME = 256
 def to_frames(
     recording: EventFile, *, size: int, rate: float = 30.0, crop: Crop | None = None
 ) -> np.ndarray:
-    """Sum events up to frames: the sign of ON minus OFF events of each pixel and 1 / rate seconds.
+    """Sum events into frames: the sign of ON minus OFF events of each pixel and 1 / rate seconds.
 
     The square `crop` (left, top, edge; by default the largest one in the middle) is divided into
     size × size cells. Time begins at the first event of the recording.
@@ -54,7 +54,7 @@ def frame_pieces(
 
     `recording`, `size`, `rate` and `crop` are those of `to_frames`.
 
-    Everything is checked at once, frames are made when they are asked for.
+    Everything is checked at once; frames are made lazily.
     Raises: InputError as `to_frames` does.
     """
     _check(recording, size, rate)

@@ -1,9 +1,10 @@
-"""HDF5: every stream of events in a file is found by what its datasets are called.
+"""HDF5: streams of events in a file are found by the names of its datasets.
 
 Published layouts that are read: Prophesee (CD/events, compound), DSEC (events/{x,y,t,p}), M3ED
 (prophesee/{left,right}/{x,y,t,p}), MVSEC (davis/{left,right}/events [N, 4]), v2e (events [N, 4]),
 rpg and its kin (events/{xs,ys,ts,ps}), and the same names at the root or with `timestamp` and
-`polarity`. Indices and offsets beside them (ms_to_idx, t_offset) do not matter here.
+`polarity`. Of other indices and offsets (ms_to_idx, t_offset)
+only the presence of ms_to_idx counts: it marks DSEC, in microseconds.
 """
 
 from collections import Counter
@@ -23,7 +24,7 @@ LAYOUTS = (
 )
 ECF = 0x8ECF
 FILTERS = {32001: "blosc", 32026: "blosc2", 32015: "zstd", 32004: "LZ4", 32008: "bitshuffle"}
-SAMPLE = 10_000  # events that the order of nameless columns is guessed from
+SAMPLE = 10_000  # events used to guess the order of unnamed columns
 SHOWN = 8  # datasets that an error names
 
 
@@ -75,6 +76,7 @@ def _source(path: Path, file, h5py, stream: str | None) -> Source:
     time = selection.table if selection.columns is None else selection.columns["t"]
     unit = selection.unit or _unit_attribute(time)
     prophesee = stream_name == "CD/events" and selection.fields is not None
+    dsec = stream_name == "events" and "ms_to_idx" in file  # an index by milliseconds of `t` in µs
     notes: list[str] = []
     return Source(
         name=str(path),
@@ -82,7 +84,7 @@ def _source(path: Path, file, h5py, stream: str | None) -> Source:
         notes=notes,
         dropped=Counter(),
         size=_find_size(file, time),
-        unit=unit or ("us" if prophesee else None),
+        unit=unit or ("us" if prophesee or dsec else None),
     )
 
 
@@ -134,7 +136,7 @@ def _blocks(file, stream: Stream, notes: list[str]) -> Iterator[Columns]:
         sample = stream.table[:SAMPLE]
         order = "txyp" if stream.fields or not len(sample) else guess_order(sample)
         if order != "txyp":
-            notes.append(f"columns are taken for {' '.join(order)}, by what they hold")
+            notes.append(f"columns are read as {' '.join(order)}, judged by their values")
         for begin in range(0, len(stream.table), BLOCK):
             block = stream.table[begin : begin + BLOCK]
             if stream.fields:

@@ -1,7 +1,7 @@
 """The one constructor of recordings: raw columns of any format are checked, then narrowed.
 
-Events go through a temporary file that is mapped into memory, so that a recording needs little
-memory however long it is.
+Events go through a temporary file that is mapped into memory, so that a recording of any length
+needs little memory.
 """
 
 import tempfile
@@ -26,11 +26,11 @@ from ttfs_jax.datasets.events.time_units import (
 from ttfs_jax.support.errors import InputError
 
 EVENT = np.dtype([("t", "f8"), ("x", "u2"), ("y", "u2"), ("p", "u1")])
-LARGEST_BAD_SHARE = 0.01  # fewer events than this are dropped and told; more spoil the recording
-SAMPLE = 250  # times of each block that the unit is judged by
+LARGEST_BAD_SHARE = 0.01  # up to this share is dropped and reported; more is an error
+SAMPLE = 250  # times of each block used to guess the unit
 FEW_EVENTS = 10.0  # events per second below which the unit of time is doubtful
 
-# Polarities in the temporary file, until all of them are known.
+# Polarities in the temporary file, until all have been read.
 ZERO, ONE, MINUS_ONE, UNSIGNED, POSITIVE, NEGATIVE = range(6)
 
 
@@ -41,7 +41,7 @@ class EventFile(NamedTuple):
     width: int  # of the sensor, in pixels
     height: int  # of the sensor, in pixels
     notes: tuple[str, ...] = ()
-    """What was guessed, left out or mended on reading, one line each."""
+    """What was guessed, left out or corrected on reading, one line each."""
     dropped: Mapping[str, int] = {}
     """How many events were dropped for which reason."""
 
@@ -50,10 +50,10 @@ def make_recording(source: Source, *, time_unit: str | None = None) -> EventFile
     """Check the raw events of `source` and return them as a recording.
 
     Finiteness, whole numbers and ranges are checked before anything is narrowed. Up to 1 % of the
-    events may be bad: they are dropped, counted and told. ON is 1; OFF is 0 or −1, also where −1
-    is stored unsigned (255, 65535, ...); other positive values count as ON, which is told. The
-    unit of time is `time_unit`, else the one that the file tells, else guessed and told. Without a
-    size in the file the sensor is as large as the largest coordinates say, less stray ones.
+    events may be bad: they are dropped, counted and reported. ON is 1; OFF is 0 or −1, also where
+    −1 is stored unsigned (255, 65535, ...); other positive values count as ON, with a note. The
+    unit of time is `time_unit`, else the one in the file, else guessed, with a note. Without a size
+    in the file the sensor is as large as the largest coordinates, except stray ones.
 
     Shapes: blocks of columns [n] -> EVENT [N], N the sum of all n less the dropped ones.
     Raises: InputError for no events, more than 1 % of bad ones, a recording of more than a day, or
@@ -73,7 +73,7 @@ def make_recording(source: Source, *, time_unit: str | None = None) -> EventFile
     notes = [*source.notes, *notes]
     if not known:
         notes.append(
-            f"times are taken for {NAMES[units]}, guessed from their kind and span "
+            f"times are read as {NAMES[units]}, guessed from their kind and span "
             f"({_span(events):.4g} s); --time-unit says otherwise"
         )
     notes += _doubts(events, tally)
@@ -115,7 +115,7 @@ def _told_if_full(name: str) -> Iterator[None]:
 
 
 class Tally:
-    """What is learnt of a recording while its blocks are written to the temporary file."""
+    """Statistics of a recording, collected while its blocks are written to the temporary file."""
 
     def __init__(self) -> None:
         self.total = self.kept = 0
@@ -162,7 +162,7 @@ class Tally:
 
 
 class Unwrap:
-    """Turn raw times into float64, counting on where a 32-bit clock runs over."""
+    """Turn raw times into float64, across overflows of a 32-bit clock."""
 
     def __init__(self) -> None:
         self.last: int | None = None
@@ -195,7 +195,7 @@ def _codes(polarities: np.ndarray) -> np.ndarray:
 
 
 def _finish(name, raw, tally, unit, size, middle) -> np.ndarray:
-    """Scale times, settle polarities, drop what is still bad; in place, block by block."""
+    """Scale times, set polarities, drop remaining bad events; in place, block by block."""
     on = [ONE, POSITIVE]
     if not tally.polarities[ONE] and tally.polarities[ZERO] and tally.polarities[UNSIGNED]:
         on.append(UNSIGNED)  # 0 and 255: no −1, but OFF and ON

@@ -1,4 +1,4 @@
-"""The size of a sensor: from what a file says of it, else from the coordinates of its events."""
+"""The size of a sensor: from the file, else from the coordinates of its events."""
 
 import re
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ import numpy as np
 
 from ttfs_jax.datasets.events.source import Source
 
-STRAY_SHARE = 0.001  # events far beyond all others that do not make the sensor larger
-SMALLEST_EDGE = 8  # pixels; smaller pairs of numbers are no size
+STRAY_SHARE = 0.001  # of events far beyond all others, which do not make the sensor larger
+SMALLEST_EDGE = 8  # pixels; smaller pairs of numbers are not a size
 PAIRS = ("geometry", "resolution", "sensor_resolution", "sensor_size", "sensorsize", "size")
 WIDTHS = ("width", "sensor_width", "sizex", "size_x")
 HEIGHTS = ("height", "sensor_height", "sizey", "size_y")
@@ -18,7 +18,7 @@ HEIGHTS = ("height", "sensor_height", "sizey", "size_y")
 def width_and_height(attributes: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return width and height as named values, the `attributes`, give them, or None.
 
-    Pairs are written in both orders by different tools; sensors lie, so the larger is the width.
+    Tools write pairs in both orders; sensors are landscape, so the larger is the width.
     """
     values = {key.casefold(): value for key, value in attributes.items()}
     width = next((values[key] for key in WIDTHS if key in values), None)
@@ -63,8 +63,9 @@ def find_size(
 ) -> tuple[int, int, list[str]]:
     """Return the width and height of the sensor, and notes.
 
-    The size that `source` tells holds, turned if only that fits the events. Else the largest
-    coordinates count, without those of up to 0.1 % of the events that lie beyond twice all others.
+    The size in `source` is used, swapped if only that fits the events. Otherwise the largest
+    coordinates are used, without those of up to 0.1 % of the events that lie beyond twice all
+    others.
 
     Shapes: events of every x, `columns_seen`, and of every y, `rows_seen`, each [LARGEST_EDGE].
     """

@@ -1,4 +1,4 @@
-"""What a reader of one format hands on: blocks of raw columns and what the file says of them."""
+"""What a reader of one format returns: blocks of raw columns and their description in the file."""
 
 import importlib
 from collections import Counter
@@ -9,7 +9,7 @@ import numpy as np
 
 from ttfs_jax.support.errors import InputError, unknown
 
-BLOCK = 1 << 18  # events that are held as raw columns at a time
+BLOCK = 1 << 18  # events held as raw columns at a time
 INSTALL = "install it by pip install 'ttfs-jax[events]'"
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # t, x, y, p as the file has them
@@ -19,21 +19,21 @@ class Source(NamedTuple):
     """The event stream of one file, not yet checked."""
 
     name: str
-    """As messages call it."""
+    """Name in messages."""
     blocks: Iterator[Columns]
-    """The events, some at a time; they can be read once."""
+    """The events, block by block; they can be read once."""
     notes: list[str]
     """What the reader had to guess or leave out; complete once `blocks` is exhausted."""
     dropped: Counter[str]
     """Events that could not be read, by reason; complete once `blocks` is exhausted."""
     size: tuple[int, int] | None = None
-    """Width and height of the sensor, if the file tells."""
+    """Width and height of the sensor, if the file has them."""
     unit: str | None = None
-    """Unit of time, if the format or the file tells."""
+    """Unit of time, if the format or the file gives it."""
 
 
 def import_package(name: str) -> Any:
-    """Import the optional package `name`. Raises: InputError that tells how to install it."""
+    """Import the optional package `name`. Raises: InputError that says how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Text: one event per line, with or without names, in columns parted by blanks, tabs, , or ;."""
+"""Text: one event per line, with or without names, in columns separated by blanks, tabs, , or ;."""
 
 import re
 from collections import Counter
@@ -16,15 +16,15 @@ from ttfs_jax.support.errors import InputError
 
 COMMENTS = ("#", "%", "//")
 WORDS = {"true": "1", "on": "1", "false": "0", "off": "0"}
-SAMPLE = 10_000  # lines that the order of nameless columns is guessed from
+SAMPLE = 10_000  # lines used to guess the order of unnamed columns
 LONGEST_HEAD = 1000  # lines before the first event
 UNREADABLE = "unreadable lines"
 
 
 class Head(NamedTuple):
-    """What the lines before the first event say, and that event's line."""
+    """The lines before the first event, and that event's line."""
 
-    comments: list[str]  # lines that say so by their first character
+    comments: list[str]  # lines marked by their first character
     names: list[str]  # of the columns, if a line has them
     size: tuple[int, int] | None  # width and height of the sensor, if a comment has them
     titles: list[str]  # lines of words that name no column
@@ -104,12 +104,14 @@ def _read_head(path: Path, file: IO[str]) -> Head | None:
             titles.append(text)
     if names or unreadable or titles:
         text = " ".join(unreadable[:1] or names or titles)
-        raise InputError(f"{path} cannot be read: {text[:80]!r} is no event; t x y p are needed")
+        raise InputError(
+            f"{path} cannot be read: {text[:80]!r} is not an event; t x y p are needed"
+        )
     return None
 
 
 def _find_columns(path, head, width, delimiter, sample, notes):
-    """Return the positions of t, x, y, p and the unit of time, if the names tell it."""
+    """Return the positions of t, x, y, p and the unit of time, if the names give it."""
     if head.names:
         names = find_names(head.names)
         if names is None or len(head.names) != width:
@@ -132,7 +134,7 @@ def _find_columns(path, head, width, delimiter, sample, notes):
     rows = [_row(line, delimiter, range(4)) for line in (head.first, *sample)]
     order = guess_order(np.array([row for row in rows if row is not None]))
     if order != "txyp":
-        notes.append(f"columns are taken for {' '.join(order)}, by what they hold")
+        notes.append(f"columns are read as {' '.join(order)}, judged by their values")
     return {key: order.index(key) for key in "txyp"}, None
 
 
@@ -158,7 +160,7 @@ def _delimiter(line: str) -> str | None:
 
 
 def _split(line: str, delimiter: str | None) -> list[str]:
-    text = line.replace(",", ".") if delimiter == ";" else line  # then a comma is a point
+    text = line.replace(",", ".") if delimiter == ";" else line  # then a comma is a decimal point
     fields = [field.strip() for field in text.strip().split(delimiter)]
     return fields[:-1] if delimiter and not fields[-1] else fields
 

@@ -15,7 +15,7 @@ SPELLINGS = {
     "ns": "ns nsec nsecs nanosecond nanoseconds",
 }
 UNIT_OF = {word: unit for unit, words in SPELLINGS.items() for word in words.split()}
-LONGEST = 86_400.0  # seconds; a longer span is taken for a wrong unit
+LONGEST = 86_400.0  # seconds; a longer span means a wrong unit
 EPOCH_NANOSECONDS = 1e17  # later than 1973 in nanoseconds; as microseconds, the year 5138
 LARGEST_WHOLE_SECONDS = 10_000  # whole numbers in decimal notation up to here may be seconds
 

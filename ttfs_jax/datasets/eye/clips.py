@@ -1,4 +1,4 @@
-"""From sequences of event frames to clips: which frames, and what a network is shown of them.
+"""From sequences of event frames to clips: which frames, and how they become images.
 
 Letters: T frames of a sequence, F frames of a clip, H and W height and width.
 """
@@ -14,16 +14,16 @@ from ttfs_jax.support.errors import InputError, unknown
 from ttfs_jax.support.ranges import check_whole
 
 Code = Literal["count", "first-event"]
-MOST = 10_000  # draws, frames, stride: more than any recording has use for
+MOST = 10_000  # draws, frames, stride: more than any recording needs
 LATEST_BEGIN = 4  # the published sampler skips 0 to 4 frames first, whatever the stride
 
 
 def draw_clip(key: jax.Array, length: jax.Array, *, frames: int, stride: int) -> jax.Array:
-    """Draw the frames of one clip as the field does.
+    """Draw the frames of one clip in the field's usual way.
 
-    The sequence is thinned to every `stride`-th frame from a random one of the first five; of
-    these `frames` in a row are taken from a random place, going round when there are too few.
-    E4-S3, four frames with three left out between them, is frames = 4, stride = 4.
+    The sequence is thinned to every `stride`-th frame from a random one of the first five; of these
+    `frames` consecutive ones are taken from a random position, wrapping around if there are too
+    few. E4-S3, four frames with three left out between them, is frames = 4, stride = 4.
 
     `key` is the randomness. Shapes: length [] -> indices [F].
     Source: the sampler published with SEEN, Zhang et al. 2023 (arXiv:2310.04043).
@@ -70,14 +70,14 @@ def every_clip(length: int, *, frames: int, stride: int) -> np.ndarray:
 
     The sequence has `length` frames, a clip `frames` of them, F, `stride` apart.
 
-    A sequence that is too short for one gives a single clip that goes round.
+    A sequence that is too short for one gives a single clip that wraps around.
     """
     begins = np.arange(max(length - stride * (frames - 1), 1))
     return (begins[:, None] + stride * np.arange(frames)) % length
 
 
 def clip_image(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.ndarray:
-    """Turn a clip into an image whose intensities `encoding.encode` makes spike times of.
+    """Turn a clip into an image whose intensities `encoding.encode` turns into spike times.
 
     `code` says how, and is not the neural code of a network. `count`: one channel per frame and
     polarity, the share of pixels of each pool × pool block with such an event: [H/pool, W/pool,
@@ -103,7 +103,7 @@ def clip_image(clip: np.ndarray, *, code: Code = "count", pool: int = 1) -> np.n
 
 
 def split_by_person(subjects: np.ndarray, *, parts: int, seed: int) -> np.ndarray:
-    """Deal people out to parts of about equal numbers of sequences: subjects [S] -> part [S].
+    """Split people into parts of about equal numbers of sequences: subjects [S] -> part [S].
 
     `seed` draws the order.
 

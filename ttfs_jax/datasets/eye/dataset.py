@@ -1,4 +1,4 @@
-"""Recordings of an eye as a classification task: which clips, which split, shown how."""
+"""Recordings of an eye as a classification task: clips, split and images."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -15,7 +15,7 @@ from ttfs_jax.support.errors import InputError, unknown
 from ttfs_jax.support.ranges import LARGEST_SEED, check_seed, check_whole
 
 Protocol = Literal["subject-disjoint", "official"]
-VALIDATION_PARTS = 6  # one sixth of the people who are not tested validates (chosen)
+VALIDATION_PARTS = 6  # one sixth of the people outside test is for validation (chosen)
 RANGES = {
     "size": (1, LARGEST_EDGE),
     "pool": (1, LARGEST_EDGE),
@@ -34,20 +34,21 @@ class ClipConfig:
     """How recordings become images."""
 
     size: int = 48
-    """Edge of the event frames in pixels: simulated ones are made so, real ones resampled."""
+    """Edge of the event frames in pixels: simulated ones are made at this size, real ones
+    resampled."""
     pool: int = 2
-    """Edge of the square of pixels that one input neuron sums up."""
+    """Edge of the square of pixels that one input neuron sums."""
     frames: int = 4
     """Frames of a clip."""
     stride: int = 4
     """Distance of these frames; E4-S3, with three frames left out, is 4."""
     code: Code = "count"
-    """What a network is shown: a channel per frame and polarity, or the time of the first event.
-    Not the neural code, `relu` or `ttfs`."""
+    """Input of the network: a channel per frame and polarity, or the time of the first event. Not
+    the neural code, `relu` or `ttfs`."""
     draws: int = 4
-    """Clips drawn of every training and validation sequence."""
+    """Clips per training and validation sequence."""
     test_draws: int = 20
-    """Clips drawn of every test sequence; 20 is the field's habit."""
+    """Clips per test sequence; 20 is the field's convention."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,16 @@ class FoldConfig(ClipConfig):
     """How recordings become images and parts."""
 
     split: Protocol = "subject-disjoint"
-    """Test on people never seen in training, or the split that comes with the set."""
+    """Test on people unseen in training, or the split that comes with the set."""
     fold: int = 0
     """Which part of the people is tested in the subject-disjoint split."""
     folds: int = 5
-    """Parts of the people."""
+    """Number of parts."""
 
 
 @dataclass(frozen=True)
 class EyeConfig(FoldConfig):
-    """How simulated recordings of an eye become images and parts, and of whom they are."""
+    """How simulated recordings of an eye become images and parts, and the simulated people."""
 
     subjects: int = 111
     """People of the simulated set."""
@@ -96,7 +97,7 @@ def check_config(config: FoldConfig) -> None:
 def split_sequences(recordings: Recordings, config: FoldConfig, *, seed: int) -> dict:
     """Choose the sequences of each part of `recordings`, as `config` says: name -> indices [n].
 
-    Validation is carved out by person, so nobody is in both training and validation; in the
+    Validation is split off by person, so nobody is in both training and validation; in the
     subject-disjoint split nobody is in any two parts.
     Raises: InputError for too few people, or a seed outside 0 … 2³² − 1.
     """
@@ -132,7 +133,7 @@ class Clips(NamedTuple):
 
 
 def draw_parts(recordings: Recordings, config: FoldConfig, *, seed: int) -> dict[str, Clips]:
-    """Draw the clips of train, validation and test out of `recordings`, as `config` says.
+    """Draw the clips of train, validation and test from `recordings`, by `config`.
 
     `seed` draws them; they are the same for every method.
     """
@@ -187,7 +188,7 @@ def show_all(events: np.ndarray, clips: Clips, config: ClipConfig) -> np.ndarray
 def dataset_of_recordings(
     name: str, recordings: Recordings, config: FoldConfig, *, seed: int
 ) -> Dataset:
-    """Cut clips out of `recordings`, as `config` says, and make them images: a data set, `name`.
+    """Cut clips out of `recordings` by `config` and turn them into images: the data set `name`.
 
     `seed` draws parts and clips.
 

@@ -16,7 +16,7 @@ CORNER = 0.52  # half the distance between the corners of the eye
 
 @struct.dataclass
 class Person:
-    """What makes one eye look unlike another; every field []."""
+    """What distinguishes one eye from another; every field []."""
 
     skin: jax.Array  # reflectance
     hair: jax.Array  # reflectance of brow and lashes
@@ -42,7 +42,7 @@ class Person:
 
 @struct.dataclass
 class Pose:
-    """What moves; every field [] (or [T] for a course of time)."""
+    """What moves; every field [] (or [T] for a time course)."""
 
     gaze_x: jax.Array  # displacement of the iris, to the right
     gaze_y: jax.Array  # the same, down

@@ -72,10 +72,10 @@ def load_frames(
 ) -> _Frames:
     """Decode all frames of a `kind` in parallel, or map those decoded by an earlier call.
 
-    `index` lists the files, `cache` is the folder to keep them in. It is kept apart for every list
-    of files, with the size and the times of change of each: another segment, a mended or a new
-    frame is decoded, and what an earlier call left unfinished or somebody damaged is made anew. A
-    frame that cannot be decoded counts as empty and is listed.
+    `index` lists the files, `cache` is the folder for the result. The key is the list of files with
+    the size and the modification times of each: another segment, a changed or a new frame is
+    decoded again, and so are unfinished or damaged entries. A frame that cannot be decoded counts
+    as empty and is listed.
 
     Shapes: `size` is the edge of the frames, by default that of the first one that can be read.
     Raises: InputError when no frame can be decoded or the cache cannot be written.

@@ -25,7 +25,8 @@ PROTOTYPES = {
     "sadness": {1: 0.9, 4: 0.7, 43: 0.5},
     "surprise": {1: 1.0, 2: 1.0, 5: 0.8},
 }
-# How fast an emotion comes and goes, beside the others; chosen: surprise is sudden, sadness slow.
+# How fast an emotion comes and goes, relative to the others; chosen: surprise is sudden, sadness
+# slow.
 TEMPO = {"surprise": 1.4, "fear": 1.2, "sadness": 0.7}
 LOOK_DOWN = {"sadness": 0.5}  # unit 64, eyes down, goes with sadness; chosen strength
 
@@ -39,11 +40,11 @@ def prototype_table() -> np.ndarray:
 
 @struct.dataclass
 class Style:
-    """How one person shows emotions; drawn once a person."""
+    """How one person shows emotions; drawn once per person."""
 
     strength: jax.Array  # [U] multiplies the prototype
-    habit: jax.Array  # [U] activity that is always there
-    blink_rate: jax.Array  # [] a second
+    habit: jax.Array  # [U] constant activity
+    blink_rate: jax.Array  # [] per second
     pupil: jax.Array  # [] radius over that of the iris
 
 
@@ -55,7 +56,7 @@ class MotionConfig:
     noise; `python -m benchmarks.eye_data` measures that.
     """
 
-    rate: float = 300.0  # steps a second
+    rate: float = 300.0  # steps per second
     expressiveness: float = 1.25  # mean strength of a prototype
     person_spread: float = 0.2  # of strengths between people
     take_spread: float = 0.15  # of strengths between takes of one person
@@ -69,7 +70,7 @@ class MotionConfig:
     saccade: float = 0.04  # seconds for a jump; same source, 20-60 ms
     gaze_spread: float = 0.09  # of fixations
     drift: float = 0.003  # microsaccades and drift
-    blink_rate: float = 0.28  # a second; Bentivoglio et al. 1997, doi:10.1002/mds.870120629
+    blink_rate: float = 0.28  # per second; Bentivoglio et al. 1997, doi:10.1002/mds.870120629
     blink: float = 0.15  # seconds from open to open, half of it closing and closed
     slip: float = 0.012  # headset displacement, slow
     seat: float = 0.06  # displacement from take to take

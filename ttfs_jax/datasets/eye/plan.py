@@ -1,4 +1,4 @@
-"""Which takes a simulated eye data set has: people, lights, emotions, lengths, split, names."""
+"""The takes of a simulated eye data set: people, lights, emotions, lengths, split, names."""
 
 from dataclasses import dataclass
 
@@ -41,8 +41,8 @@ class Take:
 def plan_takes(*, seed: int, subjects: int = SUBJECTS) -> list[Take]:
     """Plan the takes of a data set in the proportions of SEE.
 
-    The number of sequences grows with that of the subjects; everybody has one light, and most
-    appear in both parts of the split, as in SEE's own.
+    The number of sequences grows with the number of subjects; each has one light, and most appear
+    in both parts of the split, as in SEE's own.
     Raises: InputError for a seed outside 0 … 2³² − 1, or subjects outside 8 … 10,000.
     """
     check_seed("seed", seed)

@@ -1,4 +1,4 @@
-"""Sequences of event frames with what is known of each, whatever they come from."""
+"""Sequences of event frames with their labels and metadata, from any source."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,7 @@ def read_see(root: Path, *, size: int | None = None, cache: Path | None = None) 
 
     Frames are resampled to the edge `size`, and kept in the folder `cache`.
 
-    Raises: InputError when nothing sensible is left.
+    Raises: InputError when no usable sequence is left.
     """
     index = see.read_index(root)
     frames = load_frames(index, size=size, cache=cache)

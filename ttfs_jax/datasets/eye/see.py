@@ -1,4 +1,4 @@
-"""The layout of SEE on disk: find the sequences, and say what is wrong with which.
+"""The layout of SEE on disk: find the sequences, and report their faults.
 
 Format after Zhang et al. 2023 (arXiv:2310.04043) and its public instructions: event/ or event_30/
 and frame/, then a folder per emotion, a folder per sequence and numbered JPEGs; one JSON file names
@@ -30,12 +30,12 @@ class Sequence:
     light: str  # one of `face.LIGHTS`
     label: int  # index into `Index.classes`
     training: bool  # part of the official split
-    files: tuple[Path, ...]  # event frames in order of time; missing ones are left out
+    files: tuple[Path, ...]  # event frames in time order; missing ones are left out
 
 
 @dataclass(frozen=True)
 class Index:
-    """What a folder in the layout of SEE holds."""
+    """The contents of a folder in the layout of SEE."""
 
     root: Path  # the folder
     classes: tuple[str, ...]  # names, in the order of the labels
@@ -54,12 +54,12 @@ def parse_name(name: str) -> dict[str, str]:
         raise ValueError(f"{len(parts)} fields instead of {len(FIELDS)}")
     fields: dict[str, str] = dict(zip(FIELDS, parts, strict=True))
     if not re.fullmatch("[0-9]{1,9}", fields["subject"]):
-        raise ValueError(f"subject {_short(fields['subject'])} is no number of at most 9 digits")
+        raise ValueError(f"subject {_short(fields['subject'])} is not a number of at most 9 digits")
     return fields
 
 
 def read_index(root: Path) -> Index:
-    """Find all sequences of the data set in `root`; what is wrong with one is listed, not fatal.
+    """Find all sequences of the data set in `root`; faults of single ones are listed, not fatal.
 
     Raises: InputError when there is no folder, no usable JSON file or no usable sequence.
     """

@@ -66,10 +66,10 @@ def generate(
 ) -> tuple[Recordings, np.ndarray]:
     """Simulate all takes of a plan, or map those that an earlier call has made.
 
-    `on_progress(done, total)` is called while they are made. `cache` is the folder to keep them in.
-    It is kept apart for every plan and size, and for every version and setting of the simulator,
-    JAX and NumPy; what is unfinished or damaged is made anew. Returns the recordings, and the
-    intensity frames uint8 [N, H, W].
+    `on_progress(done, total)` is called while they are made. `cache` is the folder for them.
+    There is an entry per plan and size, and per version and setting of the simulator, JAX and
+    NumPy; unfinished or damaged ones are made again. Returns the recordings, and the intensity
+    frames uint8 [N, H, W].
 
     Raises: InputError for a seed outside 0 … 2³² − 1, fewer than 8 subjects, an edge outside
     1 … 4096 pixels, or a cache that cannot be written.
@@ -120,7 +120,7 @@ def _fill(plan, starts, shape, seed, on_progress, entry: Path) -> None:
 
 
 def _version(plan: list[Take]) -> str:
-    """Identify plan and simulator with its sources, so that a change never meets an old cache."""
+    """Identify plan and simulator with its sources, so that a change never uses an old cache."""
     settings = [getattr(jax.config, name) for name in RANDOM]
     versions = jax.__version__, np.__version__, jax.default_backend(), settings
     digest = hashlib.sha256(repr((versions, CAMERA, MOTION, plan)).encode())

@@ -39,13 +39,13 @@ def simulate_take(
     camera: CameraConfig = CAMERA,
     motion: MotionConfig = MOTION,
 ) -> Recording:
-    """Simulate one take: events and light [longest, size, size], of which `frames` [] are filmed.
+    """Simulate one take: events and light [longest, size, size], with `frames` [] recorded.
 
-    A person (face, way of showing, sensor of the headset) follows from `person_seed` [], the take
-    from `take_seed` []. `emotion` [] indexes `motion.EMOTIONS`, `light` [] `face.LIGHTS`. `camera`
-    and `motion` have the constants. Between two frames the picture is drawn `motion.rate` / 30
-    times. Frames that are not filmed are 0; `frames` may differ from call to call without a
-    compilation, and counts as `longest` above that.
+    A person (face, style of expression, sensor of the headset) follows from `person_seed` [], the
+    take from `take_seed` []. `emotion` [] indexes `motion.EMOTIONS`, `light` [] `face.LIGHTS`.
+    `camera` and `motion` have the constants. Between two frames the picture is drawn `motion.rate`
+    / 30 times. Other frames are 0; `frames` may differ from call to call without a compilation, and
+    counts as `longest` above that.
     """
     substeps = max(round(motion.rate / FRAMES_PER_SECOND), 1)
     duration = 1.0 / (FRAMES_PER_SECOND * substeps)

@@ -29,14 +29,15 @@ class EventOptions(ClipOptions):
     """Where the recordings lie, and how they become images."""
 
     sensor: tuple[int, int] | None = None
-    """Width and height of the sensor (default: as each file tells, else guessed from events)."""
+    """Width and height of the sensor (default: as in each file, else guessed from events)."""
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
-    """Unit of the recordings' times (default: as the files tell, else guessed and told)."""
+    """Unit of the recordings' times (default: as in the files, else guessed, with a note)."""
     stream: str | None = None
     """Which camera, where files hold several."""
     subjects: str | None = None
-    """Of folders: regular expression that finds in a file's path whose it is, such as 'user[0-9]+';
-    the first group, or all that matches. Nobody is then in two parts. A table has a column."""
+    """For folders: regular expression that finds the subject in a file's path, such as
+    'user[0-9]+'; the first group, or all that matches. Nobody is then in two parts. A table has a
+    column."""
 
 
 def load_event_recordings(
@@ -45,15 +46,15 @@ def load_event_recordings(
     """Load clips of the recordings below `options.data_dir`.
 
     That is a folder with one folder per class (or such folders in `train`, `val` and `test`), or a
-    .csv file with a header and the columns `file` and `label`, and as wanted `subject`, `split`,
+    .csv file with a header and the columns `file` and `label`, and optionally `subject`, `split`,
     and `start` and `end` in seconds from the recording's first event. Files are read as by
     `events.files.read_events`. Nobody is in two parts; without `split` and `subject` the parts are
     drawn by `split_seed`, and all pieces of a recording are in one. `on_progress(done, total)` is
     called while files are read.
 
     Raises: InputError for options that no recording can satisfy, a missing folder or column, no
-    file that can be read, and data that cannot be split; what is wrong with single files or lines
-    is in `problems`.
+    file that can be read, and data that cannot be split; faults of single files or lines are in
+    `problems`.
     """
     check_clips(options.clips, group="clips")
     root = required_path(options, "events", "a folder with a folder per class, or a .csv file")
@@ -65,7 +66,7 @@ def load_event_recordings(
 
 
 class _Frames(NamedTuple):
-    """What a recording shows."""
+    """The frames of a recording."""
 
     values: np.ndarray  # int8 [T, size, size]
     sensor: tuple[int, int]
@@ -73,7 +74,7 @@ class _Frames(NamedTuple):
     path: Path
     """The file."""
     notes: tuple[str, ...]
-    """What there is to tell of the file."""
+    """Notes on the file."""
 
 
 def read_recording(path: Path, options: EventOptions) -> _Frames:
@@ -106,7 +107,7 @@ def on_sensor(recording: EventFile, sensor: Sequence[int] | None) -> EventFile:
 
 
 def _told(recordings: list[_Frames], options: EventOptions) -> list[str]:
-    """List what there is to tell of the recordings."""
+    """List the notes on the recordings."""
     notes = grouped((one.path, note) for one in recordings for note in one.notes)
     sizes = sorted({recording.sensor for recording in recordings})
     if len(sizes) > 1 and options.crop is None:
@@ -135,6 +136,9 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
     if options.subjects is not None:
         raise InputError("--subjects is for folders: give the table a column 'subject' instead")
     lines, problems = read_table(path)
+    if not lines:
+        fault = f"{path} has no line of a file and its label: add a line for each recording"
+        raise DataError([fault], problems)
     names = list(dict.fromkeys(line["file"] for line in lines))
     reader = partial(read_recording, options=options)
     files = [path.parent / name for name in names]
@@ -144,7 +148,7 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
     rows, pieces = [], []
     for line in lines:
         if line["file"] not in recordings:
-            continue  # told already
+            continue  # reported already
         try:
             pieces.append(_piece(recordings[line["file"]], line, options.rate))
             rows.append(line)
@@ -168,6 +172,8 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
                 ]
             )
     faults.raise_all(problems)
+    if columns["subject"] is None:
+        problems += _in_two_parts(path, rows)
     files = np.array([line["file"] for line in rows])
     return Sequences(
         pieces,
@@ -180,10 +186,23 @@ def _from_table(path: Path, options: EventOptions, on_progress) -> Sequences:
     )
 
 
-def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read the lines of `path`, a table of recordings, with numbers, and what there is to tell.
+def _in_two_parts(path: Path, rows: list[dict[str, Any]]) -> list[str]:
+    """Tell which recordings have pieces in two parts of a given split: one line each."""
+    parts: dict[str, set[str]] = {}
+    for row in rows:
+        parts.setdefault(row["file"], set()).add(row.get("split", ""))
+    return [
+        f"{path}: pieces of {file} are in {' and in '.join(sorted(own))}, though they are alike: "
+        "put them into one part, unless that is meant"
+        for file, own in parts.items()
+        if len(own) > 1
+    ]
 
-    Raises: InputError for a file that is no such table.
+
+def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read the lines of `path`, a table of recordings, with numbers, and its problems.
+
+    Raises: InputError for a file that is not such a table.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -191,6 +210,8 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             names = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = names
             rows = [{**row, "line": reader.line_num} for row in reader]
+        if any("\0" in (row.get("file") or "") for row in rows):
+            raise csv.Error("a file's name holds a null character")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error}): save it as CSV in UTF-8") from error
     missing = [name for name in NEEDED if name not in names]
@@ -208,9 +229,11 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         if not values["file"] or not values["label"]:
             problems.append(f"{where} has no file or no label")
         elif piece in seen:
-            problems.append(f"{where} is the same piece as line {seen[piece]}")
+            first, label = seen[piece]
+            other = "" if values["label"] == label else f", which has the label {label}"
+            problems.append(f"{where} is the same piece as line {first}{other}")
         else:
-            seen[piece] = row["line"]
+            seen[piece] = row["line"], values["label"]
             lines.append({"line": row["line"], **values})
     return lines, problems
 

@@ -1,4 +1,4 @@
-"""All that is wrong with a data set, not only the first: faults are collected, then raised once."""
+"""All faults of a data set, not only the first: they are collected, then raised once."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,25 +11,25 @@ HINT = "python -m ttfs_jax.datasets.inspect lists all"
 class DataError(InputError):
     """Say in one line what is wrong with a data set, and list everything in `problems`.
 
-    `faults` are why it cannot be loaded, the first of which is told.
+    `faults` are why it cannot be loaded; the message has the first one.
     """
 
     def __init__(self, faults: Sequence[str], problems: Sequence[str] = ()):
         more = f" (and {len(faults) - 1} more: {HINT})" if len(faults) > 1 else ""
         super().__init__(f"{faults[0]}{more}")
         self.problems: tuple[str, ...] = (*faults, *problems)
-        """One line each: the faults, then what else there is to tell."""
+        """One line each: the faults, then other problems."""
 
 
 class Faults:
-    """What has been found wrong so far."""
+    """The faults so far."""
 
     def __init__(self):
         self.messages: list[str] = []
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Keep the InputError of what is done inside, and go on after it."""
+        """Keep an InputError raised inside, and continue after it."""
         try:
             yield
         except DataError as error:
@@ -38,10 +38,10 @@ class Faults:
             self.messages.append(str(error))
 
     def add(self, messages: Sequence[str]) -> None:
-        """Keep faults, by their `messages`, that are no errors yet."""
+        """Keep faults, given as `messages`."""
         self.messages.extend(messages)
 
     def raise_all(self, problems: Sequence[str] = ()) -> None:
-        """Raise DataError if there are any faults; `problems` are told, too."""
+        """Raise DataError if there are any faults; `problems` are included."""
         if self.messages:
             raise DataError(self.messages, problems)

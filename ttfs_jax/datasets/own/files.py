@@ -1,4 +1,4 @@
-"""Folders of files: which there are, one folder per class, and reading them so that none is lost.
+"""Folders of files: list them, one folder per class, and read them without losing any.
 
 Letters: N files.
 """
@@ -16,35 +16,38 @@ from ttfs_jax.datasets.base import Progress
 from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.support.errors import InputError
 
-# What the folder of a part may be called.
+# Names that the folder of a part may have, in small letters or capitals.
 PART_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
 class Files(NamedTuple):
-    """The files of a data set, sorted, with what their folders say."""
+    """The files of a data set, sorted, with the classes and parts of their folders."""
 
     paths: list[Path]  # [N]
     labels: np.ndarray  # [N] int32
     classes: tuple[str, ...]  # names of the folders
     parts: np.ndarray | None  # [N] str, where there are folders of parts
-    subjects: np.ndarray | None = None  # [N] str, where the paths tell them
+    subjects: np.ndarray | None = None  # [N] str, where the paths have them
     problems: tuple[str, ...] = ()  # folders that are left out
-    faults: tuple[str, ...] = ()  # paths that tell no subject, though others do
+    faults: tuple[str, ...] = ()  # paths without a subject, though others have one
 
 
 def list_files(root: Path, *, subjects: str | None = None) -> Files:
     """List the files below one folder per class, or such folders in `train`, `val` and `test`.
 
-    `root` is the folder that holds these. Names that begin with a dot are no data. `subjects` is a
-    pattern, see `subjects_of`.
+    `root` is the folder that holds these; case does not matter in the three, and a folder `train`
+    without folders is a class. Names that begin with a dot are ignored. `subjects` is a pattern,
+    see `subjects_of`.
 
     Raises: InputError for no folder, no classes in it, or a pattern that no path fits.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the one that holds a folder per class")
     tops = _folders(root)
-    in_parts = any(top.name == "train" for top in tops)
-    roots = {top: PART_FOLDERS.get(top.name, "") for top in tops} if in_parts else {root: "all"}
+    named = {top: PART_FOLDERS.get(top.name.lower(), "") for top in tops}
+    # A folder `train` of files, not of folders, shows trains.
+    in_parts = any(part == "train" and _folders(top) for top, part in named.items())
+    roots = named if in_parts else {root: "all"}
     problems = [f"{top}: no part (train, val or test), not read" for top in roots if not roots[top]]
     folders = [(one, part) for top, part in roots.items() if part for one in _folders(top)]
     classes = sorted({folder.name for folder, _ in folders})
@@ -70,17 +73,17 @@ def list_files(root: Path, *, subjects: str | None = None) -> Files:
 
 
 def subjects_of(paths: Sequence[Path], pattern: str, *, root: Path) -> tuple[np.ndarray, list[str]]:
-    """Tell of whom each file is: what the `pattern` finds in its path below `root`, [N] str.
+    """Return each file's subject: what the `pattern` finds in its path below `root`, [N] str.
 
     The pattern is a regular expression; the subject is its first group, or all that it matches.
     `paths` without a match are returned as faults, one line each.
-    Raises: InputError for an expression that is none, or that no path fits.
+    Raises: InputError for an invalid expression, or one that no path fits.
     """
     try:
         expression = re.compile(pattern)
     except re.error as error:
         raise InputError(
-            f"--subjects {pattern!r} is no regular expression ({error}): correct it"
+            f"--subjects {pattern!r} is not a regular expression ({error}): correct it"
         ) from error
     names = [path.relative_to(root).as_posix() for path in paths]
     matches = [expression.search(name) for name in names]
@@ -90,7 +93,7 @@ def subjects_of(paths: Sequence[Path], pattern: str, *, root: Path) -> tuple[np.
         for path, name, subject in zip(paths, names, subjects, strict=True)
         if not subject
     ]
-    if len(faults) == len(paths):  # a wrong pattern: told once, before any file is read
+    if len(faults) == len(paths):  # a wrong pattern: one error before any file is read
         others = f", nor in {len(paths) - 1} others" if len(paths) > 1 else ""
         raise InputError(
             f"--subjects {pattern!r} finds no subject in {names[0]}{others}: correct it, or "
@@ -111,7 +114,7 @@ def read_all(
     `paths` are the files; `on_progress(done, total)` is called while they are read.
 
     A file for which `read` raises InputError, and one that has the same bytes as an earlier one,
-    are left out and told.
+    are left out and reported.
     """
     first: dict[str, Path] = {}
     contents, numbers, problems = [], [], []

@@ -19,13 +19,13 @@ from ttfs_jax.datasets.own.samples import (
 from ttfs_jax.support.errors import InputError
 
 NAMES = "classes.txt"
-# What the files of a part are called, after any prefix such as `emnist-letters-`.
+# Names of the files of a part, after any prefix such as `emnist-letters-`.
 WORDS = {"train": ("train",), "test": ("t10k", "test")}
 
 
 @dataclass(frozen=True)
 class IdxOptions(OwnOptions):
-    """Where the four files lie, and what their classes are called."""
+    """Where the four files are, and the names of their classes."""
 
     classes: tuple[str, ...] | None = None
     """Names of the classes, from label 0 on (default: the lines of classes.txt in the folder, else
@@ -37,9 +37,9 @@ def load_idx(options: IdxOptions, *, split_seed: int = 0) -> Dataset:
 
     The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same for `t10k` or
     `test`, plain or gzipped, also with a prefix or a dot before `idx`. A fifth of the training
-    images validates, drawn by `split_seed`.
+    images is for validation, drawn by `split_seed`.
 
-    Raises: InputError for a missing or damaged file, images and labels of different number, labels
+    Raises: InputError for a missing or damaged file, different numbers of images and labels, labels
     beyond the classes, and data that cannot be split.
     Source: the layout of MNIST, LeCun et al. 1998 (doi:10.1109/5.726791).
     """

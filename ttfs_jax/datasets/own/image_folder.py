@@ -22,14 +22,14 @@ LARGEST_SIZE = 1024
 
 @dataclass(frozen=True)
 class FolderOptions(OwnOptions):
-    """Where the images lie, and what is made of them."""
+    """Where the images are, and how they are read."""
 
     size: int = 32
-    """Edge of the images in pixels: the largest square in the middle is resized to it."""
+    """Edge of the images in pixels: the largest central square is resized to it."""
     colour: Colour = "grey"
     """One channel, or red, green and blue."""
     subjects: str | None = None
-    """Regular expression that finds in a file's path whose it is, such as 'user[0-9]+'; the first
+    """Regular expression that finds the subject in a file's path, such as 'user[0-9]+'; the first
     group, or all that matches. Nobody is then in two parts."""
 
     def __post_init__(self):
@@ -69,16 +69,16 @@ def load_image_folder(
 
 
 def source_of(options: FolderOptions) -> dict[str, Any]:
-    """Return how an image is made of a file by `options`, as JSON values."""
+    """Return how `options` make an image from a file, as JSON values."""
     return {"kind": "image-file", "size": options.size, "colour": options.colour}
 
 
 def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarray:
-    """Read the image file `path`: the largest part in its middle of the shape of `size`, resized.
+    """Read the image file `path`: its largest central part of the shape of `size`, resized.
 
     `colour` is grey, C = 1, or colour, C = 3. Returns float32 [H, W, C] in [0, 1], `size` being H
-    and W. It is turned as its EXIF tag says; grey images of 16 bits are divided by 65,535, those of
-    floats have to be in [0, 1].
+    and W. It is rotated by its EXIF tag; 16-bit grey images are divided by 65,535, those of floats
+    must be in [0, 1].
 
     Raises: InputError for a file that Pillow cannot read, and for NaN or values out of range.
     """
@@ -91,7 +91,7 @@ def read_image(path: Path, *, size: tuple[int, int], colour: Colour) -> np.ndarr
             square = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
     except InputError:
         raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise what they like for a damaged file
         raise InputError(f"{path} cannot be read ({error}): it is damaged, or no image") from error
     pixels = np.clip(np.asarray(square, np.float32) / (1.0 if deep else 255.0), 0, 1)
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]

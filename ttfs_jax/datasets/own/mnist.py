@@ -12,8 +12,8 @@ DIGITS = tuple("0123456789")
 def load_mnist(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     """Load MNIST from the folder `options.data_dir`: a fifth of the training images validates.
 
-    `split_seed` says which. Raises: InputError as `idx_folder.load_idx` does, and for other classes
-    than ten.
+    `split_seed` draws them. Raises: InputError as `idx_folder.load_idx` does, and unless there are
+    ten classes.
     Source: LeCun et al. 1998 (doi:10.1109/5.726791).
     """
     files = idx_folder.IdxOptions(**vars(options), classes=DIGITS)

@@ -1,7 +1,7 @@
 """Arrays of one .npz file as a data set, `npz`."""
 
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def load_npz(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
     """Load `images` and `labels` of the file `options.data_dir`, written by `numpy.savez`.
 
     `images` are [N, H, W] or [N, H, W, C], bytes or floats within [0, 1]; `labels` [N] whole
-    numbers or strings; `split` [N], if there, says train, validation or test; `subject` [N] says of
-    whom a sample is, and nobody is in two parts; `classes` [K] names the classes. Without `split`
+    numbers or strings; `split` [N], if present, is train, validation or test; `subject` [N] is a
+    sample's subject, and nobody is in two parts; `classes` [K] names the classes. Without `split`
     the parts are drawn by `split_seed`.
 
     Raises: InputError for a missing or damaged file, arrays that are missing or of another shape or
@@ -48,7 +48,7 @@ def load_npz(options: OwnOptions, *, split_seed: int = 0) -> Dataset:
 
 
 def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
-    """Check the arrays of a file, all of them before any error is raised."""
+    """Check all arrays of a file before any error is raised."""
     unused = [name for name in arrays if name not in (*NEEDED, *COLUMNS, "classes")]
     problems = tuple(f"{path}: the array {name!r} is not used" for name in unused)
     classes = arrays["classes"].ravel().tolist() if "classes" in arrays else None
@@ -81,18 +81,29 @@ def _to_samples(path: Path, arrays: dict[str, np.ndarray]) -> Samples:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of `path`, a .npz file; the one of a .npy file has its name.
 
+    Texts of bytes become those of characters, by UTF-8. Objects are never unpickled.
+
     Raises: InputError for a folder and for a file that is neither.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a .npz file, or give --data folder or idx")
     try:
-        # Opened here: NumPy leaves a damaged file open.
+        # Opened here, since NumPy leaves a damaged file open.
         with path.open("rb") as content:
             file = np.load(content, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                return {path.stem: file}
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            arrays = (
+                {path.stem: file}
+                if isinstance(file, np.ndarray)
+                else {name: file[name] for name in file.files}
+            )
+        return {name: _characters(values) for name, values in arrays.items()}
+    except Exception as error:  # damage ends in NumPy, zipfile, zlib or the memory
         raise InputError(
             f"{path} cannot be read ({error}): save numbers and strings, no objects, by np.savez"
         ) from error
+
+
+def _characters(values: Any) -> Any:
+    """Decode texts of bytes, as of HDF5 or MATLAB; ValueError for those that are not UTF-8."""
+    text = isinstance(values, np.ndarray) and values.dtype.kind == "S"
+    return np.char.decode(values, "utf-8") if text else values

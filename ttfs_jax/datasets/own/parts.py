@@ -1,4 +1,4 @@
-"""Which samples train, validate and test: as given, by person, or drawn class by class."""
+"""Training, validation and test samples: as given, by person, or drawn class by class."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ttfs_jax.datasets.own.faults import DataError
 from ttfs_jax.support.errors import InputError
 
 PARTS = ("train", "validation", "test")
-SHARE = 5  # one in so many samples of a class, or people, tests, and as many validate (chosen)
+SHARE = 5  # one in so many samples of a class, or people, each for test and validation (chosen)
 
 
 def choose_parts(
@@ -20,8 +20,8 @@ def choose_parts(
 ) -> dict[str, np.ndarray]:
     """Return the numbers of the samples of each part, shuffled by `seed`.
 
-    With `parts` as they say; where they name no validation, one fifth of the training samples
-    validates. Else with `subjects` by person, one fifth of the people each; else one fifth of each
+    `parts` are used if given; without validation among them, one fifth of the training samples is
+    taken. Else with `subjects` by person, one fifth of the people each; else one fifth of each
     class. Nobody of `subjects` is in two parts.
 
     Shapes: labels [N] of `classes`, parts [N] or None, subjects [N] or None -> name -> [n].
@@ -45,7 +45,7 @@ def choose_parts(
 
 
 def faults_of_split(parts: np.ndarray | None, subjects: np.ndarray | None) -> list[str]:
-    """List what is wrong with a given split: unknown or missing parts, people in two of them.
+    """List the faults of a given split: unknown or missing parts, people in two of them.
 
     Shapes: parts [N] or None, subjects [N] or None.
     """
@@ -84,7 +84,7 @@ def _people_in_two_parts(parts: np.ndarray, subjects: np.ndarray | None) -> list
 
 
 def _drawn(labels, classes, subjects, rows, names, seed) -> dict[str, np.ndarray]:
-    """Deal the samples `rows` out to the parts `names`, of which the first gets the most."""
+    """Split the samples `rows` into the parts `names`; the first gets the most."""
     if subjects is not None:
         return _by_person(subjects, rows, names, seed)
     part = np.empty(len(rows), int)
@@ -98,7 +98,7 @@ def _drawn(labels, classes, subjects, rows, names, seed) -> dict[str, np.ndarray
         own = np.random.default_rng([seed, number]).permutation(own)
         few = max(len(own) // SHARE, 1)
         part[own] = np.minimum(np.arange(len(own)) // few, len(names) - 1)
-    # Blocks of `few` go to the last parts; what is left trains.
+    # Blocks of `few` go to the last parts; the rest is for training.
     return {name: rows[part == len(names) - 1 - number] for number, name in enumerate(names)}
 
 

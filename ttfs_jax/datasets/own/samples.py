@@ -22,12 +22,12 @@ SHOWN = 5  # names in a message
 
 @dataclass(frozen=True)
 class OwnOptions(Options):
-    """What every set of own files can be asked for."""
+    """Options that all sets of own files have."""
 
     data_dir: Path | None = None
     """The file or folder of the data."""
     shift: int = 1
-    """Pixels that training images are shifted by at most, at random; 0 where places matter."""
+    """Largest random shift of training images in pixels; 0 where positions matter."""
     flip: bool = False
     """Mirror half of the training images, left to right; only where that keeps the class."""
 
@@ -44,31 +44,31 @@ class Samples:
     classes: tuple[str, ...]  # names, in the order of the labels
     parts: np.ndarray | None = None  # [N] str, each of `PARTS`; None: they are drawn
     subjects: np.ndarray | None = None  # [N]; nobody is in two parts
-    columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # what else is known, each [N]
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # other information, each [N]
     problems: tuple[str, ...] = ()  # what could not be read, one line each
 
 
 def required_path(options: OwnOptions, data: str, what: str) -> Path:
-    """Return the path of the `data` set that `options` give; messages call it `what`.
+    """Return the path of the `data` set in `options`; messages call it `what`.
 
-    Raises: InputError if none is given, or nothing is there.
+    Raises: InputError if none is given, or it does not exist.
     """
     path = options.data_dir
     if path is None:
         raise InputError(f"--data {data} needs --data-dir: {what}")
     if not path.exists():
-        raise InputError(f"{path} is not there: name {what} by --data-dir")
+        raise InputError(f"{path} does not exist: name {what} by --data-dir")
     return path
 
 
 def dataset_of_samples(
     name: str, samples: Samples, options: OwnOptions, *, seed: int, source: Mapping[str, Any]
 ) -> Dataset:
-    """Split samples, by `seed` where they do not say how, and return them as a data set, `name`.
+    """Split samples, by `seed` if they have no parts, and return them as the data set `name`.
 
-    `options` say what training may do to the images. `source` says how an image was made, for
-    `ttfs_jax.predict`. Images that occur twice are told in `problems`, and of those without parts
-    the later ones are left out.
+    `options` have the augmentation for training. `source` says how an image was made, for
+    `ttfs_jax.predict`. Duplicate images are reported in `problems`; without parts the later ones
+    are left out.
 
     Raises: InputError for a single class, a class without samples, too few samples or people to
     split, and a person in two parts.
@@ -105,7 +105,7 @@ def dataset_of_samples(
 def absent(
     labels: np.ndarray, indices: Mapping[str, np.ndarray], classes: Sequence[str]
 ) -> list[str]:
-    """Tell which of `classes` a part lacks: `labels` [N], `indices` part -> sample numbers [n]."""
+    """List which of `classes` a part lacks: `labels` [N], `indices` part -> sample numbers [n]."""
     lacking = {
         part: [name for n, name in enumerate(classes) if not (labels[rows] == n).any()]
         for part, rows in indices.items()
@@ -129,7 +129,7 @@ def _take(samples: Samples, rows: np.ndarray) -> Samples:
 
 
 def without_doubles(samples: Samples) -> tuple[np.ndarray, list[str]]:
-    """Return the numbers of the samples to keep, and what there is to tell of equal images."""
+    """Return the numbers of the samples to keep, and the problems with equal images."""
     first: dict[bytes, int] = {}
     hashes = (blake2b(image.tobytes(), digest_size=16).digest() for image in samples.images)
     originals = np.array([first.setdefault(value, n) for n, value in enumerate(hashes)])
@@ -188,14 +188,12 @@ def to_labels(
     Shapes: values [N] -> int32 [N]. Raises: InputError for other values.
     """
     values = np.asarray(values)
-    if values.ndim != 1 or values.dtype.kind not in "iubUS":
+    if values.ndim != 1 or values.dtype.kind not in "iubU":
         raise InputError(
             f"{where} must be [N] whole numbers or strings, not {values.dtype} "
             f"{list(values.shape)}: convert them"
         )
-    text = values.dtype.kind in "US"
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8")
+    text = values.dtype.kind == "U"
     if classes is None:
         distinct, labels = np.unique(values, return_inverse=True)
         return labels.astype(np.int32), tuple(str(value) for value in distinct)

@@ -23,11 +23,11 @@ class ClipOptions(OwnOptions):
     """How recordings become images."""
 
     clips: ClipConfig = ClipConfig(size=32)
-    """What clips are cut out, and how they become images."""
+    """How clips are cut out and become images."""
     rate: float = 30.0
-    """Frames per second that events are summed up to."""
+    """Frames per second of summed events."""
     crop: tuple[int, int, int] | None = None
-    """Square of the sensor: left, top, edge in pixels (default: the largest in the middle)."""
+    """Square of the sensor: left, top, edge in pixels (default: the largest central one)."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -47,7 +47,7 @@ class Sequences(NamedTuple):
 
 
 def grouped(notes: Iterable[tuple[Any, str]]) -> list[str]:
-    """Put notes on recordings together where they differ by numbers alone: (recording, note)."""
+    """Merge notes on recordings that differ only in numbers: (recording, note)."""
     alike: dict[str, list[tuple[Any, str]]] = {}
     for recording, note in notes:
         alike.setdefault(re.sub(r"\d+", "", note), []).append((recording, note))
@@ -66,11 +66,11 @@ def dataset_of_sequences(
     seed: int,
     sensor: tuple[int, int] | None = None,
 ) -> Dataset:
-    """Split sequences, by `seed` where they do not say how, and cut clips out: a data set, `name`.
+    """Split sequences, by `seed` if they have no parts, and cut out clips: the data set `name`.
 
-    `options` say which clips, and what training may do to them.
+    `options` define the clips and their augmentation.
 
-    `sensor`, width and height, is kept for `ttfs_jax.predict`, where the files do not tell it.
+    `sensor`, width and height, is kept for `ttfs_jax.predict`, if the files do not have it.
 
     Raises: InputError for a single class, too few sequences or people to split, and a person in two
     parts.

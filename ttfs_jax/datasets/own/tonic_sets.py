@@ -36,11 +36,11 @@ def load_tonic(
     """Load clips of the recordings of a data set of tonic.
 
     tonic finds its files in `options.data_dir`, in a folder of its name, or downloads them there.
-    Its test samples test; a fifth of the training samples, or people where it has `users`,
-    validates. A set without such parts is split by `split_seed`. `on_progress(done, total)` is
-    called while samples are read.
+    Its test samples are for test; a fifth of the training samples, or people where it has `users`,
+    is for validation. A set without such parts is split by `split_seed`. `on_progress(done, total)`
+    is called while samples are read.
 
-    Raises: InputError without tonic, for an unknown set, one whose targets are no classes, or
+    Raises: InputError without tonic, for an unknown set, one whose targets are not classes, or
     files that it cannot find; single samples that cannot be read are in `problems`.
     Source: Lenz et al. 2021 (doi:10.5281/zenodo.5079802).
     """
@@ -123,13 +123,13 @@ def _read(kind: Any, pieces: dict[str, Any], options: TonicOptions, on_progress)
 
 
 def _digest(events: np.ndarray) -> bytes:
-    """Tell recordings apart by their events [N]."""
+    """Identify a recording by its events [N]."""
     columns = (np.ascontiguousarray(events[name]).tobytes() for name in FIELDS)
     return blake2b(b"".join(columns), digest_size=16).digest()
 
 
 def _to_recording(events: np.ndarray, size: tuple[int, int, int], where: str) -> EventFile:
-    """Check structured events [N], t in microseconds. Raises: InputError for what is none."""
+    """Check structured events [N], t in microseconds. Raises: InputError for anything else."""
     names = events.dtype.names or ()
     if not {*FIELDS} <= {*names}:
         raise InputError(f"has events with {', '.join(names)}, no recording of an event camera")
