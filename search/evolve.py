@@ -71,7 +71,10 @@ def main(arguments: list[str] | None = None) -> None:
         with one_line_errors():
             result = execute(sys.argv[1:] if arguments is None else arguments, console())
     except KeyboardInterrupt:
-        print("interrupted: continue with --resume with the run directory", file=sys.stderr)
+        print(
+            "interrupted: continue with --resume DIR, the folder named after Results",
+            file=sys.stderr,
+        )
         sys.exit(130)
     if faults := result.failures:
         print("PROOF FAILED (all results are kept):", *faults, sep="\n  ", file=sys.stderr)

@@ -131,7 +131,7 @@ def test_frames_by_hand():
     assert to_frames(recording, size=2, crop=(0, 0, 2))[1, 0, 0] == 1
     with pytest.raises(InputError, match="leaves the sensor"):
         to_frames(recording, size=2, crop=(6, 0, 4))
-    with pytest.raises(InputError, match="smaller than"):
+    with pytest.raises(InputError, match="smaller than .* of 5: choose .* by --sensor"):
         to_frames(recording, size=5)
     with pytest.raises(InputError, match="sees 0 of 5 events.*x 0 to 5, y 0 to 3"):
         to_frames(recording, size=2, crop=(6, 0, 2))

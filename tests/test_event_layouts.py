@@ -43,7 +43,9 @@ def test_dsec_as_published(compression, tmp_path):
         datasets(file, names, columns, **hdf5plugin.Blosc(cname=compression))
         file["ms_to_idx"] = np.arange(3000, dtype="u8")
         file["t_offset"] = np.int64(48_000_000_000)
-    assert_same(read_events(tmp_path / "events.h5"))
+    recording = read_events(tmp_path / "events.h5")
+    assert_same(recording)
+    assert not any("guessed" in note for note in recording.notes)
 
 
 def test_prophesee_names_its_sensor(tmp_path):

@@ -189,6 +189,9 @@ def test_trees_that_do_not_fit_are_named():
         from_flax(plan, tree, paths={"one": "ones"})
     with pytest.raises(InputError, match="unknown layer with weights 'two'"):
         from_flax(plan, tree, norms={"two": "BatchNorm_0"})
+    with pytest.raises(InputError, match="'BatchNorm_0' of layer one: the tree has no batch_stats"):
+        from_flax(plan, tree, norms={"one": "BatchNorm_0"})
+    tree["batch_stats"] = {"Norm": {"mean": np.zeros(3), "var": np.ones(3)}}
     with pytest.raises(InputError, match="unknown batch norm for layer one 'BatchNorm_0'"):
         from_flax(plan, tree, norms={"one": "BatchNorm_0"})
     left = {"params": arrays_of(plan) | {"body": {"BatchNorm_0": {"scale": np.ones(3)}}}}

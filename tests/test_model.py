@@ -209,6 +209,13 @@ def test_shapes_are_checked_while_tracing_too(net):
         jax.jit(net)(jnp.zeros((1, 6, 5, 2), complex))
 
 
+def test_grey_images_without_channels_are_told_the_fix():
+    plan = Plan((6, 5, 1), (readout("end", 2),))
+    grey = Model(plan, largest(plan), initialise(Network(plan), jax.random.key(0)))
+    with pytest.raises(InputError, match=r"give grey images as images\[..., None\]"):
+        grey(np.zeros((3, 6, 5)))
+
+
 def test_repr_is_short(net):
     assert repr(net) == "Model(6 × 5 × 2 images -> 3 classes, trained on digits)"
     assert "array" not in repr(dataclasses.replace(net, meta={}))

@@ -111,6 +111,7 @@ def test_files_that_are_none_are_named(tmp_path):
         ("a.npz", "read"),
         ("b.npy", "no array 'images'"),
         ("c.npz", "does not exist: name the"),
+        (".", "is a folder: name a .npz file, or give --data folder"),
     ):
         with pytest.raises(InputError, match=words):
             loaded(tmp_path / name)

@@ -125,7 +125,10 @@ def test_folders_without_classes_are_named(images_network, tmp_path, capsys):
     variables = initialise(Network(plan), jax.random.key(0))
     save_model(tmp_path / "numbers", Model(plan, largest(plan), variables))
     (tmp_path / "empty").mkdir()
+    save_model(tmp_path / "run/best/0", Model(plan, largest(plan), variables))
     for folder, words in (
+        ("run", "run holds no network itself: did you mean"),
+        ("run/best", "run/best/0?"),
         ("numbers", "gives 1 × 1 × 1 values, which are not classes"),
         ("empty", "holds no network, none of meta.json"),
         ("absent", "holds no network, none of meta.json"),

@@ -110,6 +110,11 @@ def from_flax(
         taken.add(path)
         if name in norms:
             norm = norms[name]
+            if not statistics:
+                raise InputError(
+                    f"batch norm {norm!r} of layer {name}: the tree has no batch_stats: give "
+                    '{"params": ..., "batch_stats": ...}, as init and apply do'
+                )
             if norm not in statistics:
                 raise unknown(f"batch norm for layer {name}", norm, statistics)
             arrays[name]["norm"] = {**modules.get(norm, {}), **statistics[norm], "epsilon": epsilon}

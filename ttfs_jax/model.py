@@ -178,6 +178,8 @@ class Model:
         shape = self.plan.image_shape
         if images.ndim != 4 or images.shape[1:] != shape:
             hint = ": give one image as images[None]" if images.shape == shape else ""
+            if images.ndim == 3 and (*images.shape[1:], 1) == shape:
+                hint = ": give grey images as images[..., None]"
             raise InputError(
                 f"images must be [B, {', '.join(map(str, shape))}], not {list(images.shape)}{hint}"
             )

@@ -13,6 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 
@@ -43,13 +44,16 @@ class Reporter:
     def __init__(self, console: Console):
         self.console = console
         self._progress = Progress(
-            TextColumn("{task.description:<16}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            RateColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim", markup=False),
+            TextColumn("{task.description:<10}", markup=False),
+            BarColumn(bar_width=8),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            RateColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            # The note alone may wrap: figures cut short tell nothing.
+            TextColumn(
+                "{task.fields[note]}", style="dim", markup=False, table_column=Column(no_wrap=False)
+            ),
             console=console,
         )
 

@@ -139,7 +139,8 @@ def description_tables(result: dict[str, Any]) -> Group:
         subjects = [f"{who} ({count})" for who, count in part["by_subject"].items()]
         if subjects:
             more = ", ..." if len(subjects) > SHOWN else ""
-            lines.append(f"  {len(subjects)} subjects: {', '.join(subjects[:SHOWN])}{more}")
+            noun = "subject" if len(subjects) == 1 else "subjects"
+            lines.append(f"  {len(subjects)} {noun}: {', '.join(subjects[:SHOWN])}{more}")
         rates = [f"{who} {rate:,.0f}" for who, rate in part["events_per_second"].items()]
         if rates:
             lines.append(f"  events per second: {', '.join(rates)}")

@@ -92,6 +92,9 @@ def open_classifier(folder: Path, kinds: Kinds = MODELS) -> Classifier:
             return opener(folder)
     if not folder.exists() and checkpoint.exists(folder):  # while it is replaced
         return open_model(folder)
+    below = [f"{depth}/{file}" for depth in ("*", "*/*") for file in kinds]
+    if inner := sorted(path.parent for pattern in below for path in folder.glob(pattern)):
+        raise InputError(f"{folder} holds no network itself: did you mean {inner[0]}?")
     raise InputError(
         f"{folder} holds no network, none of {', '.join(kinds)}: name a folder such as "
         "runs/x/best/0; networks on a chip, as runs/x/front/0, are for python -m search.predict"

@@ -124,7 +124,10 @@ def _square(recording: EventFile, size: int, crop: Crop | None) -> Crop:
             "choose a smaller one"
         )
     if edge < size:
-        raise InputError(f"the crop of {edge} pixels is smaller than the network's {size}")
+        raise InputError(
+            f"the crop of {edge} pixels is smaller than the images of {size}: choose a larger one "
+            "by --crop, or say how large the sensor is by --sensor"
+        )
     return left, top, edge
 
 

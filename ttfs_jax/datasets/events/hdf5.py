@@ -3,7 +3,8 @@
 Published layouts that are read: Prophesee (CD/events, compound), DSEC (events/{x,y,t,p}), M3ED
 (prophesee/{left,right}/{x,y,t,p}), MVSEC (davis/{left,right}/events [N, 4]), v2e (events [N, 4]),
 rpg and its kin (events/{xs,ys,ts,ps}), and the same names at the root or with `timestamp` and
-`polarity`. Other indices and offsets (ms_to_idx, t_offset) are ignored.
+`polarity`. Of other indices and offsets (ms_to_idx, t_offset)
+only the presence of ms_to_idx counts: it marks DSEC, in microseconds.
 """
 
 from collections import Counter
@@ -75,6 +76,7 @@ def _source(path: Path, file, h5py, stream: str | None) -> Source:
     time = selection.table if selection.columns is None else selection.columns["t"]
     unit = selection.unit or _unit_attribute(time)
     prophesee = stream_name == "CD/events" and selection.fields is not None
+    dsec = stream_name == "events" and "ms_to_idx" in file  # an index by milliseconds of `t` in µs
     notes: list[str] = []
     return Source(
         name=str(path),
@@ -82,7 +84,7 @@ def _source(path: Path, file, h5py, stream: str | None) -> Source:
         notes=notes,
         dropped=Counter(),
         size=_find_size(file, time),
-        unit=unit or ("us" if prophesee else None),
+        unit=unit or ("us" if prophesee or dsec else None),
     )
 
 

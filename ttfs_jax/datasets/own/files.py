@@ -97,8 +97,12 @@ def subjects_of(paths: Sequence[Path], pattern: str, *, root: Path) -> tuple[np.
         for path, name, subject in zip(paths, names, subjects, strict=True)
         if not subject
     ]
-    if len(faults) == len(paths):  # a wrong pattern: an error before any file is read
-        raise DataError(faults)
+    if len(faults) == len(paths):  # a wrong pattern: one error before any file is read
+        others = f", nor in {len(paths) - 1} others" if len(paths) > 1 else ""
+        raise InputError(
+            f"--subjects {pattern!r} finds no subject in {names[0]}{others}: correct it, or "
+            "rename the files"
+        )
     return np.array(subjects), faults
 
 

@@ -83,8 +83,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
     Texts of bytes become those of characters, by UTF-8. Objects are never unpickled.
 
-    Raises: InputError for a file that is neither.
+    Raises: InputError for a folder and for a file that is neither.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a .npz file, or give --data folder or idx")
     try:
         # Opened here, since NumPy leaves a damaged file open.
         with path.open("rb") as content:
