@@ -26,6 +26,10 @@ class Options:
     json: bool = False
     """Print one JSON line."""
 
+    def __post_init__(self):
+        if self.number > 9:
+            raise ValueError("--number is one digit")
+
 
 def measure(options):
     if options.number < 0:
@@ -51,6 +55,7 @@ def test_a_result_is_shown_or_printed_as_one_json_line(capsys):
         ("--number=-1", "--number -1 is negative"),
         ("--numbr=1", "Unrecognized options: --numbr=1: did you mean --number? See python -m"),
         ("--number=x", "Error parsing --number: invalid literal for int() with base 10: 'x'. See"),
+        ("--number=10", "--number is one digit. See python -m some.module"),
         ("--number", "Missing value for argument '--number'. Expected 1 values. See"),
         ("--share=nan", "--share nan must be a finite number"),
         ("--word=c", "invalid choice 'c' for argument '--word'. Expected one of ('a', 'b'). See"),

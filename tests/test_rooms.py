@@ -16,7 +16,8 @@ from ttfs_jax.tasks import TASKS
 LARGEST = 12  # modules of a room
 LONGEST = 60  # lines of a function, from def to its last one
 # Modules that may compare something with a registered name; a dict of names needs no comparison.
-REGISTRIES = {"ttfs_jax/datasets/events/aedat4_decoder.py"}  # `events` is a word of that format
+FORMATS = ("aedat4_decoder", "hdf5")  # `events` is a word of these
+REGISTRIES = {f"ttfs_jax/datasets/events/{name}.py" for name in FORMATS}
 
 
 def sources():

@@ -165,6 +165,7 @@ def _in_one_line(box: str) -> str:
     if "╭" not in box:  # plain: the title is a part of its own
         parts = parts[1:]
     reason = " ".join(parts[0]).rstrip(". ") if parts else ""
+    reason = re.sub(r"^Error parsing [A-Z]\w*: ", "", reason)  # a config that checks itself
     for words in parts[1:]:
         if words[:3] == ["Perhaps", "you", "meant:"]:
             return f"{reason}: did you mean {words[3]}?"
