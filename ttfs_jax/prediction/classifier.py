@@ -92,13 +92,29 @@ def open_classifier(folder: Path, kinds: Kinds = MODELS) -> Classifier:
             return opener(folder)
     if not folder.exists() and checkpoint.exists(folder):  # while it is replaced
         return open_model(folder)
-    below = [f"{depth}/{file}" for depth in ("*", "*/*") for file in kinds]
-    if inner := sorted(path.parent for pattern in below for path in folder.glob(pattern)):
-        raise InputError(f"{folder} holds no network itself: did you mean {inner[0]}?")
+    if (inner := _network_below(folder, kinds)) is not None:
+        raise InputError(f"{folder} holds no network itself: did you mean {inner}?")
     raise InputError(
         f"{folder} holds no network, none of {', '.join(kinds)}: name a folder such as "
         "runs/x/best/0; networks on a chip, as runs/x/front/0, are for python -m search.predict"
     )
+
+
+def _network_below(folder: Path, kinds: Kinds) -> Path | None:
+    """Return the first folder in a folder, or one further down, that can be opened."""
+    below = {
+        path.parent: opener
+        for file, opener in kinds.items()
+        for depth in ("*", "*/*")
+        for path in folder.glob(f"{depth}/{file}")
+    }
+    for inner in sorted(below):
+        try:
+            below[inner](inner)
+        except InputError:  # parts of another network, or damaged
+            continue
+        return inner
+    return None
 
 
 def clips_of(classifier: Classifier) -> EyeConfig:
