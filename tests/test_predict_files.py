@@ -121,11 +121,13 @@ def test_one_recording_or_files(options, images_network, capsys):
 
 
 def test_folders_without_classes_are_named(images_network, tmp_path, capsys):
-    plan = Plan((8, 8, 1), (dense("head", 4), readout("value", 1)))
-    variables = initialise(Network(plan), jax.random.key(0))
-    save_model(tmp_path / "numbers", Model(plan, largest(plan), variables))
+    for folder, outputs in (("numbers", 1), ("run/best/0", 3)):
+        plan = Plan((8, 8, 1), (dense("head", 4), readout("value", outputs)))
+        variables = initialise(Network(plan), jax.random.key(0))
+        save_model(tmp_path / folder, Model(plan, largest(plan), variables))
     (tmp_path / "empty").mkdir()
-    save_model(tmp_path / "run/best/0", Model(plan, largest(plan), variables))
+    (tmp_path / "run/best/.before").mkdir()
+    (tmp_path / "run/best/.before/meta.json").write_text("{}")  # no network: passed over
     for folder, words in (
         ("run", "run holds no network itself: did you mean"),
         ("run/best", "run/best/0?"),
