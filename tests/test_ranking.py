@@ -128,7 +128,7 @@ def test_the_study_scores_truth_and_predictors_on_different_halves(tmp_path, mon
         return lambda *_: SimpleNamespace(war=ones, params=ones, synops=ones)
 
     class Stub:
-        def __init__(self, space, genotypes, config, data, seed):
+        def __init__(self, space, genotypes, data, seed, *, layout):
             self.members = len(genotypes)
             self.architectures = jax.vmap(space.decode)(np.asarray(genotypes))
             self.kind = ""
@@ -140,7 +140,7 @@ def test_the_study_scores_truth_and_predictors_on_different_halves(tmp_path, mon
             self.kind = self.kind or name
             return variables, None
 
-        def convert(self, variables, members, *, margin):
+        def convert(self, variables, members):
             return variables
 
         def measure(self, variables, members, images, labels, *, code):
