@@ -55,7 +55,7 @@ def test_a_process_is_killed_and_both_go_on_to_the_same_end(finished, tmp_path):
     ("options", "words"),
     [
         (["--distributed"], "needs --run-dir"),
-        (["--coordinator", "127.0.0.1:1"], "add --distributed"),
+        (["--coordinator", "127.0.0.1:1"], "belongs to --distributed"),
         (["--distributed", "--run-dir", "x", "--coordinator", "127.0.0.1:1"], "give all of"),
         (
             "--distributed --run-dir x --coordinator 127.0.0.1:1 --processes 2 --process 2".split(),
