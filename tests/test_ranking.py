@@ -28,6 +28,8 @@ def columns():
         "full_2": unseen + 0.01,
         **{name: TRUTH.copy() for name in ranking.PREDICTORS},
         "full_0_elsewhere": TRUTH,
+        "width": np.array(["4", "8", "16", "32"]),
+        "head": np.array(["8", "8", "16", "16"]),
         "truth_images": np.full(4, "validation, first half"),
         "predictor_images": np.full(4, "validation, second half"),
         "params": -TRUTH,
@@ -39,6 +41,7 @@ def columns():
 def few_resamples(monkeypatch):
     """Intervals take long, and no test looks at their figures."""
     monkeypatch.setattr(ranking, "RESAMPLES", 20)
+    monkeypatch.setattr(ranking, "SPLITS", 20)
 
 
 def test_rank_correlations_by_hand():
