@@ -4,9 +4,9 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import SOURCE
 
 from hardware.xylo.families import family
 from hardware.xylo.rockpool import loader
@@ -76,7 +76,7 @@ def test_nothing_is_imported_early_and_nothing_stays_hidden(tmp_path):
     (tmp_path / "samna.py").write_text(
         "import os\nos.environ['SAMNA'] = 'imported'\n__version__ = '0'\n"
     )
-    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    paths = os.pathsep.join([str(tmp_path), str(SOURCE)])
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", ISOLATED],
         env=os.environ | {"PYTHONPATH": paths},
