@@ -31,10 +31,11 @@ PREDICTORS = {
     "multiply_adds": "multiply-adds of the ReLU twin",
     "random": "random",
 }
-# A column of no table: fitted to the genes and accuracies of some architectures, tested on others.
-PREDICTED = "ridge regression on the genes of 80 trained architectures"
+# Not a column of the table: fitted to the genes and accuracies of some architectures, tested on
+# others.
 TRAINED = 80  # architectures it is fitted to, or half of a smaller table
 SPLITS = 200  # draws of these architectures
+PREDICTED = f"ridge regression on the genes of {TRAINED} trained architectures"
 RESAMPLES = 2000
 
 

@@ -13,7 +13,7 @@ from search.strategies import registry as strategies
 from ttfs_jax.datasets import Dataset
 from ttfs_jax.support.devices import multiply_in
 from ttfs_jax.support.errors import InputError
-from ttfs_jax.support.ranges import inside, option
+from ttfs_jax.support.ranges import inside, option, spelled
 from ttfs_jax.training.recipe import TrainConfig
 
 
@@ -45,10 +45,9 @@ def refuse_changes(saved: Config, wanted: Config) -> None:
 
 def changed(name: str, old: Any, new: Any) -> InputError:
     """Make the error for the field `name`, which is `new` and was `old` when the run started."""
-    old, new = (" ".join(map(str, one)) if isinstance(one, tuple) else one for one in (old, new))
     return InputError(
-        f"{option(name)} {new} differs from the {old} this run began with: leave the option "
-        "out, or start a new run by --run-dir"
+        f"{option(name)} {spelled(new)} differs from the {spelled(old)} this run began with: leave "
+        "the option out, or start a new run by --run-dir"
     )
 
 

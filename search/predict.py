@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hardware.xylo.decision import classify
+from hardware.xylo.specification import FILE_NAME
 from search.reports.chip import channels, load_network
 from search.strategies.xylo.population import XyloNetwork
 from ttfs_jax import predict
@@ -57,7 +58,7 @@ def open_chip(folder: Path) -> ChipClassifier:
     return ChipClassifier(network, meta)
 
 
-KINDS: Kinds = {"specification.npz": open_chip, **MODELS}
+KINDS: Kinds = {FILE_NAME: open_chip, **MODELS}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from search.config import Config, LimitsConfig
 from search.loop.run_directory import RunDirectory
 from ttfs_jax.datasets import dataset_entry
+from ttfs_jax.support.ranges import PAIRED
 
 STAGES = ("supernet.train", "retrain.train", "retrain.fine_tune")
 CHIP_STAGES = ("xylo.train", "xylo.retrain", "xylo.relu", "xylo.relu_retrain")
@@ -85,7 +86,7 @@ def _with_shared_training(values: dict) -> dict:
 def _leaves(values: dict, within: str = ""):
     """List the values of the configs in a config by name, those of whole groups among them."""
     for name, value in values.items():
-        if isinstance(value, dict) and name not in ("data_options", "limits", "population"):
+        if isinstance(value, dict) and name not in ("data_options", *PAIRED):
             yield from _leaves(value, f"{within}{name}.")
         else:
             yield within + name, value

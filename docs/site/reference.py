@@ -18,8 +18,6 @@ PACKAGES = ("ttfs_jax", "hardware", "search")
 # [text](target), [label]: target, <img src="target">; the target's anchor apart.
 LINK = re.compile(r'(\]\(|^\[[^\]]+\]: |src=")([^)\s"#]+)(#[^)\s"]*)?', re.MULTILINE)
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-
-
 PARAGRAPH = re.compile(r"\n(?=(Shapes|No spike|No event|Raises|Source|Sources):)")
 
 
@@ -34,12 +32,12 @@ class Docstrings(griffe.Extension):
         self._read = {}
 
     def on_instance(self, *, obj: griffe.Object, **_) -> None:
-        """Set the paragraphs of a docstring apart."""
+        """Set the paragraphs of the docstring of `obj` apart."""
         if obj.docstring:
             obj.docstring.value = PARAGRAPH.sub("\n\n", obj.docstring.value)
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **_) -> None:
-        """Give an attribute without a docstring the text of its comment."""
+        """Give an attribute `attr` without a docstring the text of its comment."""
         if attr.docstring or attr.lineno is None:
             return
         path = attr.filepath

@@ -13,6 +13,7 @@ from hardware.xylo.network import ChipNetwork, check_network
 from ttfs_jax.support.errors import InputError
 
 FORMAT = 1
+FILE_NAME = "specification.npz"  # in the folder of a network
 # Names in Rockpool's config_from_specification -> fields. Its simulator calls the biases of hidden
 # neurons `bias`; config_from_specification silently drops that key.
 PLAIN = {

@@ -52,7 +52,7 @@ def load_network(folder: Path) -> tuple[XyloNetwork, dict]:
     Raises: InputError if the folder holds no network, or its files are damaged.
     """
     folder = Path(folder)
-    chip, _ = specification.load_specification(folder / "specification.npz")
+    chip, _ = specification.load_specification(folder / specification.FILE_NAME)
     try:
         meta = json.loads((folder / "network.json").read_text(encoding="utf-8"))
         values = meta["candidate"]

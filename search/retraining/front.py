@@ -138,7 +138,7 @@ def keep(
         return
     folder = directory.path / place
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "specification.npz"
+    target = folder / specification.FILE_NAME
     target.unlink(missing_ok=True)
     specification.save_specification(target, network.chip, chip=search.config.target)
     layers = [layer._asdict() for layer in network.layers]

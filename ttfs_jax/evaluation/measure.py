@@ -87,17 +87,12 @@ def evaluate(
     unless they are traced.
 
     Examples:
-        >>> import jax
-        >>> from ttfs_jax import Network, Plan, initialise, largest
-        >>> from ttfs_jax.network.kinds import dense, readout
-        >>> plan = Plan((4, 4, 1), (dense("head", 8), readout("classes", 3)))
-        >>> network, architecture = Network(plan), largest(plan)
-        >>> variables = initialise(network, jax.random.key(0))
-        >>> images = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1))
-        >>> targets = jax.numpy.zeros(16, int)
-        >>> measured = evaluate(network, variables, architecture, images, targets, code="relu")
+        >>> import ttfs_jax
+        >>> model, (images, labels, *_) = (
+        ...     ttfs_jax.load("zoo:digits"), ttfs_jax.zoo.load_examples("digits"))
+        >>> measured = evaluate(model.network, model.variables, model.architecture, images, labels)
         >>> measured.predictions.shape, bool(0 <= measured.war <= 1)
-        ((16,), True)
+        ((8,), True)
     """
     task = find_task(task)
     check_images(images)

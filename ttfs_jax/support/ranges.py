@@ -225,6 +225,11 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def spelled(value: Any) -> str:
+    """Spell a field's `value` as on the command line: ("war", "uar") -> war uar."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def inside(name: str, within: str = "") -> str:
     """Return the prefix for options of a config that is the field `name` of another.
 
@@ -247,8 +252,7 @@ def check_all(config: Any, *, within: str = "") -> None:
         check_fields(config)
         getattr(config, "__post_init__", lambda: None)()
     except RangeError as error:
-        name, value = option(within + error.field), error.value
-        value = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        name, value = option(within + error.field), spelled(error.value)
         raise InputError(f"{name} {value} must be {error.wanted}") from error
 
 
